@@ -1,0 +1,46 @@
+# make demo: a tiny language model teaches itself longer sums      make test: the tests, notebooks included
+# make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
+PYTHON ?= python3
+VENV ?= .venv
+# On Linux without a GPU, `make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu` saves a download of several GB.
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo test lab notebooks clean check-python
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.demo
+	$(BIN)/spkit demo
+
+test: $(VENV)/.full
+	$(BIN)/python -m pytest
+
+notebooks: $(VENV)/.full
+	$(BIN)/python -m pytest tests/notebooks
+
+lab: $(VENV)/.full
+	$(BIN)/jupyter lab notebooks
+
+check-python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 to 3.13, or say where it is: make demo PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v[:2] <= (3, 13) else "This course needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d: install one, then make demo PYTHON=python3.12" % v[:2])'
+
+$(BIN)/python: | check-python
+	@echo "Creating a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not create $(VENV): on Debian or Ubuntu, apt install python3-venv first" >&2; exit 2; }
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the packages (1.5 GB, a minute or two; only once)"
+	@$(PIP) $(INDEX) -e .
+	@touch $@
+
+$(VENV)/.full: $(VENV)/.demo
+	@echo "Installing the packages for the notebooks and tests (only once)"
+	@$(PIP) $(INDEX) -e '.[notebooks,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist .pytest_cache

@@ -1,0 +1,5 @@
+"""The one exception a user is meant to read."""
+
+
+class SpkitError(Exception):
+    """Bad input or a failed environment: one sentence that says what is wrong and what to do (exit code 2 on the command line)."""
