@@ -1,0 +1,198 @@
+"""The command line: `spkit --help`."""
+
+import json
+import platform
+import sys
+from contextlib import contextmanager
+from dataclasses import fields
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .errors import SpkitError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Self-play for language models, to run and to take apart.")
+runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again with the same settings and folder, it continues where it was.")
+app.add_typer(runs_app, name="run")
+
+Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
+INTERRUPTED = 130  # the shell's exit code for Ctrl+C
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence and exit code 2."""
+    try:
+        app()
+    except SpkitError as error:
+        Console(stderr=True).print(f"spkit: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs and figure.")] = Path("runs/demo")) -> None:
+    """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (3 minutes on 2 cores)."""
+    from .demo import run_demo
+
+    with _interruptible(out):
+        run_demo(out, Console(highlight=False))
+
+
+@runs_app.command("star")
+def run_star(
+    task: Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")] = "addition",
+    model: Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")] = "",
+    iterations: Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")] = 8,
+    seed: Annotated[int, typer.Option(help="Decides the problems and every random draw.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/star-TASK-seedSEED.")] = None,
+    problems: Annotated[int, typer.Option(help="Training problems an iteration.")] = 1000,
+    rationalize: Annotated[bool, typer.Option(help="Try failed problems again with the answer as a hint.")] = True,
+    restart: Annotated[str, typer.Option(help="Train each iteration from the `base` (the paper) or from the `last` policy.")] = "base",
+    select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
+    direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
+    temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")] = "exponential",
+    steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 60,
+    growth: Annotated[float, typer.Option(help="Factor of the exponential schedule.")] = 1.2,
+    increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure lengths beyond the training range too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
+    from .loops.star import StarConfig, star
+    from .policy import load_policy
+    from .progress import progress
+    from .runs import Run
+    from .tasks import load_task
+
+    values = {**locals(), "problems_per_iteration": problems}
+    config = StarConfig(**{field.name: values[field.name] for field in fields(StarConfig) if field.name in values})
+    chosen_task, base = load_task(task), load_policy(model or task)
+    folder = out or Path(f"runs/star-{task}-seed{seed}")
+    with _interruptible(folder):
+        run = Run(folder, progress())
+        try:
+            printer = _Printer(chosen_task.unit, as_json)
+            for record in star(base, chosen_task, config, run):
+                printer.row(record)
+        finally:
+            run.progress.close()
+    if not as_json:
+        Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    plot: Annotated[Path | None, typer.Option(help="Where to write the figure. Default: accuracy.png in the folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Table and figure of a run."""
+    from .plots import compare_runs, save
+    from .runs import load_run
+
+    description, records = load_run(folder)
+    if not records:
+        raise SpkitError(f"{folder} has no finished iteration yet: start its command again to continue it")
+    printer = _Printer("", as_json)
+    for record in records:
+        printer.row(record)
+    if not as_json:
+        title = f"{description['method']} on {description['task']}, seed {description['config']['seed']}"
+        path = save(compare_runs({folder.name: [records]}, title), plot or folder / "accuracy.png")
+        Console().print(f"Figure: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def pretrain(
+    name: Annotated[str, typer.Argument(help="addition or addition-2digits.")],
+    out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make one of the shipped base models again (at most 10 minutes on 2 cores)."""
+    from .policy.pretrain import RECIPES
+    from .policy.pretrain import pretrain as make
+    from .progress import progress
+
+    folder, bar = out or Path("runs/models") / name, progress()
+    total = RECIPES[name].sft.steps if name in RECIPES else 1
+    try:
+        with _interruptible(folder), bar.stage(f"pretrain {name}", total, "steps") as tick:
+            card = make(name, folder, seed, lambda *_: tick(1))
+    finally:
+        bar.close()
+    print(json.dumps(card) if as_json else (folder / "README.md").read_text(encoding="utf-8"))
+
+
+@app.command()
+def env(as_json: Json = False) -> None:
+    """Versions, device with the reason, and which `spkit` was imported."""
+    import spkit
+
+    from .policy import shipped_models
+    from .tasks import TASKS
+
+    rows = {"spkit": f"{spkit.__version__} from {Path(spkit.__file__).parent}", "python": f"{platform.python_version()} on {platform.platform()}"}
+    rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "nbval")}
+    rows |= {"device": _device(), "tasks": ", ".join(TASKS), "models": ", ".join(shipped_models()) or "none found"}
+    other = _version("spkit")
+    if other != "not installed":
+        rows["warning"] = f"another package called spkit ({other}) is installed too: run `pip uninstall spkit`, then install selfplay-kit again"
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table, highlight=False)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda ({torch.cuda.get_device_name()}); the tiny models still run on the CPU, where they are faster"
+    return f"cpu, {torch.get_num_threads()} threads (no CUDA device was found)"
+
+
+@contextmanager
+def _interruptible(folder: Path):
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"Stopped. What was finished is in {folder}; start the same command again to continue."
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+class _Printer:
+    """One line an iteration, as it comes."""
+
+    def __init__(self, unit: str, as_json: bool) -> None:
+        self.unit, self.as_json, self.begun = unit, as_json, False
+
+    def row(self, record: dict[str, Any]) -> None:
+        if self.as_json:
+            print(json.dumps(record), flush=True)
+            return
+        lengths = record["accuracy_by_difficulty"]
+        if not self.begun:
+            print(f"iteration  accuracy  {'  '.join(f'{n:>4}' for n in lengths)} {self.unit}   kept  hinted  wrong steps  seconds")
+            self.begun = True
+        shown = "  ".join(f"{100 * value:>3.0f}%" for value in lengths.values())
+        wrong = record.get("wrong_steps_rate")
+        tail = f"{record.get('kept', 0):>6}  {record.get('rationalized', 0):>6}  {'-' if wrong is None else f'{100 * wrong:.1f}%':>11}"
+        line = f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}%  {shown} {' ' * len(self.unit)} {tail}  {sum(record['seconds'].values()):>7.1f}"
+        print(line, flush=True)

@@ -1,0 +1,1 @@
+"""Loops: one file a method."""

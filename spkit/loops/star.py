@@ -1,0 +1,169 @@
+"""STaR: Self-Taught Reasoner (Zelikman, Wu, Mu and Goodman 2022, arXiv:2203.14465, Algorithm 1).
+
+    for n = 1..N:  sample rationales greedily; keep those whose final answer is right; for the failures alone, show the answer as a
+                   hint, sample again, keep what is right and remove the hint; fine-tune the ORIGINAL model on everything kept.
+
+What differs from the paper, and why:
+- The base is a tiny model that was pretrained on the scratchpad format, hints included, because a model trained from scratch has no
+  few-shot ability; GPT-J was shown about ten hand-written rationales instead (section 3.1).
+- Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic in section 4.3)
+  with other starting values, and the learning rate is larger and decays to 0 within an iteration; the paper holds 1e-6 constant.
+- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of 50,000).
+
+Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from ..errors import SpkitError
+from ..metrics import accuracy, by_difficulty, solve, wrong_steps_rate
+from ..policy import Policy, SftConfig
+from ..runs import Run
+from ..seeds import generator
+from ..tasks import Problem, Task, Verdict, problems, test_set
+
+Pair = tuple[str, list[int]]
+
+
+@dataclass(frozen=True)
+class StarConfig:
+    """Settings of a run; the paper's value in brackets where there is one.
+
+    `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn without looking.
+    `direct` is the baseline without rationales: gold answers alone, for every problem seen so far, with every step used so far.
+    """
+
+    iterations: int = 8  # [16 to a plateau]
+    seed: int = 0
+    problems_per_iteration: int = 1000  # [10,000]
+    rationalize: bool = True
+    restart: Literal["base", "last"] = "base"  # [base: "to avoid overfitting"]
+    select: Literal["correct", "random"] = "correct"
+    direct: bool = False
+    temperature: float = 0.0  # [greedy]
+    schedule: Literal["exponential", "linear"] = "exponential"  # [both: by default x1.2; arithmetic +20]
+    steps: int = 60  # of the first iteration [40; arithmetic 300]
+    growth: float = 1.2
+    increment: int = 20
+    batch_size: int = 64  # rows [8 packed rows of 1,024 tokens]
+    learning_rate: float = 5e-4  # [1e-6 for a model of 6 B parameters]
+    test_per_difficulty: int = 100
+    extrapolate: bool = False  # measure lengths beyond the training range too
+
+    def __post_init__(self) -> None:
+        if self.iterations < 0:
+            raise SpkitError(f"iterations must be 0 or more, not {self.iterations}")
+        for name in ("problems_per_iteration", "steps", "batch_size", "test_per_difficulty"):
+            if getattr(self, name) < 1:
+                raise SpkitError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.temperature < 0 or self.learning_rate <= 0 or self.growth <= 0:
+            raise SpkitError("temperature must be 0 or more, learning_rate and growth above 0")
+        for name, allowed in (("restart", ("base", "last")), ("select", ("correct", "random")), ("schedule", ("exponential", "linear"))):
+            if getattr(self, name) not in allowed:
+                raise SpkitError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+
+    def sft(self, t: int) -> SftConfig:
+        """The update of iteration t, from 1; `direct` gets the steps of all iterations so far."""
+        exponential = self.schedule == "exponential"
+        steps = [int(self.steps * self.growth**i) if exponential else self.steps + self.increment * i for i in range(t)]
+        return SftConfig(sum(steps) if self.direct else steps[-1], self.batch_size, self.learning_rate)
+
+
+def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
+    """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
+
+    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate` (test set, greedy), `problems`, `kept`, `rationalized`,
+    `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`, `steps` and `seconds` per stage.
+    """
+    run = run or Run()
+    policy = run.start({"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    yield from run.records[: config.iterations + 1]
+    if not run.records:
+        yield run.record(0, base, **measure(base, task, config, run))
+
+    for t in range(len(run.records), config.iterations + 1):
+        run.progress.iteration(t - 1, config.iterations)
+        # 1 propose
+        batch = problems(task, config.seed, (t - 1) * config.problems_per_iteration, config.problems_per_iteration)
+        if config.direct:
+            kept, hinted, pairs = [], [], direct_answers(base, task, config, t)
+        else:
+            # 2 solve, 3 verify: what has a right final answer is kept
+            kept, failed = attempt(policy, task, batch, config, run, t)
+            # 4 rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
+            hinted = attempt(policy, task, failed, config, run, t, hinted=True)[0] if config.rationalize else []
+            pairs = [(rationale.problem.prompt, rationale.token_ids) for rationale in kept + hinted]
+        # 5 learn: from the base every time, as in Algorithm 1
+        policy = (base if config.restart == "base" else policy).clone()
+        update = config.sft(t)
+        with run.stage("learn", update.steps, "steps") as tick:
+            learned = policy.fit(pairs, update, generator(config.seed, t, "learn"), lambda *_: tick(1)) if pairs else {}
+        # 6 measure and record
+        counts = count(len(batch), kept, hinted)
+        yield run.record(t, policy, **counts, **learned, **measure(policy, task, config, run))
+
+
+@dataclass(frozen=True)
+class Rationale:
+    """A completion kept for training on `problem`'s own prompt, whatever prompt it was sampled from."""
+
+    problem: Problem
+    token_ids: list[int]
+    verdict: Verdict
+
+
+def attempt(
+    policy: Policy, task: Task, batch: list[Problem], config: StarConfig, run: Run, t: int, hinted: bool = False
+) -> tuple[list[Rationale], list[Problem]]:
+    """Try each problem once, with or without the hint; return the rationales to train on and the problems that failed."""
+    name = "rationalize" if hinted else "solve"
+    draw = generator(config.seed, t, name)
+    prompts = [task.hint(problem) for problem in batch] if hinted else None
+    with run.stage(name, len(batch), "problems") as tick:
+        rollouts, verdicts = solve(policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick)
+    chosen = select(verdicts, config.select, draw)
+    failed = [problem for problem, verdict in zip(batch, verdicts) if not verdict.correct]
+    return [Rationale(batch[i], rollouts.token_ids[i], verdicts[i]) for i in chosen], failed
+
+
+def select(verdicts: list[Verdict], how: str, draw: torch.Generator) -> list[int]:
+    """Rows to train on: those with a right final answer, or (`random`) as many rows drawn without looking."""
+    correct = [row for row, verdict in enumerate(verdicts) if verdict.correct]
+    if how == "correct":
+        return correct
+    return sorted(torch.randperm(len(verdicts), generator=draw)[: len(correct)].tolist())
+
+
+def direct_answers(policy: Policy, task: Task, config: StarConfig, t: int) -> list[Pair]:
+    """Prompt and bare gold answer of every problem of iterations 1 to t."""
+    seen = problems(task, config.seed, 0, t * config.problems_per_iteration)
+    return [(problem.prompt, policy.completion_ids(task.direct(problem))) for problem in seen]
+
+
+def count(asked: int, kept: list[Rationale], hinted: list[Rationale]) -> dict[str, Any]:
+    """How many rationales are trained on, what share of the problems they cover, and how many have a wrong step."""
+    return {
+        "problems": asked,
+        "kept": len(kept),
+        "rationalized": len(hinted),
+        "used": (len(kept) + len(hinted)) / asked,
+        "kept_wrong_steps_rate": wrong_steps_rate([rationale.verdict for rationale in kept + hinted]),
+    }
+
+
+def measure(policy: Policy, task: Task, config: StarConfig, run: Run) -> dict[str, Any]:
+    """Greedy accuracy on the fixed test set, longer problems too if asked for, and two completions of each difficulty as `samples`."""
+    tests = test_set(task, config.test_per_difficulty)
+    with run.stage("measure", len(tests), "problems") as tick:
+        rollouts, verdicts = solve(policy, task, tests, on_rows=tick)
+        longer = test_set(task, config.test_per_difficulty, task.extrapolation) if config.extrapolate else []
+        beyond = by_difficulty(longer, [v.correct for v in solve(policy, task, longer)[1]]) if longer else None
+    shown = {problem.difficulty: [] for problem in tests}
+    for problem, text, verdict in zip(tests, rollouts.texts, verdicts):
+        shown[problem.difficulty].append({"prompt": problem.prompt, "completion": text, **asdict(verdict)})
+    samples = [sample for group in shown.values() for sample in group[:2]]
+    return {**accuracy(tests, verdicts), **({"extrapolation": beyond} if beyond else {}), "samples": samples}

@@ -1,0 +1,181 @@
+"""A language model that plays: sampling, log-probabilities, supervised updates."""
+
+import copy
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from ..errors import SpkitError
+from .sampling import SamplingPlan, generate
+from .training import Example, SftConfig, completion_logprobs, sft
+
+ROWS_PER_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Completions, row `i * n + j` being sample j of prompt i.
+
+    `token_ids[r]` holds the completion's tokens, the end token included if the row `finished`; `token_logprobs[r]` their
+    log-probabilities under the policy at temperature 1 (nats), `logprobs` (rows,) their sums; `texts[r]` excludes the end token.
+    """
+
+    prompts: list[str]
+    token_ids: list[list[int]]
+    texts: list[str]
+    token_logprobs: list[Tensor]
+    logprobs: Tensor
+    finished: list[bool]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass
+class Policy:
+    """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    def __post_init__(self) -> None:
+        self.model.eval()
+
+    @property
+    def context(self) -> int:
+        """The longest text the model reads, in tokens."""
+        return self.model.config.max_position_embeddings
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """Token ids of a prompt. Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know."""
+        ids = self.tokenizer(prompt, add_special_tokens=True)["input_ids"]
+        if not ids:
+            raise SpkitError("the prompt is empty: give the policy at least one token to start from")
+        if len(ids) >= self.context:
+            raise SpkitError(f"the prompt has {len(ids)} tokens and the model reads {self.context} at most, its completion included: shorten it")
+        self._check_known(ids, prompt)
+        return ids
+
+    def completion_ids(self, text: str, finished: bool = True) -> list[int]:
+        """Token ids of a completion, with exactly one end token if `finished` and none if it was cut off."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        self._check_known(ids, text)
+        return ids + [self.tokenizer.eos_token_id] if finished else ids
+
+    def _check_known(self, ids: list[int], text: str) -> None:
+        if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+            known = set(self.tokenizer.get_vocab())
+            strange = next((character for character in text if character not in known), "?")
+            raise SpkitError(f"the tokenizer of this model does not know {strange!r} (in {text[:60]!r}): use the characters of its task")
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        n: int = 1,
+        *,
+        temperature: float = 1.0,
+        max_new_tokens: int,
+        generator: torch.Generator | None = None,
+        on_rows: Callable[[int], None] = lambda count: None,
+    ) -> Rollouts:
+        """n completions of each prompt; temperature 0 is greedy and needs no generator.
+
+        Row r's randomness is the r-th row of one (rows, max_new_tokens) draw from `generator`, so it does not depend on batches or on
+        which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, is not `finished`.
+        Raises SpkitError for a negative temperature, n or max_new_tokens below 1, or a prompt `prompt_ids` refuses.
+        """
+        if temperature < 0 or n < 1 or max_new_tokens < 1:
+            raise SpkitError("sample needs temperature >= 0, n >= 1 and max_new_tokens >= 1")
+        if temperature > 0 and generator is None:
+            raise SpkitError("sampling at a temperature above 0 needs a torch.Generator, so that the result can be repeated")
+        encoded = {prompt: self.prompt_ids(prompt) for prompt in prompts}
+        row_prompts = [prompt for prompt in prompts for _ in range(n)]
+        shape = (len(row_prompts), max_new_tokens)
+        uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
+        done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
+        for batch in _batches([len(encoded[prompt]) for prompt in row_prompts]):
+            self._sample_batch(batch, row_prompts, encoded, uniform, temperature, on_rows, done)
+        return self._rollouts(row_prompts, done)
+
+    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, on_rows, done) -> None:
+        distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
+        index = {prompt: i for i, prompt in enumerate(distinct)}
+        room = self.context - max(len(encoded[prompt]) for prompt in distinct)
+        limit = min(uniform.shape[1], room)
+        plan = SamplingPlan(temperature, limit, frozenset([self.tokenizer.eos_token_id]), self.tokenizer.pad_token_id)
+        rows = torch.tensor([index[row_prompts[r]] for r in batch])
+        noise = uniform[batch, :limit].to(self.model.device)
+        tokens, logprobs, lengths = generate(self.model, [encoded[p] for p in distinct], rows, noise, plan, on_rows)
+        for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
+            done[r] = (ids[:length], scores[:length].clone())
+
+    def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
+        token_ids = [ids for ids, _ in done]
+        finished = [ids[-1] == self.tokenizer.eos_token_id for ids in token_ids]
+        texts = [self.tokenizer.decode(ids[:-1] if end else ids) for ids, end in zip(token_ids, finished)]
+        sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
+        return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
+
+    @torch.no_grad()
+    def logprobs(self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256) -> list[Tensor]:
+        """Log-probability of every completion token (nats, float32), one 1-D tensor a row; completions are token ids."""
+        examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
+        result: list[Tensor | None] = [None] * len(examples)
+        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+            scores, mask = completion_logprobs(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
+            for r, row, counted in zip(batch, scores.cpu(), mask.cpu()):
+                result[r] = row[counted]
+        return result
+
+    def fit(
+        self,
+        pairs: Sequence[tuple[str, list[int]]],
+        config: SftConfig,
+        generator: torch.Generator,
+        on_step: Callable[[int, float], None] = lambda step, loss: None,
+    ) -> dict[str, float]:
+        """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
+        examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
+        return sft(self.model, examples, config, self.tokenizer.pad_token_id, generator, on_step)
+
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that change when a weight does."""
+        checksum = 0
+        for parameter in self.model.parameters():
+            checksum = zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), checksum)
+        return f"{checksum:08x}"
+
+    def clone(self) -> "Policy":
+        """An independent copy of the weights; the tokenizer is shared."""
+        return Policy(copy.deepcopy(self.model), self.tokenizer)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a Hugging Face checkpoint folder."""
+        with no_bars():
+            self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Keep the progress bars of transformers off the terminal."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _batches(lengths: list[int], size: int = ROWS_PER_BATCH) -> list[list[int]]:
+    """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    return [order[i : i + size] for i in range(0, len(order), size)]

@@ -1,0 +1,151 @@
+"""How the shipped tiny models are made: `spkit pretrain NAME`.
+
+Every loop restarts from its base, so the base is part of the experiment: weak, but above chance. A model trained from scratch has no
+few-shot ability, so its base has read the task's own format, mostly on the easy side, in part with the answer shown as a hint.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpkitError
+from ..metrics import accuracy, solve
+from ..seeds import generator
+from ..tasks import Task, item_rng, load_task, test_set
+from .policy import Policy
+from .tiny import char_tokenizer, tiny_llama
+from .training import SftConfig
+
+PRETRAINING_STREAM = -1  # problems are drawn from streams -1, -2, ...; loops use the streams of their seeds, from 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a base reads: shares of each difficulty without and with the hint, and for how long."""
+
+    task: str
+    about: str
+    plain: dict[int, float]
+    hinted: dict[int, float]
+    hinted_share: float
+    alphabet: str = "0123456789+=#:;"
+    context: int = 192
+    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=900, learning_rate=2e-3))
+
+
+RECIPES = {
+    "addition": Recipe(
+        task="addition",
+        about="knows 1- and 2-digit sums, has seen a few of 3 to 5 digits, and can often finish a sum of 3 to 5 digits when the answer is shown",
+        plain={1: 0.30, 2: 0.685, 3: 0.01, 4: 0.003, 5: 0.002},
+        hinted={1: 0.15, 2: 0.70, 3: 0.05, 4: 0.05, 5: 0.05},
+        hinted_share=0.35,
+    ),
+    "addition-2digits": Recipe(
+        task="addition",
+        about="the below-chance control: never shown a sum of more than 2 digits, with or without the hint",
+        plain={1: 0.31, 2: 0.69},
+        hinted={1: 0.22, 2: 0.78},
+        hinted_share=0.35,
+    ),
+}
+
+
+def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str]:
+    """(prompt, completion) number `index` of a base's text: a function of its arguments only."""
+    rng = item_rng("pretrain", seed, index)
+    hinted = rng.random() < recipe.hinted_share
+    shares = recipe.hinted if hinted else recipe.plain
+    difficulty = rng.choices(list(shares), list(shares.values()))[0]
+    problem = task.problem(PRETRAINING_STREAM - seed, index, difficulty)
+    return (task.hint(problem) if hinted else problem.prompt), task.solution(problem)
+
+
+def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None) -> dict[str, Any]:
+    """Make the base `name` in `folder`, with a card; returns what the card says as plain data.
+
+    Raises SpkitError for an unknown name or a folder that exists and is no checkpoint.
+    """
+    folder = Path(folder)
+    if name not in RECIPES:
+        raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+        raise SpkitError(f"{folder} exists and is no checkpoint: choose an empty or new folder")
+    recipe, begun = RECIPES[name], time.perf_counter()
+    task = load_task(recipe.task)
+    tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
+    policy = Policy(tiny_llama(tokenizer, recipe.context, seed), tokenizer)
+    texts = (reading(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
+    pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
+    learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step)
+    card = {
+        "name": name,
+        "seed": seed,
+        "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
+        "recipe": asdict(recipe),
+        **learned,
+        "minutes": round((time.perf_counter() - begun) / 60, 1),
+        **_measured(policy, task),
+    }
+    _save(policy, folder, card)
+    return card
+
+
+def _measured(policy: Policy, task: Task) -> dict[str, Any]:
+    tests = test_set(task, 100)
+    hints = [task.hint(problem) for problem in tests]
+    sampled = solve(policy, task, tests, temperature=1.0, generator=generator(0, 0, "card"))[1]
+    return {
+        "greedy": accuracy(tests, solve(policy, task, tests)[1]),
+        "sampled": accuracy(tests, sampled),
+        "hinted": accuracy(tests, solve(policy, task, tests, prompts=hints)[1]),
+    }
+
+
+def _save(policy: Policy, folder: Path, card: dict[str, Any]) -> None:
+    partial = folder.with_name(f".partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    policy.save(partial)
+    (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (partial / "README.md").write_text(_card_text(card), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def _card_text(card: dict[str, Any]) -> str:
+    recipe = card["recipe"]
+    kinds = {"greedy": "greedy", "sampled": "sampled at temperature 1", "hinted": "greedy, with the answer as a hint"}
+    lengths = list(card["greedy"]["accuracy_by_difficulty"])
+    rows = [
+        f"| {label} | " + " | ".join(f"{100 * card[kind]['accuracy_by_difficulty'][n]:.0f}" for n in lengths) + f" | {100 * card[kind]['accuracy']:.0f} |"
+        for kind, label in kinds.items()
+    ]
+    shares = lambda mixture: ", ".join(f"{n}: {100 * share:g} %" for n, share in mixture.items())  # noqa: E731
+    return "\n".join(
+        [
+            f"# {card['name']}",
+            "",
+            f"A LlamaForCausalLM of {card['parameters']:,} parameters with a character tokenizer. It {recipe['about']}.",
+            "",
+            f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {card['steps']} updates of {recipe['sft']['batch_size']} texts,",
+            f"{card['tokens']:,} completion tokens, peak learning rate {recipe['sft']['learning_rate']:g}, {card['minutes']} minutes on the machine that made it.",
+            f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
+            "",
+            f"- digits of the texts without the hint: {shares(recipe['plain'])}",
+            f"- digits of the texts with the hint: {shares(recipe['hinted'])}",
+            "",
+            "Accuracy on the fixed test set, in %, by number of digits:",
+            "",
+            "| | " + " | ".join(lengths) + " | mean |",
+            "|---|" + "---|" * (len(lengths) + 1),
+            *rows,
+            "",
+            "All texts are generated; nobody's data is in here. Licence: Apache-2.0.",
+            "",
+        ]
+    )

@@ -1,0 +1,162 @@
+"""Sampling with our own key-value-cache loop, for any Hugging Face causal language model.
+
+`model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache copies every
+key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each distinct prompt is
+prefilled once, the cache keeps room ahead, and finished rows leave the batch.
+
+Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only, not on
+the batch it ran in or on when other rows finished.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its rows is still writing
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """What one batch needs: `temperature` 0 is greedy; `stop` and `pad` are token ids."""
+
+    temperature: float
+    max_new_tokens: int
+    stop: frozenset[int]
+    pad: int
+
+
+class RoomyLayer(DynamicLayer):
+    """A DynamicLayer that writes into a buffer with room ahead instead of concatenating at every token.
+
+    Buffers have shape (rows, heads, capacity, head size) and grow by doubling past `capacity`; `keys` and `values` are views of the
+    filled part.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+        """Append one or more positions, and return all keys and values so far."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        if start == 0 or end > self.buffers[0].shape[-2]:
+            self.capacity = max(self.capacity, 2 * end if start else end)
+            self.buffers = tuple(self._grown(old, new) for old, new in zip((self.keys, self.values), (key_states, value_states)))
+        for buffer, new in zip(self.buffers, (key_states, value_states)):
+            buffer[:, :, start:end] = new
+        self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
+        return self.keys, self.values
+
+    def _grown(self, old: Tensor, new: Tensor) -> Tensor:
+        buffer = new.new_empty(*new.shape[:2], self.capacity, new.shape[-1])
+        if old.numel():
+            buffer[:, :, : old.shape[-2]] = old
+        return buffer
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep (or repeat) these rows."""
+        end = self.get_seq_length()
+        self.buffers = tuple(buffer[indices] for buffer in self.buffers)
+        self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
+
+
+def roomy_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
+    """The model's own cache, its plain layers replaced by RoomyLayer (sliding-window and other layers stay as they are)."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [RoomyLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+def pad_left(sequences: list[list[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask, both (rows, longest), prompts ending in the last column."""
+    width = max(map(len, sequences))
+    ids = torch.tensor([[pad] * (width - len(s)) + s for s in sequences], device=device)
+    mask = torch.tensor([[0] * (width - len(s)) + [1] * len(s) for s in sequences], device=device)
+    return ids, mask
+
+
+def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
+    """One token a row by inverting the cumulative distribution: logits (rows, vocabulary), uniform (rows,) in [0, 1)."""
+    if temperature == 0:
+        return logits.argmax(-1)
+    cumulative = (logits / temperature).softmax(-1).cumsum(-1)
+    picked = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True).squeeze(1)
+    return picked.clamp_(max=logits.shape[-1] - 1)
+
+
+@torch.inference_mode()
+def generate(
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    rows: Tensor,
+    uniform: Tensor,
+    plan: SamplingPlan,
+    on_rows: Callable[[int], None] = lambda count: None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Continue `prompts[rows[r]]` for every row r.
+
+    `prompts` are distinct token id lists, `rows` (R,) int64, `uniform` (R, max_new_tokens) in [0, 1). Returns token ids
+    (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32, 0 where padded), and
+    lengths (R,), the stop token included. `on_rows` hears how many rows each step
+    finished.
+    """
+    device = model.device
+    stop = torch.tensor(sorted(plan.stop), device=device)
+    count = len(rows)
+    tokens = torch.full((count, plan.max_new_tokens), plan.pad, device=device)
+    logprobs = torch.zeros(count, plan.max_new_tokens, device=device)
+    lengths = torch.zeros(count, dtype=torch.long, device=device)
+
+    ids, mask = pad_left(prompts, plan.pad, device)
+    padded = not bool(mask.all())
+    cache = roomy_cache(model, ids.shape[1] + plan.max_new_tokens)
+    logits, positions = _prefill(model, ids, mask, padded, cache)
+    rows = rows.to(device)
+    cache.batch_select_indices(rows)
+    logits, positions, mask = logits[rows], positions[rows], mask[rows]
+    active = torch.arange(count, device=device)  # which row each line of the batch is writing
+    writing = torch.ones(count, dtype=torch.bool, device=device)
+
+    for step in range(plan.max_new_tokens):
+        chosen = choose(logits, uniform[active, step], plan.temperature)
+        live = active[writing]
+        tokens[live, step] = chosen[writing]
+        logprobs[live, step] = logits.log_softmax(-1).gather(1, chosen[:, None]).squeeze(1)[writing]
+        lengths[live] = step + 1
+        writing &= ~torch.isin(chosen, stop)
+        left = int(writing.sum())
+        on_rows(len(live) - left)
+        if left == 0 or step + 1 == plan.max_new_tokens:
+            break
+        if left <= RETIRE_SHARE * len(active):
+            keep = writing.nonzero().squeeze(1)
+            cache.batch_select_indices(keep)
+            active, writing, positions, mask, chosen = (x[keep] for x in (active, writing, positions, mask, chosen))
+        positions = positions + 1
+        if padded:
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+        logits = _step(model, chosen, positions, mask if padded else None, cache)
+    on_rows(left)
+    return tokens, logprobs, lengths
+
+
+def _prefill(model: PreTrainedModel, ids: Tensor, mask: Tensor, padded: bool, cache: DynamicCache) -> tuple[Tensor, Tensor]:
+    """Last logits (prompts, vocabulary) in float32 and last positions (prompts,)."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    extra = {"attention_mask": mask} if padded else {}
+    output = model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra)
+    return output.logits[:, -1].float(), positions[:, -1]
+
+
+def _step(model: PreTrainedModel, chosen: Tensor, positions: Tensor, mask: Tensor | None, cache: DynamicCache) -> Tensor:
+    """Logits (rows, vocabulary) after writing `chosen`."""
+    extra = {} if mask is None else {"attention_mask": mask}
+    output = model(input_ids=chosen[:, None], position_ids=positions[:, None], past_key_values=cache, use_cache=True, **extra)
+    return output.logits[:, -1].float()

@@ -1,0 +1,101 @@
+"""Supervised fine-tuning on completions: the `learn` stage of every loop that keeps some of its own samples."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..errors import SpkitError
+from ..losses import sft_loss
+
+GROUP = 8  # batches sorted by length together, which halves the padding
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of a prompt, and of the completion the loss counts (its end token included, unless it was cut off)."""
+
+    prompt: list[int]
+    completion: list[int]
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """`steps` optimizer updates of `batch_size` rows with AdamW: linear warmup over `warmup` of them, then linear decay to 0."""
+
+    steps: int
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    clip: float = 1.0
+
+
+def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
+    """Log-probabilities (rows, tokens) in float32 and the mask (rows, tokens) of the completion tokens.
+
+    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing.
+    """
+    width = max(len(e.prompt) + len(e.completion) for e in examples)
+    ids = torch.full((len(examples), width), pad)
+    mask = torch.zeros(len(examples), width, dtype=torch.bool)
+    for row, example in enumerate(examples):
+        start, end = len(example.prompt), len(example.prompt) + len(example.completion)
+        ids[row, :end] = torch.tensor(example.prompt + example.completion)
+        mask[row, start:end] = True
+    ids, mask = ids.to(model.device), mask.to(model.device)
+    logits = model(input_ids=ids[:, :-1], use_cache=False).logits.float()
+    return logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1), mask[:, 1:]
+
+
+def epochs(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> Iterator[list[Example]]:
+    """Batches for ever: each pass takes every example once in random order, rows of like length together, batches shuffled."""
+    if not examples:
+        raise SpkitError("there is nothing to train on: no example was kept")
+    size = min(batch_size, len(examples))
+    while True:
+        order = torch.randperm(len(examples), generator=generator).tolist()
+        batches = []
+        for start in range(0, len(order), GROUP * size):
+            group = sorted(order[start : start + GROUP * size], key=lambda i: len(examples[i].prompt) + len(examples[i].completion))
+            batches += [group[i : i + size] for i in range(0, len(group), size)]
+        for index in torch.randperm(len(batches), generator=generator).tolist():
+            yield [examples[i] for i in batches[index]]
+
+
+def learning_rate_factor(step: int, config: SftConfig) -> float:
+    """Share of the peak learning rate at update `step` (from 0): a linear rise, then a linear fall that ends at 0 after the last."""
+    warm = math.ceil(config.warmup * config.steps)
+    return (step + 1) / warm if step < warm else (config.steps - step) / max(1, config.steps - warm)
+
+
+def sft(
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    config: SftConfig,
+    pad: int,
+    generator: torch.Generator,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> dict[str, float]:
+    """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
+    losses, tokens = [], 0
+    for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
+        logprobs, mask = completion_logprobs(model, batch, pad)
+        loss = sft_loss(logprobs, mask)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        tokens += int(mask.sum())
+        on_step(step + 1, losses[-1])
+    tenth = max(1, len(losses) // 10)
+    mean = lambda values: sum(values) / max(1, len(values))  # noqa: E731
+    return {"loss_first": mean(losses[:tenth]), "loss_last": mean(losses[-tenth:]), "steps": len(losses), "tokens": tokens}

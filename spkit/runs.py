@@ -1,0 +1,220 @@
+"""A run is a folder that survives a kill.
+
+    config.json     what the run is: method, task, base, settings
+    metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
+    samples.jsonl   a few completions of every iteration
+    checkpoints/    iteration-0003, ...: the policies of the last two iterations
+
+Every write goes to a temporary name and is renamed, so each name holds a whole file or the one before it. Within an iteration the
+checkpoint comes first and the metrics row last. The random state of iteration t is a function of (seed, t), so a run that was
+killed anywhere redoes the iteration it was in, and its records equal those of a run that was not.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from .errors import SpkitError
+from .policy import Policy, load_policy
+from .progress import Silent, Tick
+
+MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
+KEPT_CHECKPOINTS = 2
+
+
+class Run:
+    """The records of one run, on disk if it has a folder and in memory alone if not."""
+
+    def __init__(self, folder: str | Path | None = None, progress: Silent | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else None
+        self.progress = progress or Silent()
+        self.records: list[dict[str, Any]] = []
+        self._seconds: dict[str, float] = {}
+
+    def start(self, description: dict[str, Any], base: Policy) -> Policy:
+        """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
+
+        `description` is plain data that says what the run is. Raises SpkitError if the folder cannot be written, holds a run of
+        another description (naming the first field that differs), or its last checkpoint is damaged.
+        """
+        if self.folder is None:
+            return base
+        description = json.loads(json.dumps(description))
+        config, metrics = self.folder / "config.json", self.folder / "metrics.jsonl"
+        with _disk_errors(self.folder, "choose a folder you can write to, with free space, and start again"):
+            (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if config.exists():
+                _same_run(self.folder, _read_json(config), description)
+            elif metrics.exists():
+                raise SpkitError(f"{self.folder} has metrics but no config.json, so it is no run of spkit: choose another folder")
+            write_atomic(config, json.dumps(description, indent=2) + "\n")
+            self.records = self._finished(read_jsonl(metrics))
+            samples = read_jsonl(self.folder / "samples.jsonl")
+            write_jsonl(self.folder / "samples.jsonl", [row for row in samples if row["iteration"] < len(self.records)])
+        return base if len(self.records) < 2 else self._load(len(self.records) - 1)
+
+    def _finished(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows up to the last one whose policy is still there: what somebody removed is done again."""
+        while len(rows) > 1 and not self._checkpoint(len(rows) - 1).is_dir():
+            rows = rows[:-1]
+        return rows
+
+    def _load(self, iteration: int) -> Policy:
+        path = self._checkpoint(iteration)
+        try:
+            return load_policy(path)
+        except SpkitError as error:
+            raise SpkitError(f"{error}. To redo that iteration, delete the folder {path} and start the same command again") from error
+
+    def _checkpoint(self, iteration: int) -> Path:
+        return self.folder / "checkpoints" / f"iteration-{iteration:04d}"
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int = 1, unit: str = "") -> Iterator[Tick]:
+        """Time one stage of the iteration under way and show its progress; yields a callable that takes units done."""
+        begun = time.perf_counter()
+        with self.progress.stage(name, total, unit) as tick:
+            yield tick
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    def record(self, iteration: int, policy: Policy, samples: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
+        """Close an iteration: write its checkpoint, samples and metrics row, and return the row.
+
+        The first Ctrl+C waits until the row is written; a second one stops at once, and the iteration is redone on resume.
+        """
+        row = json.loads(json.dumps({"iteration": iteration, **values, "seconds": _rounded(self._seconds)}))
+        self._seconds = {}
+        rows = [*self.records, row]
+        if self.folder is not None:
+            advice = "free some space and start the same command again; finished iterations are safe"
+            with finish_before_interrupt(), _disk_errors(self.folder, advice):
+                if iteration > 0:
+                    self._save(iteration, policy)
+                earlier = read_jsonl(self.folder / "samples.jsonl")
+                write_jsonl(self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples])
+                write_jsonl(self.folder / "metrics.jsonl", rows)
+                self._prune(iteration)
+        self.records = rows
+        return row
+
+    def _save(self, iteration: int, policy: Policy) -> None:
+        final = self._checkpoint(iteration)
+        partial = final.with_name(f".partial-{final.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            policy.save(partial)
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(partial, final)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def _prune(self, iteration: int) -> None:
+        for path in (self.folder / "checkpoints").glob("iteration-*"):
+            if int(path.name.split("-")[1]) <= iteration - KEPT_CHECKPOINTS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def load_run(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(description, records) of a run folder. Raises SpkitError if it is none."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise SpkitError(f"{folder} is not a run: it has no config.json; give the folder that `spkit run ... --out` wrote")
+    return _read_json(folder / "config.json"), read_jsonl(folder / "metrics.jsonl")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a text file whole: a reader, or a run that resumes, sees the old text or the new one."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace a file of one JSON object a line."""
+    write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of one JSON object a line; none if it does not exist. Raises SpkitError naming a damaged line."""
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise SpkitError(f"{path} line {number} is damaged: delete that line and those after it, and start the run again") from error
+    return rows
+
+
+@contextlib.contextmanager
+def finish_before_interrupt() -> Iterator[None]:
+    """Hold the first Ctrl+C back until the block ends; let the second through at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+
+    def hold(signum: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(signum)
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpkitError(f"could not write to {folder} ({reason}): {advice}") from error
+
+
+def _same_run(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
+    for key, old, new in _differences(found, asked):
+        raise SpkitError(f"{folder} holds a run with {key} = {old!r}, not {new!r}: choose another --out, or ask for the same settings")
+
+
+def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for key in [*found, *(key for key in asked if key not in found)]:
+        old, new = found.get(key), asked.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{prefix}{key}.")
+        elif old != new and key not in MAY_CHANGE:
+            yield prefix + key, old, new
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise SpkitError(f"{path} is damaged: delete the folder, or choose another one") from error
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}

@@ -1,0 +1,81 @@
+"""What is asked and how it is checked: the words every task and every loop share."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One question with its gold answer. `difficulty` is in the task's own unit (digits, depth, ...)."""
+
+    prompt: str
+    answer: str
+    difficulty: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verifier says of one completion.
+
+    `correct` reads the final answer only; `step_errors` counts wrong intermediate steps and never changes `correct`, so that a
+    right answer reached through wrong steps is visible as `correct and step_errors > 0`. `parsed` is the final answer as read, None
+    if there is none. `reward` is in [0, 1].
+    """
+
+    correct: bool
+    reward: float
+    parsed: str | None
+    step_errors: int
+
+
+class Task(Protocol):
+    """A stream of problems with a verifier. Every method is a pure function of its arguments."""
+
+    name: str
+    difficulties: tuple[int, ...]
+    unit: str
+
+    def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
+        """Problem `index` of the stream `seed`; without `difficulty` it cycles through `difficulties`."""
+
+    def hint(self, problem: Problem) -> str:
+        """The prompt with the gold answer shown, for rationalization."""
+
+    def solution(self, problem: Problem) -> str:
+        """A completion with every step right: what a careful writer would put."""
+
+    def direct(self, problem: Problem) -> str:
+        """A completion that is the bare answer, without steps."""
+
+    def verify(self, problem: Problem, completion: str) -> Verdict:
+        """Check a completion, however malformed, without ever raising."""
+
+    def max_completion_chars(self, difficulty: int) -> int:
+        """Length of the longest right completion, in characters, end mark not counted."""
+
+
+def item_rng(*parts: int | str) -> random.Random:
+    """A generator that depends on `parts` only: the same on every machine, whatever was drawn before."""
+    return random.Random("/".join(str(part) for part in parts))
+
+
+def problems(task: Task, seed: int, start: int, count: int, split: Split = "train") -> list[Problem]:
+    """Problems `start` to `start + count - 1` of the stream `seed`, difficulties in turn."""
+    return [task.problem(seed, index, split=split) for index in range(start, start + count)]
+
+
+def test_set(task: Task, per_difficulty: int, difficulties: Sequence[int] | None = None) -> list[Problem]:
+    """The fixed test set: up to `per_difficulty` distinct problems of each difficulty, the same for every run and seed."""
+    chosen: dict[str, Problem] = {}
+    for difficulty in difficulties or task.difficulties:
+        stream = (task.problem(0, index, difficulty, "test") for index in range(20 * per_difficulty))
+        distinct = {problem.prompt: problem for problem in stream}
+        chosen |= dict(list(distinct.items())[:per_difficulty])
+    return list(chosen.values())
+
+
+test_set.__test__ = False  # not a test, whatever pytest thinks of the name

@@ -1,0 +1,31 @@
+"""Small models shared by the tests."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+
+from spkit.policy import Policy
+from spkit.policy.tiny import char_tokenizer, tiny_llama
+
+ALPHABET = "0123456789+=#:;"
+
+
+def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 96) -> Policy:
+    """A random model with strong layers and sharp logits, so that its text depends on what it reads and varies."""
+    tokenizer = char_tokenizer(ALPHABET, context)
+    policy = Policy(tiny_llama(tokenizer, context, seed, width=width, layers=layers), tokenizer)
+    with torch.no_grad():
+        for layer in policy.model.model.layers:
+            for parameter in layer.parameters():
+                parameter.mul_(6 if parameter.dim() > 1 else 1)
+        policy.model.model.norm.weight.mul_(12)
+    return policy
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return make_policy()

@@ -1,0 +1,89 @@
+"""A small STaR run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
+
+python -m tests.killed_run FOLDER ITERATION POINT, where POINT is a stage (solve, rationalize, learn, measure: killed half-way in) or a
+moment of the write (checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
+"""
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+import torch
+
+from spkit import runs
+from spkit.loops.star import StarConfig, star
+from spkit.policy import Policy, load_policy
+from spkit.runs import Run
+from spkit.tasks import load_task
+
+CONFIG = StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)
+
+
+def records(run: Run) -> list[dict]:
+    """The whole run, on one thread."""
+    torch.set_num_threads(1)
+    return list(star(load_policy("addition"), load_task("addition"), CONFIG, run))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Doomed(Run):
+    """Dies in the stage it was told to."""
+
+    def __init__(self, folder: str, iteration: int, point: str) -> None:
+        super().__init__(folder)
+        self.iteration, self.point = iteration, point
+
+    @contextmanager
+    def stage(self, name: str, total: int = 1, unit: str = ""):
+        """A stage that may not end."""
+        with super().stage(name, total, unit) as tick:
+            doomed = name == self.point and len(self.records) == self.iteration
+
+            def count(n: int) -> None:
+                tick(n)
+                if doomed:
+                    die()
+
+            yield count
+            if doomed:
+                die()
+
+
+def doom_writes(run: Doomed) -> None:
+    """Replace the moments of `Run.record` by ones that die."""
+    save, replace, write = Policy.save, os.replace, runs.write_jsonl
+
+    def now() -> bool:
+        return len(run.records) == run.iteration
+
+    def save_half(policy, folder):
+        save(policy, folder)
+        if now() and run.point == "checkpoint-half":
+            weights = os.path.join(folder, "model.safetensors")
+            os.truncate(weights, os.path.getsize(weights) // 2)
+            die()
+
+    def replace_then_die(old, new):
+        replace(old, new)
+        if now() and run.point == "checkpoint-done" and "iteration-" in str(new):
+            die()
+
+    def write_then_die(path, rows):
+        if now() and run.point == "metrics-half" and path.name == "metrics.jsonl":
+            path.with_name(".partial-metrics.jsonl").write_text('{"iteration": 0, "accu')
+            die()
+        write(path, rows)
+        if now() and run.point == f"{path.stem}-done":
+            die()
+
+    Policy.save, os.replace, runs.write_jsonl = save_half, replace_then_die, write_then_die
+
+
+if __name__ == "__main__":
+    doomed_run = Doomed(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    doom_writes(doomed_run)
+    records(doomed_run)

@@ -1,0 +1,107 @@
+"""Saving, loading, and the shipped models."""
+
+import pytest
+import torch
+
+from spkit.errors import SpkitError
+from spkit.metrics import accuracy, solve
+from spkit.policy import load_policy, shipped_models
+from spkit.policy.pretrain import RECIPES, pretrain, reading
+from spkit.tasks import load_task, test_set
+from spkit.tasks.addition import operands
+
+
+def test_save_and_load_give_the_same_policy(policy, tmp_path):
+    policy.save(tmp_path / "here")
+    loaded = load_policy(tmp_path / "here")
+    assert loaded.fingerprint() == policy.fingerprint()
+    assert loaded.tokenizer.get_vocab() == policy.tokenizer.get_vocab()
+    assert loaded.sample(["1+2="], temperature=0.0, max_new_tokens=9).texts == policy.sample(["1+2="], temperature=0.0, max_new_tokens=9).texts
+
+
+def test_plain_transformers_reads_the_checkpoint(policy, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+    policy.save(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    assert tokenizer.decode(tokenizer("12+34#46=")["input_ids"]) == "12+34#46="
+    assert type(AutoModelForCausalLM.from_pretrained(tmp_path)).__name__ == "LlamaForCausalLM"
+
+
+@pytest.mark.parametrize("damage", ["weights cut", "weights missing", "config cut", "tokenizer missing"])
+def test_a_damaged_checkpoint_is_one_sentence(policy, tmp_path, damage):
+    policy.save(tmp_path)
+    part, how = damage.split()
+    name = {"weights": "model.safetensors", "config": "config.json", "tokenizer": "tokenizer.json"}[part]
+    path = tmp_path / name
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.unlink()
+    with pytest.raises(SpkitError, match="incomplete or damaged"):
+        load_policy(tmp_path)
+
+
+def test_unknown_sources_are_one_sentence(tmp_path):
+    with pytest.raises(SpkitError, match="unknown model 'additoin': give one of addition"):
+        load_policy("additoin")
+    with pytest.raises(SpkitError, match="is not a checkpoint"):
+        load_policy(tmp_path)
+    with pytest.raises(SpkitError, match="could not load 'nobody/nothing' from the hub"):
+        load_policy("nobody/nothing")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_models_are_what_their_cards_say(name):
+    import json
+
+    folder = shipped_models()[name]
+    card = json.loads((folder / "card.json").read_text())
+    policy, task = load_policy(name), load_task(RECIPES[name].task)
+    assert 0.5e6 < sum(p.numel() for p in policy.model.parameters()) < 1.5e6
+    tests = test_set(task, 100)
+    measured = accuracy(tests, solve(policy, task, tests)[1])
+    assert measured["accuracy"] == pytest.approx(card["greedy"]["accuracy"], abs=0.02)
+
+
+def test_the_addition_base_is_weak_but_above_chance():
+    task, policy = load_task("addition"), load_policy("addition")
+    tests = test_set(task, 100)
+    plain = accuracy(tests, solve(policy, task, tests)[1])
+    hinted = accuracy(tests, solve(policy, task, tests, prompts=[task.hint(p) for p in tests])[1])
+    assert 0.25 <= plain["accuracy"] <= 0.50
+    per_length = list(plain["accuracy_by_difficulty"].values())
+    assert per_length[1] > per_length[2] >= per_length[3] >= per_length[4]
+    assert hinted["accuracy"] > plain["accuracy"] + 0.1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bases_never_read_a_test_problem(name):
+    recipe = RECIPES[name]
+    task = load_task(recipe.task)
+    held_out = {frozenset(operands(p.prompt)) for p in test_set(task, 100)}
+    read = [reading(recipe, task, 0, index) for index in range(5000)]
+    assert not held_out & {frozenset(operands(prompt)) for prompt, _ in read}
+    longest = max(len(str(operands(prompt)[0])) for prompt, _ in read)
+    assert longest == max({**recipe.plain, **recipe.hinted})
+
+
+def test_pretraining_repeats_and_writes_a_card(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from spkit.policy import SftConfig
+
+    small = replace(RECIPES["addition-2digits"], sft=SftConfig(steps=3, batch_size=4))
+    monkeypatch.setitem(RECIPES, "addition-2digits", small)
+    random_state = torch.random.get_rng_state()
+    cards = [pretrain("addition-2digits", tmp_path / str(i)) for i in range(2)]
+    assert torch.equal(random_state, torch.random.get_rng_state()), "the global random state is left alone"
+    assert load_policy(tmp_path / "0").fingerprint() == load_policy(tmp_path / "1").fingerprint()
+    assert cards[0]["tokens"] == cards[1]["tokens"] and "3 updates of 4 texts" in (tmp_path / "0" / "README.md").read_text()
+    with pytest.raises(SpkitError, match="there is no recipe 'adition'"):
+        pretrain("adition", tmp_path / "x")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(SpkitError, match="is no checkpoint"):
+        pretrain("addition", tmp_path / "mine")

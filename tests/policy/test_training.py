@@ -1,0 +1,88 @@
+"""The supervised update: what is counted, and what it does to the model."""
+
+from itertools import islice
+
+import pytest
+import torch
+
+from spkit.errors import SpkitError
+from spkit.losses import sft_loss
+from spkit.policy import Example, SftConfig
+from spkit.policy.training import completion_logprobs, epochs, learning_rate_factor
+from tests.conftest import make_policy
+
+
+def pairs(policy, count=12):
+    texts = [(f"{i}+{i}=", f"{i}+{i}+0:{2 * i:02d};{2 * i}") for i in range(1, count + 1)]
+    return [(prompt, policy.completion_ids(text)) for prompt, text in texts]
+
+
+def test_the_loss_counts_the_completion_and_one_end_token(policy):
+    prompt, ids = "12+34=", policy.completion_ids("46")
+    end = policy.tokenizer.eos_token_id
+    assert ids[-1] == end and ids.count(end) == 1
+    scores, mask = completion_logprobs(policy.model, [Example(policy.prompt_ids(prompt), ids)], policy.tokenizer.pad_token_id)
+    assert int(mask.sum()) == 3
+    with torch.no_grad():
+        logits = policy.model(torch.tensor([policy.prompt_ids(prompt) + ids])).logits[0].double().log_softmax(-1)
+    by_hand = -sum(logits[5 + i, token] for i, token in enumerate(ids)) / 3
+    assert abs(sft_loss(scores, mask).item() - float(by_hand)) < 1e-5
+
+
+def test_a_cut_off_completion_gets_no_end_token(policy):
+    assert policy.tokenizer.eos_token_id not in policy.completion_ids("46", finished=False)
+
+
+def test_padding_does_not_change_the_loss_or_the_gradient():
+    def gradient(rows):
+        policy = make_policy()
+        examples = [Example(policy.prompt_ids(p), c) for p, c in pairs(policy)]
+        total = 0.0
+        for batch in rows(examples):
+            scores, mask = completion_logprobs(policy.model, batch, policy.tokenizer.pad_token_id)
+            total = total - (scores * mask).sum()
+        total.backward()
+        return float(total.detach()), torch.cat([p.grad.flatten() for p in policy.model.parameters()])
+
+    together, one_by_one = gradient(lambda e: [e]), gradient(lambda e: [[x] for x in e])
+    assert abs(together[0] - one_by_one[0]) < 1e-3
+    assert torch.allclose(together[1], one_by_one[1], atol=1e-4)
+
+
+def test_fit_learns_and_is_a_function_of_its_generator():
+    def fitted(seed):
+        policy = make_policy()
+        numbers = policy.fit(pairs(policy), SftConfig(steps=60, batch_size=4, learning_rate=3e-3), torch.Generator().manual_seed(seed))
+        return policy, numbers
+
+    policy, numbers = fitted(0)
+    assert numbers["loss_last"] < 0.5 * numbers["loss_first"] and numbers["steps"] == 60
+    assert fitted(0)[0].fingerprint() == policy.fingerprint() != fitted(1)[0].fingerprint()
+    assert policy.sample(["3+3="], temperature=0.0, max_new_tokens=20).texts == ["3+3+0:06;6"]
+
+
+def test_a_clone_is_independent(policy):
+    before, copy = policy.fingerprint(), policy.clone()
+    assert copy.fingerprint() == before
+    copy.fit(pairs(copy), SftConfig(steps=2), torch.Generator().manual_seed(0))
+    assert policy.fingerprint() == before != copy.fingerprint()
+
+
+def test_every_epoch_takes_every_example_once():
+    examples = [Example([3], [4] * (1 + i % 7)) for i in range(50)]
+    batches = epochs(examples, 8, torch.Generator().manual_seed(0))
+    for _ in range(3):
+        seen = [id(example) for batch in islice(batches, 7) for example in batch]
+        assert len(seen) == 50 and len(set(seen)) == 50
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    config = SftConfig(steps=20, warmup=0.25)
+    factors = [learning_rate_factor(step, config) for step in range(21)]
+    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and factors[20] == 0
+    assert all(a > b for a, b in zip(factors[5:], factors[6:]))
+
+
+def test_nothing_to_train_on_is_an_error(policy):
+    with pytest.raises(SpkitError, match="no example was kept"):
+        policy.fit([], SftConfig(steps=1), torch.Generator())
