@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib import metadata
@@ -76,9 +77,9 @@ def run_star(
     with _interruptible(folder):
         run = Run(folder, progress())
         try:
-            printer = _Printer(chosen_task.unit, as_json)
+            emit = _emitter(chosen_task.unit, as_json)
             for record in star(base, chosen_task, config, run):
-                printer.row(record)
+                emit(record)
         finally:
             run.progress.close()
     if not as_json:
@@ -94,13 +95,14 @@ def show(
     """Table and figure of a run."""
     from .plots import compare_runs, save
     from .runs import load_run
+    from .tasks import load_task
 
     description, records = load_run(folder)
     if not records:
         raise SpkitError(f"{folder} has no finished iteration yet: start its command again to continue it")
-    printer = _Printer("", as_json)
+    emit = _emitter(load_task(description["task"]).unit, as_json)
     for record in records:
-        printer.row(record)
+        emit(record)
     if not as_json:
         title = f"{description['method']} on {description['task']}, seed {description['config']['seed']}"
         path = save(compare_runs({folder.name: [records]}, title), plot or folder / "accuracy.png")
@@ -152,6 +154,36 @@ def env(as_json: Json = False) -> None:
     Console().print(table, highlight=False)
 
 
+@app.command()
+def reproduce(
+    ids: Annotated[list[str] | None, typer.Argument(help="Claims to measure; all of them by default.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds 0 to N-1; an interval needs at least 2.")] = 3,
+    out: Annotated[Path, typer.Option(help="Where the results go, one JSON file a claim.")] = Path("data/results"),
+    work: Annotated[Path, typer.Option(help="Where the runs are kept; what is there already is not run again.")] = Path("runs/claims"),
+    as_json: Json = False,
+) -> None:
+    """Measure what the course says is true, over seeds (the first time about 10 minutes a seed on 2 cores)."""
+    from .claims import CLAIMS, Lab, markdown_table, write_result
+    from .claims import reproduce as measure
+    from .progress import progress
+
+    known = {claim.id: claim for claim in CLAIMS}
+    for name in ids or []:
+        if name not in known:
+            raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
+    if seeds < 2:
+        raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
+    bar, results = progress(), []
+    with _interruptible(work):
+        try:
+            for claim in [known[name] for name in ids] if ids else CLAIMS:
+                results.append(measure(claim, range(seeds), Lab(work, bar)))
+                write_result(results[-1], out)
+        finally:
+            bar.close()
+    print("\n".join(json.dumps(result) for result in results) if as_json else markdown_table(results))
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
@@ -168,7 +200,7 @@ def _device() -> str:
 
 
 @contextmanager
-def _interruptible(folder: Path):
+def _interruptible(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -177,22 +209,8 @@ def _interruptible(folder: Path):
         raise typer.Exit(INTERRUPTED) from None
 
 
-class _Printer:
-    """One line an iteration, as it comes."""
+def _emitter(unit: str, as_json: bool) -> Callable[[dict[str, Any]], Any]:
+    """What prints a record: a JSON line, or a line of the table."""
+    from .tables import IterationTable
 
-    def __init__(self, unit: str, as_json: bool) -> None:
-        self.unit, self.as_json, self.begun = unit, as_json, False
-
-    def row(self, record: dict[str, Any]) -> None:
-        if self.as_json:
-            print(json.dumps(record), flush=True)
-            return
-        lengths = record["accuracy_by_difficulty"]
-        if not self.begun:
-            print(f"iteration  accuracy  {'  '.join(f'{n:>4}' for n in lengths)} {self.unit}   kept  hinted  wrong steps  seconds")
-            self.begun = True
-        shown = "  ".join(f"{100 * value:>3.0f}%" for value in lengths.values())
-        wrong = record.get("wrong_steps_rate")
-        tail = f"{record.get('kept', 0):>6}  {record.get('rationalized', 0):>6}  {'-' if wrong is None else f'{100 * wrong:.1f}%':>11}"
-        line = f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}%  {shown} {' ' * len(self.unit)} {tail}  {sum(record['seconds'].values()):>7.1f}"
-        print(line, flush=True)
+    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit).print

@@ -34,7 +34,7 @@ class Recipe:
     hinted_share: float
     alphabet: str = "0123456789+=#:;"
     context: int = 192
-    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=900, learning_rate=2e-3))
+    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=1800, batch_size=32, learning_rate=1e-3))
 
 
 RECIPES = {

@@ -1,0 +1,161 @@
+"""STaR's parts, against the algorithm of the paper: each test names the mistake it would catch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spkit.errors import SpkitError
+from spkit.loops import star as module
+from spkit.loops.star import StarConfig, attempt, direct_answers, select, star
+from spkit.policy import Policy, load_policy
+from spkit.runs import Run
+from spkit.tasks import Verdict, load_task, problems, test_set
+
+TASK = load_task("addition")
+SMALL = StarConfig(iterations=2, problems_per_iteration=60, steps=3, batch_size=16, test_per_difficulty=5)
+
+
+@pytest.fixture(scope="module")
+def base() -> Policy:
+    return load_policy("addition")
+
+
+@pytest.fixture
+def trained_on(monkeypatch):
+    """What `fit` was called with: (fingerprint of the policy before, pairs, config), one entry a call."""
+    calls, fit = [], Policy.fit
+
+    def spy(self, pairs, config, *args):
+        calls.append((self.fingerprint(), list(pairs), config))
+        return fit(self, pairs, config, *args)
+
+    monkeypatch.setattr(Policy, "fit", spy)
+    return calls
+
+
+def texts(base: Policy, pairs) -> list[tuple[str, str]]:
+    return [(prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs]
+
+
+def test_the_hint_is_never_in_what_is_trained_on(base, trained_on):
+    rows = list(star(base, TASK, SMALL))
+    assert all(row["rationalized"] > 0 for row in rows[1:])
+    for _, pairs, _ in trained_on:
+        assert not any("#" in prompt + completion for prompt, completion in texts(base, pairs))
+
+
+def test_only_right_answers_are_kept_and_only_failures_rationalized(base, trained_on):
+    rows = list(star(base, TASK, replace(SMALL, iterations=1)))
+    batch = {problem.prompt: problem for problem in problems(TASK, 0, 0, 60)}
+    (_, pairs, _) = trained_on[0]
+    written = texts(base, pairs)
+    assert len(written) == len({prompt for prompt, _ in written}) == rows[1]["kept"] + rows[1]["rationalized"]
+    assert all(TASK.verify(batch[prompt], completion).correct for prompt, completion in written)
+    assert rows[1]["used"] == len(written) / 60
+    alone = base.sample(list(batch), temperature=0.0, max_new_tokens=52)
+    solved = sum(TASK.verify(problem, text).correct for problem, text in zip(batch.values(), alone.texts))
+    assert rows[1]["kept"] == solved
+
+
+def test_every_iteration_starts_from_the_base(base, trained_on):
+    before = base.fingerprint()
+    list(star(base, TASK, SMALL))
+    assert [start for start, *_ in trained_on] == [before, before] and base.fingerprint() == before
+    trained_on.clear()
+    list(star(base, TASK, replace(SMALL, restart="last")))
+    assert trained_on[0][0] == before != trained_on[1][0]
+
+
+def test_old_data_is_replaced_every_iteration(base, trained_on):
+    list(star(base, TASK, SMALL))
+    streams = [{p.prompt for p in problems(TASK, 0, start, 60)} for start in (0, 60)]
+    for (_, pairs, _), stream in zip(trained_on, streams):
+        assert {prompt for prompt, _ in pairs} <= stream
+
+
+def test_step_schedules():
+    exponential = StarConfig(steps=40)
+    assert [exponential.sft(t).steps for t in (1, 2, 3, 4)] == [40, 48, 57, 69]  # int(40 * 1.2 ** (t - 1)), as the authors' code has it
+    linear = StarConfig(steps=300, schedule="linear")
+    assert [linear.sft(t).steps for t in (1, 2, 3)] == [300, 320, 340]
+    assert StarConfig(steps=40, direct=True).sft(3).steps == 40 + 48 + 57
+
+
+def test_without_rationalization_no_hint_is_asked_for(base, monkeypatch):
+    monkeypatch.setattr(type(TASK), "hint", lambda self, problem: pytest.fail("a hint was asked for"))
+    rows = list(star(base, TASK, replace(SMALL, rationalize=False)))
+    assert all(row["rationalized"] == 0 for row in rows[1:])
+
+
+def test_random_selection_has_the_same_size_and_does_not_look():
+    verdicts = [Verdict(i % 3 == 0, float(i % 3 == 0), "1", 0) for i in range(300)]
+    right = select(verdicts, "correct", torch.Generator())
+    drawn = select(verdicts, "random", torch.Generator().manual_seed(0))
+    assert right == list(range(0, 300, 3)) and len(set(drawn)) == len(right) == 100
+    assert 15 < len(set(drawn) & set(right)) < 55  # a third of them, give or take 3 standard deviations
+    assert drawn != select(verdicts, "random", torch.Generator().manual_seed(1))
+
+
+def test_random_control_rationalizes_the_same_failures(base):
+    control = list(star(base, TASK, replace(SMALL, iterations=1, select="random")))
+    filtered = list(star(base, TASK, replace(SMALL, iterations=1)))
+    assert (control[1]["kept"], control[1]["rationalized"]) == (filtered[1]["kept"], filtered[1]["rationalized"])
+
+
+def test_direct_baseline_trains_on_bare_answers_of_all_problems_so_far(base, trained_on):
+    list(star(base, TASK, replace(SMALL, direct=True)))
+    written = texts(base, trained_on[1][1])
+    assert written == [(p.prompt, p.answer) for p in problems(TASK, 0, 0, 120)]
+    assert direct_answers(base, TASK, SMALL, 1) == trained_on[0][1]
+
+
+def test_cut_off_completions_are_trained_on_without_an_end_token(base, monkeypatch):
+    batch = problems(TASK, 0, 0, 10)
+    monkeypatch.setattr(type(TASK), "max_completion_chars", lambda self, difficulty: 3)
+    monkeypatch.setattr(module, "select", lambda verdicts, how, draw: list(range(len(verdicts))))
+    rationales, failed = attempt(base, TASK, batch, SMALL, Run(), 1)
+    assert len(failed) == len(batch), "a completion that was cut off is never right"
+    assert all(len(r.token_ids) == 4 and base.tokenizer.eos_token_id not in r.token_ids for r in rationales)
+
+
+def test_records_hold_what_the_docstring_promises(base):
+    rows = list(star(base, TASK, replace(SMALL, iterations=1, extrapolate=True)))
+    common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "extrapolation", "samples", "seconds"}
+    assert set(rows[0]) == common
+    extra = {"problems", "kept", "rationalized", "used", "kept_wrong_steps_rate", "loss_first", "loss_last", "steps", "tokens"}
+    assert set(rows[1]) == common | extra
+    assert set(rows[1]["seconds"]) == {"solve", "rationalize", "learn", "measure"}
+    assert set(rows[0]["extrapolation"]) == {"6", "7", "8", "9", "10"}
+    mean = sum(rows[0]["accuracy_by_difficulty"].values()) / 5
+    assert rows[0]["accuracy"] == pytest.approx(mean)
+
+
+def test_nothing_kept_leaves_the_base(base):
+    blank = load_policy("addition")
+    with torch.no_grad():
+        for parameter in blank.model.parameters():
+            parameter.zero_()
+    rows = list(star(blank, TASK, replace(SMALL, iterations=1)))
+    assert rows[1]["kept"] == rows[1]["rationalized"] == 0 and rows[1]["accuracy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("iterations", -1, "iterations must be 0 or more, not -1"),
+        ("problems_per_iteration", 0, "problems_per_iteration must be 1 or more"),
+        ("temperature", -0.1, "temperature must be 0 or more"),
+        ("restart", "bse", "restart must be one of base, last, not 'bse'"),
+        ("select", "best", "select must be one of correct, random"),
+        ("schedule", "cosine", "schedule must be one of exponential, linear"),
+    ],
+)
+def test_bad_settings_are_one_sentence(field, value, message):
+    with pytest.raises(SpkitError, match=message):
+        StarConfig(**{field: value})
+
+
+def test_test_problems_are_never_trained_on():
+    tests = {problem.prompt for problem in test_set(TASK, 100)}
+    assert not tests & {problem.prompt for problem in problems(TASK, 0, 0, 5000)}

@@ -1,0 +1,93 @@
+"""The command line as a person meets it: a process, its output, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FAST = ["--iterations", "1", "--problems", "20", "--steps", "2"]
+
+
+def spkit(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", "from spkit.cli import main; main()", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, **options)
+
+
+def test_run_show_and_resume(tmp_path):
+    first = spkit("run", "star", "--out", tmp_path / "r", *FAST)
+    assert first.returncode == 0, first.stderr
+    assert [line.split()[0] for line in first.stdout.splitlines()[:3]] == ["iteration", "0", "1"]
+    assert "\x1b" not in first.stdout + first.stderr and first.stderr == ""
+    again = spkit("run", "star", "--out", tmp_path / "r", *FAST, "--json")
+    rows = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [row["iteration"] for row in rows] == [0, 1]
+    shown = spkit("show", tmp_path / "r")
+    assert shown.stdout.splitlines()[1] == first.stdout.splitlines()[1]
+    assert (tmp_path / "r" / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "star", "--task", "adition"], "unknown task 'adition': choose one of addition"),
+        (["run", "star", "--model", "gpt5"], "unknown model 'gpt5'"),
+        (["run", "star", "--model", "tests"], "is not a checkpoint"),
+        (["run", "star", "--iterations", "-3"], "iterations must be 0 or more, not -3"),
+        (["run", "star", "--restart", "never"], "restart must be one of base, last"),
+        (["run", "star", "--iterations", "0", "--out", "README.md/x"], "could not write to README.md/x"),
+        (["run", "star", "--colour"], "No such option"),
+        (["run", "starr"], "No such command"),
+        (["show", "nowhere"], "is not a run"),
+        (["pretrain", "additon"], "there is no recipe 'additon'"),
+        (["reproduce", "star-is-born"], "there is no claim 'star-is-born'"),
+        (["reproduce", "--seeds", "1"], "at least 2 seeds"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, message):
+    done = spkit(*arguments, cwd=ROOT)
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_config_in_the_folder(tmp_path):
+    assert spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0").returncode == 0
+    done = spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0", "--seed", "5")
+    assert done.returncode == 2 and "config.seed = 0, not 5" in done.stderr
+
+
+def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path):
+    folder = tmp_path / "r"
+    code = "from spkit.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "star", "--out", str(folder), "--iterations", "50", "--problems", "50", "--steps", "5"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    )
+    deadline = time.time() + 120
+    while time.time() < deadline and not ((folder / "metrics.jsonl").exists() and len((folder / "metrics.jsonl").read_text().splitlines()) > 1):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "start the same command again to continue" in errors and "Traceback" not in errors
+    done = len((folder / "metrics.jsonl").read_text().splitlines())
+    resumed = spkit("run", "star", "--out", folder, "--iterations", str(done), "--problems", "50", "--steps", "5", "--json")
+    assert resumed.returncode == 0 and len(resumed.stdout.splitlines()) == done + 1
+
+
+def test_env_says_which_package_and_which_device():
+    done = spkit("env", "--json", cwd=ROOT)
+    rows = json.loads(done.stdout)
+    assert str(ROOT / "spkit") in rows["spkit"] and "addition" in rows["tasks"] and "addition" in rows["models"]
+    assert rows["device"].startswith(("cpu", "cuda"))
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
+def test_help_everywhere(command):
+    done = spkit(*command, "--help")
+    assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200
