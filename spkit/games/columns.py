@@ -13,6 +13,7 @@ Every array starts with the axis of seeds, because all seeds are played at once;
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +24,9 @@ _SUM = np.arange(CELLS) // 20 + np.arange(CELLS) % 20 // 2 + np.arange(CELLS) % 
 CORRECT = 2 * (_SUM % 10) + _SUM // 10  # the right outcome of each cell, shape (200,)
 
 PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
-PAYMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+PayRule = Callable[[np.ndarray], np.ndarray]  # solve rates to pay, entry by entry
+Payment = str | PayRule
+PAYMENTS: dict[str, PayRule] = {
     "1-r": lambda r: 1 - r,
     "1-r if r>0": lambda r: np.where(r > 0, 1 - r, 0.0),  # Absolute Zero, eq. 4
     "1-2|r-1/2|": lambda r: 1 - 2 * np.abs(r - 0.5),
@@ -39,13 +42,13 @@ class Proposer:
 
     logits: np.ndarray  # (seeds, lengths)
     kind: str = "adaptive"
-    payment: str = "1-r if r>0"  # what it earns for a problem with solve rate r
+    payment: Payment = "1-r if r>0"  # what it earns for a problem with solve rate r
     rate: float = 5.0
     explore: float = 0.05  # share of its choices that is uniform
 
     def __post_init__(self) -> None:
         check_choice("proposer", self.kind, PROPOSERS)
-        check_choice("payment", self.payment, PAYMENTS)
+        pay_rule(self.payment)
         check_probability("explore", self.explore)
         check_step("proposer's rate", self.rate)
 
@@ -66,7 +69,7 @@ class Proposer:
         """One REINFORCE step on the pay for solve rates (seeds, problems), compared with its mean; only the adaptive kind moves."""
         if self.kind != "adaptive":
             return self
-        pay = PAYMENTS[self.payment](solve_rates)
+        pay = pay_rule(self.payment)(solve_rates)
         chosen = lengths[..., None] == 1 + np.arange(self.logits.shape[1])
         step = ((pay - pay.mean(1, keepdims=True))[..., None] * (chosen - softmax(self.logits)[:, None, :])).mean(1)
         return replace(self, logits=self.logits + self.rate * step)
@@ -90,6 +93,11 @@ class Solver:
     def __post_init__(self) -> None:
         check_step("solver's rate", self.rate)
 
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """(seeds, 200, 20)."""
+        return softmax(self.logits)
+
     def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> Attempts:
         """Attempt problems with digits a, b (seeds, problems, columns), lowest first; draws (columns, seeds, problems, group)."""
         if lengths.min() < 1 or lengths.max() > len(draws):
@@ -97,7 +105,7 @@ class Solver:
                 f"A length n is {lengths.min()} to {lengths.max()}, and a sum has 1 to {len(draws)} columns here: propose within."
             )
         shape, size = draws.shape[1:], draws[0].size
-        cdf = softmax(self.logits).cumsum(-1).reshape(-1, OUTCOMES)
+        cdf = self.probabilities.cumsum(-1).reshape(-1, OUTCOMES)
         offset = np.repeat(np.arange(shape[0]) * CELLS, size // shape[0])
         length, pairs = np.repeat(lengths.ravel(), shape[2]), np.repeat((20 * a + 2 * b).reshape(-1, a.shape[2]), shape[2], axis=0)
         cells, outcomes = np.full((2, len(draws), size), -1)
@@ -112,7 +120,7 @@ class Solver:
 
     def learn(self, attempts: Attempts, advantages: np.ndarray) -> "Solver":
         """One REINFORCE step, advantages (seeds, problems, group): every visited column of an attempt gets its advantage."""
-        return replace(self, logits=self.logits + self.rate * reinforce(self.logits, attempts, advantages))
+        return replace(self, logits=self.logits + self.rate * reinforce(self.probabilities, attempts, advantages))
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,14 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """SpkitError unless the value is one of the choices."""
     if value not in choices:
         raise SpkitError(f"There is no {name} {value!r}: choose one of {', '.join(choices)}.")
+
+
+def pay_rule(payment: Payment) -> PayRule:
+    """The rule of that name, or the reader's own function; SpkitError for a name that is not known."""
+    if callable(payment):
+        return payment
+    check_choice("payment", payment, PAYMENTS)
+    return PAYMENTS[payment]
 
 
 def check_probability(name: str, value: float) -> float:
@@ -180,13 +196,13 @@ def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Atte
     return right
 
 
-def reinforce(logits: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
-    """Mean over attempts of advantage x grad log p(attempt), with respect to logits (seeds, 200, 20)."""
-    seeds = logits.shape[0]
+def reinforce(probabilities: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
+    """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind probabilities (seeds, 200, 20)."""
+    seeds = probabilities.shape[0]
     column, seed, problem, member = np.nonzero(attempts.cells >= 0)
     weight = advantages[seed, problem, member]
     cell = seed * CELLS + attempts.cells[column, seed, problem, member]
     outcome = attempts.outcomes[column, seed, problem, member]
-    hit = np.bincount(cell * OUTCOMES + outcome, weight, seeds * CELLS * OUTCOMES).reshape(logits.shape)
+    hit = np.bincount(cell * OUTCOMES + outcome, weight, seeds * CELLS * OUTCOMES).reshape(probabilities.shape)
     visits = np.bincount(cell, weight, seeds * CELLS).reshape(seeds, CELLS, 1)
-    return (hit - visits * softmax(logits)) * (seeds / advantages.size)
+    return (hit - visits * probabilities) * (seeds / advantages.size)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spkit.games.columns import CELLS, OUTCOMES, check_count, check_probability, softmax
+from spkit.games.columns import CELLS, OUTCOMES, check_count, check_probability, check_step, softmax
 from spkit.games.learnability import check_logits, digit_and_carry, right_digit, transition
 
 
@@ -114,3 +114,13 @@ def _score_norm_when_right(p: np.ndarray, step: np.ndarray, before: list, left: 
                 )
         results.append(total)
     return np.stack(results, 1)
+
+
+def wander(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip_rate: float = 0.0) -> np.ndarray:
+    """How far noise carries the table while the signal carries it by one unit, (seeds,), for problems of one length.
+
+    A step on the mean of `attempts` gradients moves the logits by rate x |mean| and scatters them by a variance of rate^2 x noise /
+    attempts; this is the second over the first. It grows with the step size and the flip rate and falls with the attempts.
+    """
+    found = signal_to_noise(logits, length, flip_rate)
+    return check_step("step", rate) * found.noise[:, -1] / (check_count("attempts", attempts) * np.sqrt(found.signal[:, -1]))

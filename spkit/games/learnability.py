@@ -14,7 +14,7 @@ from math import comb
 import numpy as np
 
 from spkit.errors import SpkitError
-from spkit.games.columns import CELLS, OUTCOMES, PAYMENTS, check_choice, check_count, check_probability, softmax
+from spkit.games.columns import CELLS, OUTCOMES, Payment, check_count, check_probability, pay_rule, softmax
 
 
 def digit_and_carry() -> tuple[np.ndarray, np.ndarray]:
@@ -104,21 +104,19 @@ def binomial(group: int, p: np.ndarray) -> np.ndarray:
     return ways * p**m * (1 - p) ** (group - m)
 
 
-def pay_at_rate(p: np.ndarray, payment: str, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
+def pay_at_rate(p: np.ndarray, payment: Payment, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
     """The proposer's expected pay for a problem the solver gets right with chance p (...), as the noisy verifier counts it."""
     p = np.asarray(p, dtype=float)
     if not ((p >= 0) & (p <= 1)).all():
         raise SpkitError("A solve rate outside 0 to 1 was passed: solve rates are probabilities.")
     seen = check_probability("flip_rate", flip_rate) + (1 - 2 * flip_rate) * p
-    check_choice("payment", payment, PAYMENTS)
-    return binomial(group, seen) @ PAYMENTS[payment](np.arange(group + 1) / group)
+    return binomial(group, seen) @ pay_rule(payment)(np.arange(group + 1) / group)
 
 
-def expected_pay(logits: np.ndarray, payment: str, max_length: int = 8, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
+def expected_pay(logits: np.ndarray, payment: Payment, max_length: int = 8, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
     """The proposer's expected pay at each length for the present solver: where it is drawn to."""
-    check_choice("payment", payment, PAYMENTS)
     right = np.arange(group + 1)
     # Of m right answers some are called wrong, and of the others some are called right: a sum of two binomials.
     kept = [np.convolve(binomial(m, 1 - check_probability("flip_rate", flip_rate)), binomial(group - m, flip_rate)) for m in right]
-    value = np.stack(kept) @ PAYMENTS[payment](right / group)
+    value = np.stack(kept) @ pay_rule(payment)(right / group)
     return np.einsum("zlm,m->zl", group_outcomes(logits, max_length, group), value)

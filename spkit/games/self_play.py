@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spkit.errors import SpkitError
-from spkit.games.columns import CELLS, OUTCOMES, Proposer, Solver, Verifier, check_count
+from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
 from spkit.games.learnability import accuracy, learnability
 
 
@@ -19,7 +19,7 @@ class Config:
     """The knobs of a run; each role checks its own."""
 
     proposer: str = "adaptive"
-    payment: str = "1-r if r>0"
+    payment: Payment = "1-r if r>0"
     flip_rate: float = 0.0
     shuffled: bool = False  # control: the solver learns from the same advantages, handed to another problem
     group: int = 8  # attempts at each problem
