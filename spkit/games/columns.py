@@ -118,6 +118,10 @@ class Solver:
             cells[j, on], outcomes[j, on] = cell, outcome
         return Attempts(cells.reshape(draws.shape), outcomes.reshape(draws.shape))
 
+    def certain(self) -> "Solver":
+        """The same solver at temperature 0: it always writes its likeliest outcome."""
+        return replace(self, logits=1e3 * (np.arange(OUTCOMES) == self.logits.argmax(-1)[..., None]))
+
     def learn(self, attempts: Attempts, advantages: np.ndarray) -> "Solver":
         """One REINFORCE step, advantages (seeds, problems, group): every visited column of an attempt gets its advantage."""
         return replace(self, logits=self.logits + self.rate * reinforce(self.probabilities, attempts, advantages))

@@ -120,7 +120,10 @@ def wander(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip
     """How far noise carries the table while the signal carries it by one unit, (seeds,), for problems of one length.
 
     A step on the mean of `attempts` gradients moves the logits by rate x |mean| and scatters them by a variance of rate^2 x noise /
-    attempts; this is the second over the first. It grows with the step size and the flip rate and falls with the attempts.
+    attempts; this is the second over the first. It grows with the step size and the flip rate and falls with the attempts. It is infinite
+    where there is no signal, as with verdicts flipped half the time.
     """
     found = signal_to_noise(logits, length, flip_rate)
-    return check_step("step", rate) * found.noise[:, -1] / (check_count("attempts", attempts) * np.sqrt(found.signal[:, -1]))
+    scatter = check_step("step", rate) * found.noise[:, -1] / check_count("attempts", attempts)
+    with np.errstate(divide="ignore"):
+        return scatter / np.sqrt(found.signal[:, -1])
