@@ -10,19 +10,19 @@ from matplotlib.figure import Figure
 from spkit import plots
 from spkit.games.matrix import Pair
 from spkit.games.self_play import Record
-from spkit.games.summary import mean_interval
+from spkit.games.summary import mean_and_range
 
 BAND = 0.2  # opacity
 Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
 
 
 def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
-    """A mean over seeds with its 95 % interval, from y (points, seeds); a plain line from y (points,)."""
+    """The mean over seeds and a band from the lowest to the highest, from y (points, seeds); a plain line from y (points,)."""
     y = np.asarray(y)
     if y.ndim == 1:
         axes.plot(x, y, **look)
         return
-    mean, low, high = np.array([mean_interval(row) for row in y]).T
+    mean, low, high = np.array([mean_and_range(row) for row in y]).T
     (drawn,) = axes.plot(x, mean, **look)
     axes.fill_between(x, low, high, color=drawn.get_color(), alpha=BAND, linewidth=0)
 
@@ -36,10 +36,10 @@ def simplex(
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), width_ratios=[1, 1.15])
         left.plot(*np.vstack([corners, corners[:1]]).T, color="black", linewidth=1)
         last, mean = (np.array([getattr(p, field) for p in pairs]) @ corners for field in ("row", "mean_row"))
-        left.plot(*last.T, color=plots.VERMILION, linewidth=0.9, label="last iterate")
-        left.plot(*mean.T, color=plots.BLUE, linewidth=2.2, label="average so far")
-        left.plot(*last[0], "o", color="black", markersize=5, label="start")
+        left.plot(*last[:path].T, color=plots.VERMILION, linewidth=0.9, label="last iterate")
         left.plot(*corners.mean(0), "*", color=plots.ORANGE, markersize=13, label="equilibrium")
+        left.plot(*mean[:path].T, color=plots.BLUE, linewidth=1.6, label="average so far")
+        left.plot(*last[0], "o", color="black", markersize=5, label="start")
         offsets = [(0, -14, "center"), (0, -14, "center"), (0, 6, "center")]
         for name, corner, (dx, dy, align) in zip(names, corners, offsets, strict=True):
             left.annotate(name, corner, (dx, dy), textcoords="offset points", ha=align)
@@ -47,8 +47,8 @@ def simplex(
         left.axis("off")
         left.legend(loc="upper left", fontsize=8, bbox_to_anchor=(-0.08, 1.0))
         x = np.arange(1, len(pairs) + 1)
-        right.plot(x, nash_conv, color=plots.VERMILION, label="last iterate")
-        right.plot(x, nash_conv_of_mean, color=plots.BLUE, label="average so far")
+        for (name, curve), color in zip(curves.items(), (plots.VERMILION, plots.BLUE), strict=True):
+            right.plot(x, curve, color=color, label=name, linewidth=1.2)
         right.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (points a game)")
         right.legend()
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
@@ -63,7 +63,7 @@ def nash_convs(curves: Mapping[str, Curve], title: str, floor: float | None = No
             line(axes, x, y, label=name, color=color)
         if floor is not None:
             axes.axhline(floor, color=plots.GREY, linestyle=":", linewidth=1.4)
-            axes.annotate("best any pair of pure strategies can do: 1/3", (1.1, floor * 0.8), color="#555555", fontsize=8)
+            axes.annotate("best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8)
         axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (antes)", title=title)
         axes.legend(loc="lower left", fontsize=9)
     return figure
@@ -81,7 +81,7 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
         for n in [n for n in (1, 2, 3, 4, 6, 8) if n <= lengths]:
             line(left, times, accuracy[:, :, n - 1], color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)), label=f"n = {n}")
         left.set(xlabel="iteration", ylabel="exact accuracy", ylim=(-0.02, 1.02))
-        left.legend(fontsize=8, loc="center left", title="digits")
+        left.legend(fontsize=8, loc="lower right", title="digits")
         step = times[1] - times[0]
         shown = right.imshow(
             learn.T, origin="lower", aspect="auto", extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5), vmin=0
@@ -97,14 +97,14 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
 
 def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | None = None) -> Figure:
     """Mean accuracy over time, and accuracy at each length at the end, one colour a run; `mark` is where a role was swapped."""
-    colors = [*plots.PALETTE, "black"]
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-        for (name, records), color in zip(runs.items(), colors, strict=False):
+        for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
+            look = {"color": color, "linestyle": "--" if "control" in name else "-"}
             times = [r.iteration for r in records]
-            line(left, times, np.array([r.accuracy.mean(1) for r in records]), color=color, label=name)
+            line(left, times, np.array([r.accuracy.mean(1) for r in records]), label=name, **look)
             final = records[-1].accuracy
-            line(right, np.arange(1, final.shape[1] + 1), final.T, color=color, marker="o", markersize=3.5)
+            line(right, np.arange(1, final.shape[1] + 1), final.T, marker="o", markersize=3.5, **look)
         if mark is not None:
             left.axvline(mark, color=plots.GREY, linestyle=":", linewidth=1.4)
         left.set(xlabel="iteration", ylabel="accuracy, mean over lengths", ylim=(-0.02, 1.02))
@@ -137,7 +137,7 @@ def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0
             times = [r.iteration for r in records]
             line(left, times, np.array([hopeless_share(r, hopeless) for r in records]), color=color, label=name)
             line(right, times, np.array([r.accuracy.mean(1) for r in records]), color=color)
-        left.set(xlabel="iteration", ylabel=f"share of proposals with true accuracy below {hopeless:g}", ylim=(-0.02, 1.02))
+        left.set(xlabel="iteration", ylabel=f"share of proposals with accuracy < {hopeless:g}", ylim=(-0.02, 1.02))
         right.set(xlabel="iteration", ylabel="accuracy, mean over lengths", ylim=(-0.02, 1.02))
         figure.legend(loc="outside lower center", ncols=3, fontsize=9)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
@@ -156,12 +156,12 @@ def attempts_needed(panels: Mapping[str, Sequence[tuple[str, np.ndarray]]], budg
         for axes, (name, lines) in zip(row[0], panels.items(), strict=True):
             for (label, needed), color in zip(lines, plots.PALETTE, strict=False):
                 x = np.arange(1, needed.shape[1] + 1)
-                logs = np.array([mean_interval(v) for v in np.log10(needed.T)])
+                logs = np.array([mean_and_range(v) for v in np.log10(needed.T)])
                 axes.plot(x, 10 ** logs[:, 0], color=color, marker="o", markersize=3.5, label=label)
                 axes.fill_between(x, 10 ** logs[:, 1], 10 ** logs[:, 2], color=color, alpha=BAND, linewidth=0)
             axes.axhline(budget, color=plots.GREY, linestyle=":")
             axes.set(yscale="log", xlabel="digits n", title=name)
-        row[0][0].annotate("attempts in one run", (1, budget * 1.6), color="#555555", fontsize=8)
+        row[0][-1].annotate("all attempts of one run", (1, budget * 2.5), color="#555555", fontsize=8)
         row[0][0].set_ylabel("attempts until signal = noise")
         row[0][-1].legend(fontsize=8, title="verdicts flipped")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)

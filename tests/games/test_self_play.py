@@ -9,7 +9,7 @@ import pytest
 from spkit.errors import SpkitError
 from spkit.games.columns import Verifier
 from spkit.games.self_play import Config, draw, one_round, play, start
-from spkit.games.summary import mean_interval, show, student_t
+from spkit.games.summary import mean_and_range, show
 
 SEEDS = range(10)
 
@@ -100,13 +100,13 @@ def test_forty_thousand_games_take_less_than_five_seconds():
     assert time.process_time() - began < 5
 
 
-def test_student_t_against_the_printed_tables_and_the_interval_by_hand():
-    assert [student_t(v) for v in (5, 9, 29)] == pytest.approx([2.5706, 2.2622, 2.0452], rel=5e-3)
-    mean, low, high = mean_interval(np.arange(10.0))
-    assert mean == 4.5 and high - mean == pytest.approx(mean - low) == pytest.approx(2.2622 * 3.0277 / 10**0.5, rel=1e-3)
-    assert show(np.arange(10.0)) == "4.50 [2.33, 6.67]"
+def test_the_range_of_ten_seeds_holds_their_median_as_often_as_stated():
+    assert mean_and_range(np.arange(10.0)) == (4.5, 0, 9) and show(np.arange(10.0)) == "4.50 [0.00, 9.00]"
+    draws = np.random.default_rng(0).exponential(size=(20_000, 6))
+    held = np.mean([low < np.log(2) < high for _, low, high in map(mean_and_range, draws)])
+    assert held == pytest.approx(1 - 2**-5, abs=4 * (2**-5 / 20_000) ** 0.5)
     with pytest.raises(SpkitError, match="at least 6 seeds"):
-        mean_interval(np.arange(5.0))
+        mean_and_range(np.arange(5.0))
 
 
 @pytest.mark.parametrize(
