@@ -203,10 +203,11 @@ def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Atte
 def reinforce(probabilities: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
     """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind probabilities (seeds, 200, 20)."""
     seeds = probabilities.shape[0]
-    column, seed, problem, member = np.nonzero(attempts.cells >= 0)
-    weight = advantages[seed, problem, member]
-    cell = seed * CELLS + attempts.cells[column, seed, problem, member]
-    outcome = attempts.outcomes[column, seed, problem, member]
+    flat = np.flatnonzero(attempts.cells >= 0)
+    attempt = flat % advantages.size  # the first axis of attempts.cells is the column
+    weight = advantages.ravel()[attempt]
+    cell = attempt // (advantages.size // seeds) * CELLS + attempts.cells.ravel()[flat]
+    outcome = attempts.outcomes.ravel()[flat]
     hit = np.bincount(cell * OUTCOMES + outcome, weight, seeds * CELLS * OUTCOMES).reshape(probabilities.shape)
     visits = np.bincount(cell, weight, seeds * CELLS).reshape(seeds, CELLS, 1)
     return (hit - visits * probabilities) * (seeds / advantages.size)

@@ -27,10 +27,8 @@ def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
     axes.fill_between(x, low, high, color=drawn.get_color(), alpha=BAND, linewidth=0)
 
 
-def simplex(
-    pairs: Sequence[Pair], nash_conv: Sequence[float], nash_conv_of_mean: Sequence[float], names: Sequence[str], title: str
-) -> Figure:
-    """The row player's path on the triangle of three actions, and the NashConv of the last iterate and of the average."""
+def simplex(pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600) -> Figure:
+    """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all steps, one entry an iteration."""
     corners = np.array([[0, 0], [1, 0], [0.5, 3**0.5 / 2]])
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), width_ratios=[1, 1.15])
