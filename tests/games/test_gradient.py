@@ -71,6 +71,32 @@ def test_signal_and_noise_agree_with_monte_carlo(n, flip_rate):
         assert squares.mean() == pytest.approx((found.signal + found.noise)[0, -1], abs=4 * squares.std() / 4000**0.5)
 
 
+def test_the_noise_of_three_columns_agrees_with_enumeration():
+    """All 10^6 problems and all ways to write the carries; this also sees attempts that meet one cell two or three times."""
+    p = softmax(LOGITS[:1])[0]
+    writes = p.reshape(200, 10, 2).sum(1)  # chance of each written carry, whatever the digit
+    norm = (p**2).sum(1)
+    pair = np.arange(100)
+    pairs = [x.ravel() for x in np.meshgrid(pair, pair, pair, indexing="ij")]
+    sums = [x // 10 + x % 10 for x in pairs]
+    carry = [0, sums[0] // 10]
+    carry.append((sums[1] + carry[1]) // 10)
+    last = (sums[2] + carry[2]) // 10
+    right = total = reward = 0.0
+    for s, t in np.ndindex(2, 2):
+        cells = [2 * pairs[0], 2 * pairs[1] + s, 2 * pairs[2] + t]
+        outcomes = [2 * ((x + c) % 10) + u for x, c, u in zip(sums, carry, (s, t, last), strict=True)]
+        chance = np.prod([p[c, o] for c, o in zip(cells, outcomes, strict=True)], axis=0)
+        square = sum(
+            (cells[i] == cells[j]) * ((outcomes[i] == outcomes[j]) - p[cells[i], outcomes[i]] - p[cells[j], outcomes[j]] + norm[cells[i]])
+            for i, j in np.ndindex(3, 3)
+        )
+        right, reward = right + (chance * square).mean(), reward + chance.mean()
+        total += (writes[cells[0], s] * writes[cells[1], t] * sum(1 - norm[c] for c in cells)).mean()
+    found = signal_to_noise(LOGITS[:1], 3)
+    assert (found.signal + found.noise)[0, -1] == pytest.approx((1 - reward) ** 2 * right + reward**2 * (total - right), rel=1e-9)
+
+
 def test_the_signal_shrinks_with_the_flip_rate_and_vanishes_at_one_half():
     clean, noisy, coin = (signal_to_noise(LOGITS, 4, f) for f in (0, 0.2, 0.5))
     assert noisy.signal == pytest.approx(0.36 * clean.signal)
