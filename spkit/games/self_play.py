@@ -112,12 +112,13 @@ class Record:
     game: Game
 
 
-def play(game: Game, iterations: int, every: int = 5) -> Iterator[Record]:
+def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
     """Play rounds, yielding a record first, then every `every` iterations, the last included when `every` divides `iterations`."""
     check_count("every", every)
     for t in range(check_count("iterations", iterations) + 1):
         if t % every == 0:
             logits, n = game.solver.logits, game.config.max_length
-            yield Record(game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, game)
+            kept = replace(game, solver=replace(game.solver))  # a copy without the cached probabilities: half the memory
+            yield Record(game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept)
         if t < iterations:
             game, _ = one_round(game)
