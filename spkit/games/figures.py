@@ -127,7 +127,7 @@ def pay_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarra
     return figure
 
 
-def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0.05) -> Figure:
+def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0.02) -> Figure:
     """Share of the proposals spent on lengths that the solver gets right less than `hopeless` of the time, and the mean accuracy."""
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
@@ -142,7 +142,7 @@ def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0
     return figure
 
 
-def hopeless_share(record: Record, hopeless: float = 0.05) -> np.ndarray:
+def hopeless_share(record: Record, hopeless: float = 0.02) -> np.ndarray:
     """Share (seeds,) of the proposals spent where the solver's exact accuracy is below `hopeless`."""
     return (record.proposals * (record.accuracy < hopeless)).sum(1)
 

@@ -63,5 +63,5 @@ def test_the_band_spans_the_seeds():
 
 
 def test_hopeless_share_counts_proposals_where_accuracy_is_low():
-    record = RECORDS[0]  # untrained: accuracy 0.05 at n = 1 is not below 0.05, every other length is
-    assert figures.hopeless_share(record, 0.04) == pytest.approx(1 - record.proposals[:, 0])
+    record = RECORDS[0]  # untrained: accuracy 0.05 at n = 1, 0.005 and less beyond
+    assert figures.hopeless_share(record) == pytest.approx(1 - record.proposals[:, 0])
