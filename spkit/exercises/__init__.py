@@ -1,0 +1,9 @@
+"""Exercises: checks that name the mistake they meet, and the student notebooks made from the solutions.
+
+`python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/.
+"""
+
+from spkit.exercises.checking import Mistake, compare
+from spkit.exercises.toy_games import check_accuracy, check_debias, check_learnability, check_nash_conv, check_payment
+
+__all__ = ["Mistake", "check_accuracy", "check_debias", "check_learnability", "check_nash_conv", "check_payment", "compare"]

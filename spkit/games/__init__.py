@@ -1,0 +1,1 @@
+"""Self-play without a language model: games whose every number is exact."""

@@ -1,0 +1,118 @@
+"""Every notebook runs, shows what is committed, and shows something: `pytest tests/notebooks`.
+
+nbval compares each cell's committed output with a fresh run, in a process of its own so that its options stay out of the other tests. It
+compares nothing in a notebook without outputs or execution counts, so that is checked here.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spkit.exercises.student import student_text
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+STRICT, LAX = "--nbval", "--nbval-lax"  # compare every output, or only those of cells marked NBVAL_CHECK_OUTPUT
+COMPARED = {  # one line a notebook
+    "00_self_play_toy_example.ipynb": STRICT,
+    "solutions/00_self_play_toy_example.ipynb": STRICT,
+}
+SHOWS = {"print", "show", "display"}  # a cell that calls one of these, or ends in an expression, shows something
+
+
+def code_cells(path: Path) -> list[dict]:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
+
+
+def shows(source: str) -> bool:
+    """Whether running the cell leaves an output; calls inside the functions it defines do not count."""
+    body = [node for node in ast.parse(source).body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    calls = (node.func for top in body for node in ast.walk(top) if isinstance(node, ast.Call))
+    return bool(body) and (isinstance(body[-1], ast.Expr) or any(getattr(f, "id", getattr(f, "attr", "")) in SHOWS for f in calls))
+
+
+def problems(cells: list[dict]) -> list[str]:
+    """What would make nbval compare nothing, or fail elsewhere."""
+    found = []
+    for number, cell in enumerate(cells):
+        source = "".join(cell["source"])
+        texts = json.dumps([output.get("text") or output.get("data", {}).get("text/plain") for output in cell["outputs"]])
+        if cell["execution_count"] is None:
+            found.append(f"code cell {number} never ran")
+        if shows(source) and not cell["outputs"]:
+            found.append(f"code cell {number} prints and has no committed output")
+        if any(output["output_type"] == "error" or output.get("name") == "stderr" for output in cell["outputs"]):
+            found.append(f"code cell {number} shows an error or a warning")
+        if re.search(r"(?<![\w:/.])/(?:[\w.-]+/){2,}[\w.-]+", texts):
+            found.append(f"code cell {number} shows a path of somebody's machine")
+        if any("NBVAL_" in text and not re.fullmatch(r"\s*# NBVAL_[A-Z_]+\s*", text) for text in source.splitlines()):
+            found.append(f"code cell {number}: an nbval marker must stand alone on its line")
+    return found
+
+
+def run(name: str, *, threads: int) -> None:
+    command = [sys.executable, "-m", "pytest", COMPARED[name], "--nbval-current-env", "-p", "no:cacheprovider", "-q", str(NOTEBOOKS / name)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def test_every_notebook_is_in_the_table():
+    there = {p.relative_to(NOTEBOOKS).as_posix() for folder in (".", "solutions") for p in (NOTEBOOKS / folder).glob("*.ipynb")}
+    assert there == set(COMPARED)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_what_is_committed_can_be_compared(name):
+    cells = code_cells(NOTEBOOKS / name)
+    assert cells and not problems(cells)
+    assert any("assert " in "".join(cell["source"]) for cell in cells)  # pictures are never compared
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_fresh_run_shows_what_is_committed(name):
+    pytest.importorskip("nbval")
+    run(name, threads=2)
+
+
+@pytest.mark.parametrize("path", sorted((NOTEBOOKS / "solutions").glob("*.ipynb")), ids=lambda path: path.name)
+def test_the_student_notebook_is_in_step_with_its_solutions(path):
+    student = NOTEBOOKS / "exercises" / path.name
+    assert student.read_text(encoding="utf-8") == student_text(path), "run: python -m spkit.exercises generate"
+    assert "SOLUTION" not in student.read_text(encoding="utf-8")
+
+
+def cell(source: str, *, count: int | None = 1, outputs: tuple = ()) -> dict:
+    return {"source": source, "execution_count": count, "outputs": list(outputs)}
+
+
+SHOWN = {"output_type": "stream", "name": "stdout", "text": ["1\n"]}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (cell("x = 1", count=None), "never ran"),
+        (cell("print(1)"), "no committed output"),
+        (cell("for i in range(3):\n    print(i)"), "no committed output"),
+        (cell("x = 1\nx"), "no committed output"),
+        (cell("plt.show()"), "no committed output"),
+        (cell("x = 1", outputs=({"output_type": "stream", "name": "stderr", "text": "careful"},)), "error or a warning"),
+        (cell("print(1)", outputs=({**SHOWN, "text": ["/some/body/home.txt"]},)), "path of somebody"),
+        (cell("x = 1  # NBVAL_IGNORE_OUTPUT"), "alone on its line"),
+    ],
+)
+def test_the_check_sees_what_nbval_would_not(bad, message):
+    assert any(message in problem for problem in problems([bad]))
+
+
+def test_the_check_accepts_a_good_cell():
+    quiet = cell("def f():\n    print(1)\n\nx = f")
+    assert not problems([cell("# NBVAL_IGNORE_OUTPUT\nprint(1)", outputs=(SHOWN,)), quiet])
