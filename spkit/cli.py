@@ -49,14 +49,15 @@ def run_star(
     iterations: Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")] = 8,
     seed: Annotated[int, typer.Option(help="Decides the problems and every random draw.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/star-TASK-seedSEED.")] = None,
-    problems: Annotated[int, typer.Option(help="Training problems an iteration.")] = 1000,
+    problems: Annotated[int, typer.Option(help="Training problems an iteration.")] = 600,
     rationalize: Annotated[bool, typer.Option(help="Try failed problems again with the answer as a hint.")] = True,
+    rationalizer: Annotated[str, typer.Option(help="Who reads the hints: the `base`, or the `last` policy (the paper).")] = "base",
     restart: Annotated[str, typer.Option(help="Train each iteration from the `base` (the paper) or from the `last` policy.")] = "base",
     select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
     direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
     temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
     schedule: Annotated[str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")] = "exponential",
-    steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 60,
+    steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 80,
     growth: Annotated[float, typer.Option(help="Factor of the exponential schedule.")] = 1.2,
     increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
@@ -162,7 +163,7 @@ def reproduce(
     work: Annotated[Path, typer.Option(help="Where the runs are kept; what is there already is not run again.")] = Path("runs/claims"),
     as_json: Json = False,
 ) -> None:
-    """Measure what the course says is true, over seeds (the first time about 10 minutes a seed on 2 cores)."""
+    """Measure what the course says is true, over seeds (the first time about 10 minutes a seed on 2 cores; a stopped one continues)."""
     from .claims import CLAIMS, Lab, markdown_table, write_result
     from .claims import reproduce as measure
     from .progress import progress

@@ -13,7 +13,7 @@ from .runs import Run
 from .tables import IterationTable
 from .tasks import load_task
 
-CONFIG = StarConfig(iterations=6, problems_per_iteration=600, steps=40)
+CONFIG = StarConfig(iterations=6)
 
 
 def run_demo(out: Path, console: Console) -> None:

@@ -1,7 +1,7 @@
 """What the STaR paper says of n-digit addition (arXiv:2203.14465, section 4.3), measured on the shipped base.
 
 All claims read the same five runs of a seed: with rationalization, without, with rationales selected at random, with direct answers,
-and from a base that never saw more than 2 digits. The settings are those of a full run, larger than the demo's.
+and from a base that never saw more than 2 digits. The settings are the demo's, for one iteration more.
 """
 
 from dataclasses import replace
@@ -10,14 +10,14 @@ from typing import Any
 from ..loops.star import StarConfig
 from .base import Claim, Lab
 
-FULL = StarConfig(iterations=8, problems_per_iteration=1000, extrapolate=True)
+FULL = StarConfig(iterations=7)
 PAPER = "STaR, sec. 4.3"
 LONG = ("3", "4", "5")
 
 
 def with_rationalization(seed: int, lab: Lab) -> list[dict[str, Any]]:
     """The run all others are compared with."""
-    return lab.star("with", replace(FULL, seed=seed))
+    return lab.star("with", replace(FULL, seed=seed, extrapolate=True))
 
 
 def without_rationalization(seed: int, lab: Lab) -> list[dict[str, Any]]:

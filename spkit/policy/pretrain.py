@@ -40,9 +40,9 @@ class Recipe:
 RECIPES = {
     "addition": Recipe(
         task="addition",
-        about="knows 1- and 2-digit sums, has seen a few of 3 to 5 digits, and can often finish a sum of 3 to 5 digits when the answer is shown",
-        plain={1: 0.30, 2: 0.685, 3: 0.01, 4: 0.003, 5: 0.002},
-        hinted={1: 0.15, 2: 0.70, 3: 0.05, 4: 0.05, 5: 0.05},
+        about="knows 1- and 2-digit sums and next to nothing of 3 digits, and can often work out a sum of 3 to 5 digits when the answer is shown",
+        plain={1: 0.30, 2: 0.695, 3: 0.005},
+        hinted={1: 0.20, 2: 0.71, 3: 0.03, 4: 0.03, 5: 0.03},
         hinted_share=0.35,
     ),
     "addition-2digits": Recipe(

@@ -1,17 +1,14 @@
 """Addition of two n-digit numbers, written out column by column.
 
 The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two digits, the carry
-out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer in front of the problem:
-`132#47+85=`.
+out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer behind the problem:
+`47+85#132=`.
 
 What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that are left and
 the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step costs 9 characters whatever
 n is, which keeps a 10-digit sum within 125 characters and a laptop's CPU within seconds; copying the digits of the running sum is
 asked for once, in the answer. Kept from the paper: operands of exactly n digits, digits as single tokens, 1 to 5 digits for training
-and 6 to 10 for extrapolation, the hint as the bare answer, and a check of the final answer alone. The paper puts the hint behind the
-problem; here it stands in front, so that the operands are as far from the columns with the hint as without. With the hint behind,
-one round of training without hints made this small model misread every hinted prompt (439 rationales kept in the first iteration,
-1 in the second), and the loop stood still.
+and 6 to 10 for extrapolation, the hint as the bare answer, and a check of the final answer alone.
 """
 
 import re
@@ -25,7 +22,7 @@ MAX_DIGITS = 10
 MAX_READ = 400  # characters: more than three times the longest right completion; what comes after is not read
 TEST_SHARE = 4  # one pair of operands in four is kept for the test split
 
-_PROMPT = re.compile(r"(?:\d+#)?(\d+)\+(\d+)=", re.ASCII)
+_PROMPT = re.compile(r"(\d+)\+(\d+)(?:#\d+)?=", re.ASCII)
 _STEP = re.compile(r"(\d)\+(\d)\+(\d):(\d)(\d)", re.ASCII)
 _ANSWER = re.compile(r"\d{1,%d}" % (MAX_DIGITS + 1), re.ASCII)
 
@@ -51,8 +48,8 @@ class Addition:
                 return Problem(f"{a}+{b}=", str(a + b), digits)
 
     def hint(self, problem: Problem) -> str:
-        """The answer, `#`, and the prompt."""
-        return f"{problem.answer}#{problem.prompt}"
+        """The prompt with the answer after `#`."""
+        return f"{problem.prompt[:-1]}#{problem.answer}="
 
     def solution(self, problem: Problem) -> str:
         """The scratchpad of a careful writer."""

@@ -67,6 +67,19 @@ def test_every_iteration_starts_from_the_base(base, trained_on):
     assert trained_on[0][0] == before != trained_on[1][0]
 
 
+@pytest.mark.parametrize("rationalizer", ["base", "last"])
+def test_who_reads_the_hints(base, monkeypatch, rationalizer):
+    readers, tried = [], module.attempt
+
+    def spy(policy, *args, hinted=False):
+        readers.extend([policy.fingerprint()] if hinted else [])
+        return tried(policy, *args, hinted=hinted)
+
+    monkeypatch.setattr(module, "attempt", spy)
+    list(star(base, TASK, replace(SMALL, rationalizer=rationalizer)))
+    assert readers[0] == base.fingerprint() and (readers[1] == base.fingerprint()) == (rationalizer == "base")
+
+
 def test_old_data_is_replaced_every_iteration(base, trained_on):
     list(star(base, TASK, SMALL))
     streams = [{p.prompt for p in problems(TASK, 0, start, 60)} for start in (0, 60)]

@@ -25,7 +25,7 @@ def test_plain_transformers_reads_the_checkpoint(policy, tmp_path):
     policy.save(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
-    assert tokenizer.decode(tokenizer("46#12+34=")["input_ids"]) == "46#12+34="
+    assert tokenizer.decode(tokenizer("12+34#46=")["input_ids"]) == "12+34#46="
     assert type(AutoModelForCausalLM.from_pretrained(tmp_path)).__name__ == "LlamaForCausalLM"
 
 

@@ -8,7 +8,7 @@ from spkit.errors import SpkitError
 from spkit.policy import Policy
 from tests.conftest import make_policy
 
-PROMPTS = ["1+2=", "123+456=", "98765+43210=", "1+2=", "46#12+34="]
+PROMPTS = ["1+2=", "123+456=", "98765+43210=", "1+2=", "12+34#46="]
 
 
 def generator(seed: int = 0) -> torch.Generator:

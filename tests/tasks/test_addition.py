@@ -22,7 +22,7 @@ def test_every_careful_solution_is_right_in_every_step():
 def test_written_example():
     problem = next(p for p in problems(TASK, 0, 0, 5000) if p.difficulty == 2 and p.answer == "132")
     a, b = operands(problem.prompt)
-    assert TASK.hint(problem) == f"132#{a}+{b}="
+    assert TASK.hint(problem) == f"{a}+{b}#132="
     assert operands(TASK.hint(problem)) == (a, b)
     assert TASK.solution(problem).endswith(";132") and TASK.solution(problem).startswith(f"{a % 10}+{b % 10}+0:")
 
