@@ -14,10 +14,6 @@ from spkit.errors import SpkitError
 ROOT = Path(__file__).parents[1]
 
 
-def results() -> list[dict]:
-    return [json.loads((ROOT / "data" / "results" / f"{claim.id}.json").read_text()) for claim in CLAIMS]
-
-
 def test_interval_is_students():
     low, high = interval([1.0, 2.0, 3.0])
     half = 4.302653 * 1.0 / math.sqrt(3)
@@ -37,17 +33,3 @@ def test_verdicts():
 def test_first_above_half():
     records = [{"iteration": i, "accuracy_by_difficulty": {"1": 0.9, "2": x, "3": 0.5}} for i, x in enumerate([0.1, 0.5, 0.6])]
     assert first_above_half(records) == {"1": 0, "2": 2, "3": None}
-
-
-def test_every_claim_has_a_result_of_three_seeds_whose_verdict_follows_from_its_values():
-    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
-    for claim, result in zip(CLAIMS, results()):
-        assert len(result["seeds"]) >= 3 and (result["statement"], result["criterion"]) == (claim.statement, claim.criterion)
-        effects = [value["effect"] for value in result["values"].values()]
-        low, high = interval(effects)
-        assert result["interval"] == pytest.approx([low, high], abs=1e-4) and result["mean"] == pytest.approx(statistics.fmean(effects), abs=1e-4)
-        assert result["verdict"] == verdict(low, high, claim.threshold)
-
-
-def test_the_readme_shows_the_results_as_they_are():
-    assert markdown_table(results()) in (ROOT / "README.md").read_text()

@@ -134,7 +134,7 @@ def test_cut_off_completions_are_trained_on_without_an_end_token(base, monkeypat
 
 def test_records_hold_what_the_docstring_promises(base):
     rows = list(star(base, TASK, replace(SMALL, iterations=1, extrapolate=True)))
-    common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "extrapolation", "samples", "seconds"}
+    common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "extrapolation", "seconds"}
     assert set(rows[0]) == common
     extra = {"problems", "kept", "rationalized", "used", "kept_wrong_steps_rate", "loss_first", "loss_last", "steps", "tokens"}
     assert set(rows[1]) == common | extra
