@@ -40,10 +40,11 @@ class Recipe:
 RECIPES = {
     "addition": Recipe(
         task="addition",
-        about="knows 1- and 2-digit sums and next to nothing of 3 digits, and can often work out a sum of 3 to 5 digits when the answer is shown",
+        about="knows 1- and 2-digit sums and next to nothing of 3 digits, and can work out a sum of 3 to 5 digits when the answer is shown",
         plain={1: 0.30, 2: 0.695, 3: 0.005},
-        hinted={1: 0.20, 2: 0.71, 3: 0.03, 4: 0.03, 5: 0.03},
+        hinted={1: 0.20, 2: 0.65, 3: 0.04, 4: 0.05, 5: 0.06},
         hinted_share=0.35,
+        sft=SftConfig(steps=2200, batch_size=32, learning_rate=1e-3),
     ),
     "addition-2digits": Recipe(
         task="addition",
