@@ -59,7 +59,8 @@ def problems(cells: list[dict]) -> list[str]:
 
 def run(name: str, *, threads: int) -> None:
     command = [sys.executable, "-m", "pytest", COMPARED[name], "--nbval-current-env", "-p", "no:cacheprovider", "-q", str(NOTEBOOKS / name)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # another backend would leave no pictures
+    environment = inherited | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
