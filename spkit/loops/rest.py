@@ -34,12 +34,12 @@ class RestConfig:
 
     iterations: int = 2  # Grow steps [1 or 2]
     seed: int = 0
-    problems: int = 300
+    problems: int = 400
     k: int = 8
     temperature: float = 1.0
     thresholds: tuple[float, ...] = (0.0, 0.7, 0.9)  # one an Improve step, rising [0.0, 0.7, 0.8, 0.9, 0.95, 0.99]
     reward: Literal["graded", "correct"] = "graded"
-    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=80, batch_size=32, learning_rate=5e-4))
+    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
     decay: float = 0.5  # factor of the learning rate from one Improve step to the next
     test_per_difficulty: int = 50
 

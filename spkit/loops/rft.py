@@ -29,11 +29,11 @@ class RftConfig:
     """Settings of the one round; the paper's value in brackets where there is one."""
 
     seed: int = 0
-    problems: int = 300  # [7,473]
+    problems: int = 400  # [7,473]
     k: int = 16  # [100]
     temperature: float = 0.7  # [0.7]
     filter: Filter = field(default_factory=lambda: Filter(verifier="steps"))
-    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=200, batch_size=32, learning_rate=5e-4))
+    sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
     test_per_difficulty: int = 50
 
     def __post_init__(self) -> None:

@@ -119,10 +119,11 @@ def improve_to_best(
 ) -> tuple[Policy, dict[str, Any]]:
     """`improve`, and hand back the weights that did best on `validation`, looked at every `every` steps and after the last one.
 
-    The earliest of equals wins. The learning rate does not know that it may be stopped: its schedule is that of all the steps.
+    The earliest of equals wins. The learning rate does not know that it may be stopped: its schedule is that of all the steps. Without
+    validation problems this is `improve`.
     """
-    if not pairs:
-        return start.clone(), {}
+    if not pairs or not validation:
+        return improve(start, pairs, update, draw, run)
     policy, best, curve = start.clone(), start.clone(), {}
 
     def look(step: int, loss: float) -> None:
