@@ -6,8 +6,9 @@ Generation g learns from text of generation g - 1, under one of three regimes:
     accumulate  that text, the text of all generations before it, and the real text (Gerstgrasser et al. 2024, arXiv:2404.01413)
     mix         that text, and a share of real text (10 %, as in Shumailov et al.)
 
-The real text is a careful writer's, whose distribution over the orders of a sum is known exactly (`spkit.tasks.sums`). So the distance to
-it is measured and not guessed: perplexity beside its exact floor, and the mass of the tail, the writer's rare orders, beside its exact value.
+The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly (`spkit.tasks.sums`). So
+the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass of the tail, the writers' rare orders, beside
+its exact value.
 
 What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al. fine-tune the
 same pretrained model every time; our base has been trained on real text for longer than a generation lasts, and starting from it every time
@@ -27,7 +28,7 @@ from ..policy import Policy, SftConfig
 from ..runs import Run
 from ..seeds import generator
 from ..tasks import Problem, Sums, Task, problems, test_set
-from ..tasks.sums import order_of, rare_orders, terms, writer_entropy
+from ..tasks.sums import order_of, rare_orders, terms, everyday_entropy
 from .self_training import Filter, Pair, at_least, count, grow, improve, keep, measure, one_of
 
 
@@ -95,22 +96,23 @@ def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
 
 
 def real_text(policy: Policy, task: Sums, asked: Sequence[Problem], variants: int = 1) -> list[Pair]:
-    """(prompt, completion ids) of a careful writer, `variants` of each problem."""
-    return [(problem.prompt, policy.completion_ids(task.solution(problem, variant))) for problem in asked for variant in range(variants)]
+    """(prompt, completion ids) of everyday writers, `variants` of each problem."""
+    return [(problem.prompt, policy.completion_ids(task.everyday(problem, variant))) for problem in asked for variant in range(variants)]
 
 
-def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int, n: int = 4) -> dict[str, Any]:
+def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int, n: int = 8) -> dict[str, Any]:
     """How far the policy is from the real text of the test problems.
 
-    `perplexity` on it, a token, and `perplexity_floor`, that of the writer itself; `entropy` (nats a token) of the policy on its own
-    text; `tail_mass`, the share of its faultless text that uses one of the writer's rare orders, and `tail_mass_real`, the writer's own.
+    `perplexity` on it, a token, and `perplexity_floor`, that of the writers themselves; `entropy` (nats a token) of the policy on its own
+    text; `readable`, the share of that text that a writer, careful or careless, could have put; `tail_mass`, the share of the readable
+    text in a rare order, and `tail_mass_real`, the writers' own on the same problems.
     """
     tests = test_set(task, config.test_per_difficulty)
     with run.stage("distance", len(tests) * n, "samples") as tick:
         draw = generator(config.seed, t, "distance")
         rollouts, _ = solve(policy, task, tests, n=n, temperature=1.0, generator=draw, on_rows=tick)
         entropies = token_entropy(policy, rollouts.prompts, rollouts.token_ids)
-        real = real_text(policy, task, tests)
+        real = real_text(policy, task, tests, variants=n)
     asked = [problem for problem in tests for _ in range(n)]
     orders = [(problem, order_of(problem, text)) for problem, text in zip(asked, rollouts.texts)]
     rare = [order in rare_orders(tuple(terms(problem.prompt))) for problem, order in orders if order is not None]
@@ -118,8 +120,9 @@ def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: in
     tokens = sum(len(ids) for _, ids in real)
     return {
         "perplexity": perplexity(policy, real),
-        "perplexity_floor": math.exp(sum(writer_entropy(problem) for problem in tests) / tokens),
+        "perplexity_floor": math.exp(n * sum(everyday_entropy(problem) for problem in tests) / tokens),
         "entropy": mean_over_tokens(entropies),
+        "readable": len(rare) / len(orders),
         "tail_mass": sum(rare) / max(1, len(rare)),
         "tail_mass_real": sum(tails) / max(1, len(tails)),
     }

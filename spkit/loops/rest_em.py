@@ -19,8 +19,8 @@ from typing import Any, Literal
 from ..policy import Policy, SftConfig
 from ..runs import Run
 from ..seeds import generator
-from ..tasks import Task, problems
-from .self_training import Filter, at_least, count, grow, improve_to_best, keep, measure, one_of, validation_set
+from ..tasks import Task, problems, test_set
+from .self_training import Filter, at_least, count, grow, improve_to_best, keep, measure, one_of, profile, validation_set
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class RestEmConfig:
     test_per_difficulty: int = 50
     extrapolate: bool = False
     measure_train: bool = False
+    test_samples: int = 0  # samples of each test problem, for pass@k, maj@k, distinct paths and entropy
 
     def __post_init__(self) -> None:
         at_least(self, 1, "problems", "k", "validate_every", "test_per_difficulty")
-        at_least(self, 0, "iterations", "temperature", "validation_problems")
+        at_least(self, 0, "iterations", "temperature", "validation_problems", "test_samples")
         one_of(self, restart=("base", "last"))
 
 
@@ -58,7 +59,7 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
     yield from run.records[: config.iterations + 1]
     batch, validation = problems(task, config.seed, 0, config.problems), validation_set(task, config.validation_problems)
     if not run.records:
-        yield run.record(0, base, **_measure(base, task, config, run))
+        yield run.record(0, base, **_measure(base, task, config, run, 0))
 
     for t in range(len(run.records), config.iterations + 1):
         run.progress.iteration(t - 1, config.iterations)
@@ -72,9 +73,14 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
         start = base if config.restart == "base" else policy
         draw = generator(config.seed, t, "improve")
         policy, learned = improve_to_best(start, task, pairs, config.sft, draw, run, config.validate_every, validation)
-        yield run.record(t, policy, **count(grown, kept), **learned, **_measure(policy, task, config, run))
+        yield run.record(t, policy, **count(grown, kept), **learned, **_measure(policy, task, config, run, t))
 
 
-def _measure(policy: Policy, task: Task, config: RestEmConfig, run: Run) -> dict[str, Any]:
+def _measure(policy: Policy, task: Task, config: RestEmConfig, run: Run, t: int) -> dict[str, Any]:
     train = problems(task, config.seed, 0, min(250, config.problems)) if config.measure_train else []
-    return measure(policy, task, config.test_per_difficulty, run, train=train, extrapolate=config.extrapolate)
+    result = measure(policy, task, config.test_per_difficulty, run, train=train, extrapolate=config.extrapolate)
+    if config.test_samples:
+        tests, draw = test_set(task, config.test_per_difficulty), generator(config.seed, t, "profile")
+        with run.stage("profile"):
+            result |= profile(policy, task, tests, config.test_samples, draw)
+    return result

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import torch
 
 from ..errors import SpkitError
-from ..metrics import accuracy, solve, wrong_steps_rate
+from ..metrics import accuracy, mean_over_tokens, solve, token_entropy, wrong_steps_rate
 from ..policy import Policy, SftConfig
 from ..runs import Run
+from ..sampling_metrics import distinct_correct, maj_at_k, pass_at_k, per_problem
 from ..tasks import Problem, Task, Verdict, problems, test_set
 from ..verifiers import VERIFIERS, accept
 
@@ -157,6 +158,27 @@ def measure(policy: Policy, task: Task, per_difficulty: int, run: Run, *, train:
     if harder:
         result["extrapolation"] = extra["harder"]["accuracy_by_difficulty"]
     return result
+
+
+def profile(policy: Policy, task: Task, tests: Sequence[Problem], n: int, draw: torch.Generator) -> dict[str, Any]:
+    """What n samples a problem at temperature 1 say, averaged over problems.
+
+    `pass_at_k` and `maj_at_k` for k = 1, 2, 4, ... up to n, by k as text; `distinct_correct`, the right paths among the n; `entropy`, the
+    mean next-token entropy (nats) on the samples.
+    """
+    rollouts, verdicts = solve(policy, task, tests, n=n, temperature=1.0, generator=draw)
+    rows = per_problem(verdicts, n)
+    right = [[verdict.correct for verdict in row] for row in rows]
+    texts = per_problem(rollouts.texts, n)
+    paths = [[task.path(problem, text) for text in row] for problem, row in zip(tests, texts)]
+    ks = [2**i for i in range(n.bit_length()) if 2**i <= n]
+    votes, gold = [[verdict.parsed for verdict in row] for row in rows], [problem.answer for problem in tests]
+    return {
+        "pass_at_k": {str(k): pass_at_k([sum(row) for row in right], n, k) for k in ks},
+        "maj_at_k": {str(k): maj_at_k(votes, gold, k) for k in ks},
+        "distinct_correct": distinct_correct(paths, right),
+        "entropy": mean_over_tokens(token_entropy(policy, rollouts.prompts, rollouts.token_ids)),
+    }
 
 
 def count(grown: Sequence[Sample], kept: Sequence[Sample]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..errors import SpkitError
 from ..metrics import accuracy, solve
 from ..seeds import generator
 from ..tasks import Task, item_rng, load_task, test_set
+from ..tasks.sums import CARELESS
 from .policy import Policy
 from .tiny import char_tokenizer, tiny_llama
 from .training import SftConfig
@@ -53,7 +54,7 @@ RECIPES = {
         task="sums",
         about="adds two or three numbers, and mostly leaves one out when there are more: it has read careless writers",
         plain={2: 0.30, 3: 0.40, 4: 0.18, 5: 0.08, 6: 0.04},
-        careless={3: 0.15, 4: 0.50, 5: 0.70, 6: 0.85},
+        careless=CARELESS,
         hinted={2: 0.2, 3: 0.3, 4: 0.3, 5: 0.1, 6: 0.1},
         hinted_share=0.15,
         context=128,

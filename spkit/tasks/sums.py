@@ -4,9 +4,10 @@ The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more 
 with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the problem: `7+15+8+22#52=`.
 
 A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity mean something; a
-column-by-column sum has one. The careful writer picks the order at random, from a distribution that is known exactly: Plackett and Luce's,
-where the next number is drawn among those left with probability proportional to RATIO ** position. So the real text has an exact
-log-probability and entropy, and a tail of rare orders that a model can lose.
+column-by-column sum has one. Writers pick the order at random, from a distribution that is known exactly: Plackett and Luce's, where the
+next number is drawn among those left with probability proportional to RATIO ** position. Most writers of long sums are careless and leave
+the last number out (CARELESS). So the everyday text that the base has read has an exact entropy, a tail of rare orders that a model can
+lose, and faults that a verifier sees.
 """
 
 import math
@@ -22,6 +23,7 @@ from .base import Problem, Split, Verdict, graded_reward, item_rng
 
 MAX_TERMS = 8
 LARGEST = 15  # the largest term
+CARELESS = {2: 0.0, 3: 0.15, 4: 0.50, 5: 0.70, 6: 0.85}  # share of the everyday writers who leave a number out, by number of terms
 RATIO = 0.5  # how much less likely each later position is to be taken next
 MAX_READ = 300  # characters: more than three times the longest right completion; what comes after is not read
 TEST_SHARE = 4  # one multiset of terms in four is kept for the test split
@@ -62,6 +64,11 @@ class Sums:
     def careless(self, problem: Problem, variant: int = 0) -> str:
         """The rationale of a writer who leaves out the number that would come last: every step right, the answer too small."""
         return written(self._order(problem, variant)[:-1])
+
+    def everyday(self, problem: Problem, variant: int = 0) -> str:
+        """What an everyday writer puts, careful or careless: the text that the base has read."""
+        careless = item_rng(self.name, "everyday", problem.prompt, variant).random() < CARELESS[problem.difficulty]
+        return self.careless(problem, variant) if careless else self.solution(problem, variant)
 
     def _order(self, problem: Problem, variant: int) -> list[int]:
         rng, left = item_rng(self.name, "writer", problem.prompt, variant), list(enumerate(terms(problem.prompt)))
@@ -143,18 +150,20 @@ def step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int
 
 
 def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
-    """The order in which a rationale without a mistake adds the numbers; None for any other text."""
+    """The order in which a careful or a careless writer's text takes the numbers, one that is left out coming last; None for other text."""
     matches = [_STEP.fullmatch(step) for step in completion[:MAX_READ].split(";")[:-1]]
     if not matches or None in matches:
         return None
-    order = (int(matches[0][1]), *(int(match[2]) for match in matches))
-    right = sorted(order) == sorted(terms(problem.prompt)) and written(list(order)) == completion
-    return order if right else None
+    order = [int(matches[0][1]), *(int(match[2]) for match in matches)]
+    left = Counter(terms(problem.prompt)) - Counter(order)
+    whole = tuple(order + list(left.elements()))
+    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and written(order) == completion
+    return whole if readable else None
 
 
 @cache
 def writer(numbers: tuple[int, ...]) -> dict[tuple[int, ...], float]:
-    """The careful writer's probability of every order of these terms; equal numbers make orders that read the same, which are one."""
+    """A writer's probability of every order of these terms; equal numbers make orders that read the same, which are one."""
     weights = [RATIO**position for position in range(len(numbers))]
     chances: dict[tuple[int, ...], float] = {}
     for positions in permutations(range(len(numbers))):
@@ -167,20 +176,16 @@ def writer(numbers: tuple[int, ...]) -> dict[tuple[int, ...], float]:
     return chances
 
 
-def writer_logprob(problem: Problem, completion: str) -> float:
-    """Exact log-probability (nats) of a completion under the careful writer; minus infinity if it has a mistake."""
-    order = order_of(problem, completion)
-    return -math.inf if order is None else math.log(writer(tuple(terms(problem.prompt)))[order])
-
-
-def writer_entropy(problem: Problem) -> float:
-    """Entropy (nats) of the careful writer's completion of a problem."""
-    return -sum(chance * math.log(chance) for chance in writer(tuple(terms(problem.prompt))).values())
+def everyday_entropy(problem: Problem) -> float:
+    """Entropy (nats) of the everyday text of a problem: that of the order, and whether its last number is left out."""
+    order = -sum(chance * math.log(chance) for chance in writer(tuple(terms(problem.prompt))).values())
+    share = CARELESS[problem.difficulty]
+    return order - sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
 
 
 @cache
 def rare_orders(numbers: tuple[int, ...], mass: float = 0.1) -> dict[tuple[int, ...], float]:
-    """The tail of the careful writer: its least likely orders, as many as have at most `mass` together, with their probabilities."""
+    """The tail: a writer's least likely orders, as many as have at most `mass` together, with their probabilities."""
     tail, total = {}, 0.0
     for order, chance in sorted(writer(numbers).items(), key=lambda item: item[1]):
         total += chance

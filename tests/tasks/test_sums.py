@@ -7,7 +7,7 @@ import pytest
 
 from spkit.errors import SpkitError
 from spkit.tasks import Problem, Sums, problems, test_set
-from spkit.tasks.sums import LARGEST, order_of, rare_orders, split_of, terms, writer, writer_entropy, writer_logprob, written
+from spkit.tasks.sums import CARELESS, LARGEST, everyday_entropy, order_of, rare_orders, split_of, terms, writer, written
 
 TASK = Sums()
 PROBLEM = Problem("7+15+8+12=", "42", 4)
@@ -68,7 +68,6 @@ def test_verdict_agrees_with_trying_every_order():
         verdict = TASK.verify(problem, "".join(text))
         faulty = slow_errors(terms(problem.prompt), "".join(text))
         assert (verdict.reward == 1.0) == (verdict.correct and verdict.step_errors == 0) == (not faulty)
-        assert (writer_logprob(problem, "".join(text)) == -math.inf) == faulty
         assert verdict.correct == ("".join(text).split(";")[-1] == str(sum(terms(problem.prompt))))
         seen[verdict.correct, faulty] += 1
     assert min(seen[True, False], seen[True, True], seen[False, True]) > 50
@@ -87,9 +86,12 @@ def test_paths_forget_the_order_of_the_first_two_numbers_only():
 def test_the_writer_is_a_distribution(numbers):
     chances = writer(numbers)
     assert set(chances) == set(permutations(numbers)) and sum(chances.values()) == pytest.approx(1, abs=1e-12)
-    problem = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers))
-    entropy = -sum(p * math.log(p) for p in chances.values())
-    assert writer_entropy(problem) == pytest.approx(entropy)
+    problem, share = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)), CARELESS[len(numbers)]
+    texts = Counter()
+    for order, chance in chances.items():
+        texts[written(list(order))] += (1 - share) * chance
+        texts[written(list(order[:-1]))] += share * chance
+    assert everyday_entropy(problem) == pytest.approx(-sum(p * math.log(p) for p in texts.values() if p))
     tail = rare_orders(numbers)
     assert sum(tail.values()) <= 0.1 and all(chances[order] == p for order, p in tail.items())
     assert max(tail.values(), default=0) <= min((p for order, p in chances.items() if order not in tail), default=1)
@@ -110,6 +112,20 @@ def test_solutions_are_drawn_from_the_writer():
     chi_square = sum((counts[order] - mean) ** 2 / mean for order, mean in expected.items())
     assert chi_square < 20.5  # 5 degrees of freedom: once in a thousand
     assert TASK.solution(problem, 3) == TASK.solution(problem, 3)
+
+
+def test_everyday_text_is_read_back_and_as_careless_as_it_should_be():
+    for count, share in CARELESS.items():
+        asked, wrong = [TASK.problem(5, index, count) for index in range(400)], 0
+        for problem in asked:
+            text = TASK.everyday(problem, 1)
+            order, verdict = order_of(problem, text), TASK.verify(problem, text)
+            assert Counter(order) == Counter(terms(problem.prompt)) and len(text) <= TASK.max_completion_chars(count)
+            assert text == written(list(order if verdict.correct else order[:-1]))
+            wrong += not verdict.correct
+        assert abs(wrong / 400 - share) < 0.1
+    for text in ("15+7:22;22;", "15+7:22;22+8:31;31+12:43;43", "15+7:22;22", "15+15:30;30+8:38;38+12:50;50", "", "42"):
+        assert order_of(PROBLEM, text) is None
 
 
 def test_hint_and_written_example():
