@@ -158,13 +158,14 @@ def env(as_json: Json = False) -> None:
 @app.command()
 def reproduce(
     ids: Annotated[list[str] | None, typer.Argument(help="Claims to measure; all of them by default.")] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds 0 to N-1; an interval needs at least 2.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds; an interval needs at least 2.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
     out: Annotated[Path, typer.Option(help="Where the results go, one JSON file a claim.")] = Path("data/results"),
     work: Annotated[Path, typer.Option(help="Where the runs are kept; what is there already is not run again.")] = Path("runs/claims"),
     as_json: Json = False,
 ) -> None:
-    """Measure what the course says is true, over seeds (the first time about 10 minutes a seed on 2 cores; a stopped one continues)."""
-    from .claims import CLAIMS, Lab, markdown_table, write_result
+    """Measure what the course says is true, over seeds; says first how long it will take, and continues if it was stopped."""
+    from .claims import CLAIMS, EXPERIMENTS, Lab, markdown_table, write_result
     from .claims import reproduce as measure
     from .progress import progress
 
@@ -174,15 +175,34 @@ def reproduce(
             raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
     if seeds < 2:
         raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
+    chosen, asked = [known[name] for name in ids] if ids else list(CLAIMS), range(first_seed, first_seed + seeds)
     bar, results = progress(), []
+    lab = Lab(work, EXPERIMENTS, bar)
+    minutes = lab.seconds_left(chosen, asked) / 60
+    Console(stderr=True).print(f"{len(chosen)} claims, {seeds} seeds: about {minutes:.0f} minutes on 2 cores for the runs that are not in {work} yet", highlight=False)
     with _interruptible(work):
         try:
-            for claim in [known[name] for name in ids] if ids else CLAIMS:
-                results.append(measure(claim, range(seeds), Lab(work, bar)))
+            for claim in chosen:
+                results.append(measure(claim, asked, lab))
                 write_result(results[-1], out)
         finally:
             bar.close()
     print("\n".join(json.dumps(result) for result in results) if as_json else markdown_table(results))
+
+
+@app.command()
+def ledger(
+    results: Annotated[Path, typer.Option(help="Where `spkit reproduce` put the results.")] = Path("data/results"),
+    readme: Annotated[Path | None, typer.Option(help="A file with result markers, to put the table into.")] = None,
+) -> None:
+    """The table of what was measured; with --readme README.md it is written into the README."""
+    from .claims import CLAIMS, markdown_table, read_results, write_into
+
+    table = markdown_table(read_results(CLAIMS, results))
+    if readme is None:
+        print(table)
+    else:
+        write_into(readme, table)
 
 
 def _version(distribution: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from ..metrics import accuracy, solve
 from ..policy import Policy, SftConfig
 from ..runs import Run
 from ..seeds import generator
@@ -42,7 +43,7 @@ class RestEmConfig:
     validate_every: int = 25  # steps
     validation_problems: int = 100  # 0: no validation, the weights of the last step
     test_per_difficulty: int = 50
-    extrapolate: bool = False
+    extrapolate: bool = False  # measure harder problems, and the format with a hint, which training does not touch
     measure_train: bool = False
     test_samples: int = 0  # samples of each test problem, for pass@k, maj@k, distinct paths and entropy
 
@@ -79,8 +80,11 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
 def _measure(policy: Policy, task: Task, config: RestEmConfig, run: Run, t: int) -> dict[str, Any]:
     train = problems(task, config.seed, 0, min(250, config.problems)) if config.measure_train else []
     result = measure(policy, task, config.test_per_difficulty, run, train=train, extrapolate=config.extrapolate)
+    tests = test_set(task, config.test_per_difficulty)
+    if config.extrapolate:
+        hints = [task.hint(problem) for problem in tests]
+        result["hinted_accuracy"] = accuracy(tests, solve(policy, task, tests, prompts=hints)[1])["accuracy"]
     if config.test_samples:
-        tests, draw = test_set(task, config.test_per_difficulty), generator(config.seed, t, "profile")
         with run.stage("profile"):
-            result |= profile(policy, task, tests, config.test_samples, draw)
+            result |= profile(policy, task, tests, config.test_samples, generator(config.seed, t, "profile"))
     return result
