@@ -1,7 +1,7 @@
 """What the course says is true, each statement with the code that measures it."""
 
 from . import star_addition, sums_self_training
-from .base import Claim, Experiment, Lab, interval, read_results, reproduce, verdict, write_result
+from .base import Claim, Experiment, Lab, interval, read_results, reproduce, stored_curves, verdict, write_result
 from .table import markdown_table, write_into
 
 CLAIMS = star_addition.CLAIMS + sums_self_training.CLAIMS
@@ -17,6 +17,7 @@ __all__ = [
     "markdown_table",
     "read_results",
     "reproduce",
+    "stored_curves",
     "verdict",
     "write_into",
     "write_result",

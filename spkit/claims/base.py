@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpkitError
-from ..policy import load_policy
+from ..policy import data_folder, load_policy
 from ..progress import Silent
 from ..runs import Run, read_jsonl, write_atomic
 from ..tasks import load_task
@@ -128,3 +128,12 @@ def read_results(claims: Sequence[Claim], folder: Path) -> list[dict[str, Any]]:
     """The results of these claims, those that are there, in order."""
     paths = [folder / f"{claim.id}.json" for claim in claims]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) -> list[list[Any]]:
+    """What the result of a claim keeps of a run: `key` in every record, one list a seed; `folder` is that of the shipped results."""
+    path = (folder or data_folder() / "results") / f"{claim}.json"
+    if not path.is_file():
+        raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")
+    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    return [value[run][key] for value in values.values()]

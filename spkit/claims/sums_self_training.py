@@ -153,6 +153,11 @@ def vote_gain(runs: Mapping[str, Records]) -> dict[str, Any]:
     return {"effect": final["maj_at_k"]["16"] - final["accuracy"], **curves(runs, "accuracy", "maj_at_k")}
 
 
+def drift(runs: Mapping[str, Records]) -> dict[str, Any]:
+    """How much perplexity on real text rises under `replace`; the curves of all regimes beside it."""
+    return {"effect": change(runs, "replace", "perplexity"), **curves(runs, "accuracy", "perplexity", "entropy", "tail_mass")}
+
+
 EM_PAPER, COLLAPSE, ACCUMULATE = "ReST^EM", "Shumailov et al. 2024", "Gerstgrasser et al. 2024"
 
 CLAIMS = (
@@ -190,7 +195,11 @@ CLAIMS = (
     difference("verify-gold", "Gold answers beat majority-vote labels", "our control", "gold", "majority"),
     falls("verify-none", "Without a filter, self-training loses accuracy", "our control", "none", "accuracy"),
     Claim("vote", "After ReST^EM a vote of 16 samples still beats greedy decoding", "Wang et al. 2022", "maj@16 minus greedy > 0", 0.0, ("em",), vote_gain),
-    falls("collapse-replace", "Own text instead of real text, generation after generation: accuracy falls", COLLAPSE, "replace", "accuracy"),
+    Claim(
+        "collapse-regimes", "Own text instead of real text, generation after generation: perplexity on real text rises", COLLAPSE,
+        "perplexity, last minus base > 0", 0.0, ("replace", "mix", "accumulate", "filtered"), drift,
+    ),
+    falls("collapse-replace", "Own text instead of real text: accuracy falls", COLLAPSE, "replace", "accuracy"),
     difference("collapse-mix", "10 % real text keeps perplexity lower", COLLAPSE, "replace", "mix", "perplexity"),
     difference("collapse-accumulate", "Real text kept and own text added keeps perplexity lower", ACCUMULATE, "replace", "accumulate", "perplexity"),
     falls("collapse-tail", "Own text instead of real text: rare orders vanish", COLLAPSE, "replace", "tail_mass"),
