@@ -18,7 +18,7 @@ class IterationTable:
             self.begun = True
         shares = "".join(f"{100 * share:>5.0f}%" for share in lengths.values())
         wrong = record.get("wrong_steps_rate")
-        numbers = f"{record.get('kept', 0):>6}  {record.get('rationalized', 0):>6}  {'-' if wrong is None else f'{100 * wrong:.1f}%':>11}"
+        numbers = f"{record.get('kept', '-'):>6}  {record.get('rationalized', '-'):>6}  {'-' if wrong is None else f'{100 * wrong:.1f}%':>11}"
         seconds = sum(record["seconds"].values())
         print(f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}}{numbers}  {seconds:>7.1f}", flush=True)
         return record

@@ -7,7 +7,8 @@ The first threshold lies above the mean reward of the grown samples (section 3):
 
 What differs from the paper, and why:
 - Rewards are exact shares of right steps; the paper scores translations with a learned model, whose errors more Grow steps exploit.
-- Real data counts as reward 1 and always passes; the paper scores it with the same model. Here it is text of the base's own pretraining.
+- The real data are right solutions of careful writers, whose reward is 1: they pass every threshold. The paper's are human translations,
+  scored like samples.
 - The number of Improve steps is fixed; the paper stops when the reward on a validation set no longer rises.
 - The loss is the plain log-likelihood, which the paper found best among four.
 
@@ -28,6 +29,9 @@ from ..tasks import Task, problems
 from .self_training import Pair, Sample, at_least, count, distinct, grow, improve, measure, one_of
 
 
+REAL_STREAM = 1_000_033  # solved problems come from this stream, which no seed of a loop reaches
+
+
 @dataclass(frozen=True)
 class RestConfig:
     """Settings of a run; an iteration is one Grow step with all its Improve steps. The paper's value in brackets where there is one."""
@@ -42,23 +46,21 @@ class RestConfig:
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
     decay: float = 0.5  # factor of the learning rate from one Improve step to the next
     test_per_difficulty: int = 50
+    real: int = 100  # solved problems mixed into every Improve step [the whole training set]
 
     def __post_init__(self) -> None:
         at_least(self, 1, "problems", "k", "test_per_difficulty")
-        at_least(self, 0, "iterations", "temperature", "decay")
+        at_least(self, 0, "iterations", "temperature", "decay", "real")
         one_of(self, reward=("graded", "correct"))
         if not self.thresholds or list(self.thresholds) != sorted(set(self.thresholds)) or not 0 <= self.thresholds[0] <= self.thresholds[-1] < 1:
             raise SpkitError(f"thresholds must rise within [0, 1), not {self.thresholds}")
 
 
-def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None, real: Sequence[Pair] = ()) -> Iterator[dict[str, Any]]:
-    """Yield one record per Grow step, iteration 0 being the base; `improve` in it lists its Improve steps.
-
-    `real` is the human data of the paper: (prompt, completion ids) mixed into every Improve step.
-    """
+def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
+    """Yield one record per Grow step, iteration 0 being the base; `improve` in it lists its Improve steps."""
     run = run or Run()
-    description = {"method": "rest", "task": task.name, "base": base.fingerprint(), "real": len(real), "config": asdict(config)}
-    policy = run.start(description, base)
+    policy = run.start({"method": "rest", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    real = real_data(base, task, config)
     yield from run.records[: config.iterations + 1]
     if not run.records:
         yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run))
@@ -77,11 +79,16 @@ def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None, r
             kept = distinct(above(grown, tau, config.reward))
             # 4 learn (Improve): from the last policy, more gently every time
             update = replace(config.sft, learning_rate=config.sft.learning_rate * config.decay**i)
-            pairs = [sample.pair for sample in kept] + list(real)
+            pairs = [sample.pair for sample in kept] + real
             policy, learned = improve(policy, pairs, update, generator(config.seed, t, f"improve-{i}"), run)
             measured = measure(policy, task, config.test_per_difficulty, run)
             steps.append({"tau": tau, "kept": len(kept), "accuracy": measured["accuracy"], **learned})
         yield run.record(t, policy, **count(grown, kept), improve=steps, **measured)
+
+
+def real_data(policy: Policy, task: Task, config: RestConfig) -> list[Pair]:
+    """(prompt, completion ids) of `config.real` problems that no Grow step asks, solved by a careful writer."""
+    return [(problem.prompt, policy.completion_ids(task.solution(problem))) for problem in problems(task, REAL_STREAM, 0, config.real)]
 
 
 def reward_of(sample: Sample, reward: str) -> float:
