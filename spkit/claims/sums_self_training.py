@@ -63,6 +63,7 @@ EXPERIMENTS = {
     "noisy": sums(rest_em, replace(BLIND, filter=Filter("noisy", flip_rate=FLIPS, cap=4)), 25),
     "majority": sums(rest_em, replace(BLIND, filter=Filter("majority", cap=4)), 25),
     "none": sums(rest_em, replace(BLIND, filter=Filter("none", cap=4)), 25),
+    "random": sums(rest_em, replace(BLIND, filter=Filter("random", cap=4)), 25),
     "rft": sums(rft, RftConfig(), 10),
     "rft-one-path": sums(rft, replace(RftConfig(), filter=Filter("steps", cap=1)), 10),
     "rft-one-sample": sums(rft, replace(RftConfig(), k=1), 6),
@@ -169,6 +170,7 @@ EM_PAPER, COLLAPSE, ACCUMULATE = "ReST^EM", "Shumailov et al. 2024", "Gerstgrass
 
 CLAIMS = (
     difference("em-selection", "ReST^EM: selecting by the answer beats as many samples drawn at random", "our control", "em", "em-random"),
+    difference("verify-random", "The same without a validation set that stops training in time", "our control", "gold", "random"),
     difference("em-iterations", "ReST^EM: three iterations beat one with as many samples", f"{EM_PAPER}, sec. 5", "em", "em-once"),
     difference(
         "em-restart", "ReST^EM: restarting from the base keeps a format that training does not touch better than going on from the last policy",
