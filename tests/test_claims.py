@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from spkit.claims import CLAIMS, EXPERIMENTS, Claim, Experiment, Lab, interval, markdown_table, read_results, reproduce, stored_curves, verdict, write_into
+from spkit.claims import star_addition, sums_self_training
 from spkit.claims.star_addition import first_above_half
 from spkit.claims.sums_self_training import pass_gain, share_of_gain, short_share, temperatures
 from spkit.errors import SpkitError
@@ -61,6 +62,7 @@ def test_effects_are_what_their_criteria_say():
 def test_every_claim_names_experiments_that_are_there_and_no_experiment_is_idle():
     assert {name for claim in CLAIMS for name in claim.needs} == set(EXPERIMENTS)
     assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
+    assert not set(star_addition.EXPERIMENTS) & set(sums_self_training.EXPERIMENTS)
 
 
 def test_runs_are_shared_resumed_and_their_time_is_told(tmp_path):

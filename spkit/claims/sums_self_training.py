@@ -1,6 +1,7 @@
 """What the papers say of self-training with a filter, and without one, measured on order-free sums.
 
-The runs of a seed share their problems; each differs from `em` or from `gold` in one setting. `random` is the control of equal size.
+The runs of a seed share their problems; each differs from `em` or from `gold` in one setting. `em-random` and `unseen` are controls of equal size:
+as many samples as the answer check leaves, drawn without looking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,7 +64,7 @@ EXPERIMENTS = {
     "noisy": sums(rest_em, replace(BLIND, filter=Filter("noisy", flip_rate=FLIPS, cap=4)), 25),
     "majority": sums(rest_em, replace(BLIND, filter=Filter("majority", cap=4)), 25),
     "none": sums(rest_em, replace(BLIND, filter=Filter("none", cap=4)), 25),
-    "random": sums(rest_em, replace(BLIND, filter=Filter("random", cap=4)), 25),
+    "unseen": sums(rest_em, replace(BLIND, filter=Filter("random", cap=4)), 25),
     "rft": sums(rft, RftConfig(), 10),
     "rft-one-path": sums(rft, replace(RftConfig(), filter=Filter("steps", cap=1)), 10),
     "rft-one-sample": sums(rft, replace(RftConfig(), k=1), 6),
@@ -170,7 +171,7 @@ EM_PAPER, COLLAPSE, ACCUMULATE = "ReST^EM", "Shumailov et al. 2024", "Gerstgrass
 
 CLAIMS = (
     difference("em-selection", "ReST^EM: selecting by the answer beats as many samples drawn at random", "our control", "em", "em-random"),
-    difference("verify-random", "The same without a validation set that stops training in time", "our control", "gold", "random"),
+    difference("verify-random", "The same without a validation set that stops training in time", "our control", "gold", "unseen"),
     difference("em-iterations", "ReST^EM: three iterations beat one with as many samples", f"{EM_PAPER}, sec. 5", "em", "em-once"),
     difference(
         "em-restart", "ReST^EM: restarting from the base keeps a format that training does not touch better than going on from the last policy",
