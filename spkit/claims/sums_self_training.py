@@ -218,5 +218,6 @@ CLAIMS = (
     difference("collapse-accumulate", "Real text kept and own text added keeps perplexity lower", ACCUMULATE, "replace", "accumulate", "perplexity"),
     falls("collapse-tail", "Own text instead of real text: rare orders vanish", COLLAPSE, "replace", "tail_mass"),
     difference("collapse-filter", "A filter by the answer keeps accuracy up without real text", "our control", "filtered", "replace"),
+    falls("collapse-filter-tail", "It loses the rare orders, which no error made it lose", "our control", "filtered", "tail_mass"),
     falls("collapse-filter-entropy", "The same filter does not keep diversity: entropy falls", "B-STaR", "filtered", "entropy"),
 )  # fmt: skip
