@@ -48,6 +48,8 @@ class CollapseConfig:
     test_per_difficulty: int = 50
 
     def __post_init__(self) -> None:
+        at_least(self.sft, 1, "steps", "batch_size")
+        at_least(self.sft, 0, "learning_rate")
         at_least(self, 1, "problems", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature")
         one_of(self, regime=("replace", "accumulate", "mix"), restart=("base", "last"))

@@ -49,6 +49,8 @@ class RestConfig:
     real: int = 100  # solved problems mixed into every Improve step [the whole training set]
 
     def __post_init__(self) -> None:
+        at_least(self.sft, 1, "steps", "batch_size")
+        at_least(self.sft, 0, "learning_rate")
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "decay", "real")
         one_of(self, reward=("graded", "correct"))

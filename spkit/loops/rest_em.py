@@ -48,6 +48,8 @@ class RestEmConfig:
     test_samples: int = 0  # samples of each test problem, for pass@k, maj@k, distinct paths and entropy
 
     def __post_init__(self) -> None:
+        at_least(self.sft, 1, "steps", "batch_size")
+        at_least(self.sft, 0, "learning_rate")
         at_least(self, 1, "problems", "k", "validate_every", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "validation_problems", "test_samples")
         one_of(self, restart=("base", "last"))

@@ -37,6 +37,8 @@ class RftConfig:
     test_per_difficulty: int = 50
 
     def __post_init__(self) -> None:
+        at_least(self.sft, 1, "steps", "batch_size")
+        at_least(self.sft, 0, "learning_rate")
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "temperature")
 
@@ -49,6 +51,7 @@ def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> 
     if not run.records:
         yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run))
     if len(run.records) < 2:
+        run.progress.iteration(0, 1)
         # 1 propose
         batch = problems(task, config.seed, 0, config.problems)
         # 2 solve: k samples of each
