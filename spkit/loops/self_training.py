@@ -20,7 +20,7 @@ from ..verifiers import VERIFIERS, accept
 
 Pair = tuple[str, list[int]]
 
-VALIDATION_STREAM = 1_000_003  # validation problems come from this stream, which no seed of a loop reaches
+VALIDATION_STREAM = 1_000_003  # validation problems come from this stream; give no loop this seed
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ def capped(samples: Iterable[Sample], cap: int | None) -> list[Sample]:
 
 
 def validation_set(task: Task, count: int) -> list[Problem]:
-    """Problems of the train split that no loop trains on, the same for every seed."""
+    """Problems of the train split from a stream of their own, the same for every seed.
+
+    Where a task has few problems of a difficulty, a loop may be asked some of these too: of order-free sums of two terms there are about 170.
+    """
     return problems(task, VALIDATION_STREAM, 0, count)
 
 
