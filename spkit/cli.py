@@ -50,7 +50,7 @@ def show(
     description, records = load_run(folder)
     if not records:
         raise SpkitError(f"{folder} has no finished iteration yet: start its command again to continue it")
-    emit = emitter(load_task(description["task"]).unit, as_json)
+    emit = emitter(load_task(description["task"]).unit, description["method"], as_json)
     for record in records:
         emit(record)
     if not as_json:

@@ -1,35 +1,38 @@
-"""`spkit run`: one command a loop."""
+"""The commands `spkit run LOOP`: their options, and what they share."""
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from .errors import SpkitError
+
 runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again with the same settings and folder, it continues where it was.")
 
-INTERRUPTED = 130  # the shell's exit code for Ctrl+C
-
 Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
-TaskName = Annotated[str, typer.Option("--task", help="What is asked; `spkit env` lists the tasks.")]
+TaskName = Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")]
 Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")]
 Iterations = Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")]
 Seed = Annotated[int, typer.Option(help="Decides the problems and every random draw.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/LOOP-TASK-seedSEED.")]
 Problems = Annotated[int, typer.Option(help="Training problems an iteration.")]
 Samples = Annotated[int, typer.Option(help="Samples of each problem.")]
-Temperature = Annotated[float, typer.Option(help="Of the samples; 0 is greedy.")]
+Temperature = Annotated[float, typer.Option(help="Temperature of the samples; 0 is greedy.")]
+Who = Annotated[str, typer.Option(help="Who decides what is kept: gold, steps, noisy, majority, none, or random (the control of equal size).")]
+Flips = Annotated[float, typer.Option(help="How often the `noisy` verifier turns a verdict round.")]
+Unique = Annotated[bool, typer.Option(help="Keep each reasoning path of a problem once.")]
+Cap = Annotated[int, typer.Option(help="Most samples kept of one problem; 0: no limit.")]
 Restart = Annotated[str, typer.Option(help="Train each iteration from the `base` or from the `last` policy.")]
-Steps = Annotated[int, typer.Option(help="Optimizer steps of one update.")]
+Steps = Annotated[int, typer.Option(help="Optimizer steps of an update.")]
+BatchSize = Annotated[int, typer.Option(help="Samples of an optimizer step.")]
 LearningRate = Annotated[float, typer.Option(help="Peak learning rate.")]
-VerifierName = Annotated[str, typer.Option(help="What is kept: gold, steps, noisy, majority, none, or random (the control of equal size).")]
-FlipRate = Annotated[float, typer.Option(help="Share of verdicts that the noisy verifier turns round.")]
-Unique = Annotated[bool, typer.Option(help="Drop copies of the same path.")]
-Cap = Annotated[int, typer.Option(help="At most this many samples a problem; 0 for no limit.")]
+Tests = Annotated[int, typer.Option(help="Test problems of each difficulty.")]
+INTERRUPTED = 130  # the shell's exit code for Ctrl+C
 
 
 @runs_app.command("star")
@@ -42,7 +45,7 @@ def run_star(
     problems: Problems = 600,
     rationalize: Annotated[bool, typer.Option(help="Try failed problems again with the answer as a hint.")] = True,
     rationalizer: Annotated[str, typer.Option(help="Who reads the hints: the `base`, or the `last` policy (the paper).")] = "base",
-    restart: Restart = "base",
+    restart: Annotated[str, typer.Option(help="Train each iteration from the `base` (the paper) or from the `last` policy.")] = "base",
     select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
     direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
     temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
@@ -57,8 +60,7 @@ def run_star(
     """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
     from .loops.star import StarConfig, star
 
-    values = {**locals(), "problems_per_iteration": problems}
-    config = StarConfig(**{field.name: values[field.name] for field in fields(StarConfig) if field.name in values})
+    config = _config(StarConfig, locals(), problems_per_iteration=problems)
     _run("star", star, config, task, model, out, as_json)
 
 
@@ -71,21 +73,48 @@ def run_rft(
     problems: Problems = 400,
     k: Samples = 16,
     temperature: Temperature = 0.7,
-    verifier: VerifierName = "steps",
-    flip_rate: FlipRate = 0.0,
+    verifier: Who = "steps",
+    flip_rate: Flips = 0.0,
     unique: Unique = True,
     cap: Cap = 0,
     steps: Steps = 100,
+    batch_size: BatchSize = 32,
     learning_rate: LearningRate = 3e-4,
+    test_per_difficulty: Tests = 50,
     as_json: Json = False,
 ) -> None:
-    """RFT: one round of k samples a problem, distinct right paths kept."""
+    """RFT: one round of samples, of which every distinct right path is learned from."""
     from .loops.rft import RftConfig, rft
-    from .loops.self_training import Filter
 
-    kept = Filter(verifier, flip_rate, unique, cap or None)
-    config = RftConfig(seed, problems, k, temperature, kept, _update(RftConfig().sft, steps, learning_rate))
+    config = _config(RftConfig, locals(), **_parts(locals()))
     _run("rft", rft, config, task, model, out, as_json)
+
+
+@runs_app.command("rest")
+def run_rest(
+    task: TaskName = "sums",
+    model: Model = "",
+    iterations: Iterations = 2,
+    seed: Seed = 0,
+    out: Out = None,
+    problems: Problems = 400,
+    k: Samples = 8,
+    temperature: Temperature = 1.0,
+    thresholds: Annotated[str, typer.Option(help="What a reward must be above, rising, one an Improve step.")] = "0,0.7,0.9",
+    reward: Annotated[str, typer.Option(help="`graded` (share of right steps), or `correct` (0 or 1 for the final answer).")] = "graded",
+    real: Annotated[int, typer.Option(help="Right solutions of a careful writer, mixed into every Improve step.")] = 100,
+    steps: Steps = 60,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 3e-4,
+    decay: Annotated[float, typer.Option(help="Factor of the learning rate from one Improve step to the next.")] = 0.5,
+    test_per_difficulty: Tests = 50,
+    as_json: Json = False,
+) -> None:
+    """ReST: from the samples of each Grow step, Improve steps on what is above a rising threshold, with real data."""
+    from .loops.rest import RestConfig, rest
+
+    config = _config(RestConfig, locals(), thresholds=_numbers(thresholds), **_parts(locals()))
+    _run("rest", rest, config, task, model, out, as_json)
 
 
 @runs_app.command("rest-em")
@@ -95,85 +124,80 @@ def run_rest_em(
     iterations: Iterations = 3,
     seed: Seed = 0,
     out: Out = None,
-    problems: Problems = 400,
+    problems: Annotated[int, typer.Option(help="Training problems, the same in every iteration.")] = 400,
     k: Samples = 8,
     temperature: Temperature = 0.7,
-    verifier: VerifierName = "gold",
-    flip_rate: FlipRate = 0.0,
+    verifier: Who = "gold",
+    flip_rate: Flips = 0.0,
     unique: Unique = True,
     cap: Cap = 4,
     restart: Restart = "base",
     accumulate: Annotated[bool, typer.Option("--accumulate", help="Train on the samples of all iterations so far.")] = False,
-    validation_problems: Annotated[int, typer.Option(help="Problems that choose the best step of an update; 0 for the last step.")] = 100,
     steps: Steps = 100,
+    batch_size: BatchSize = 32,
     learning_rate: LearningRate = 3e-4,
+    validate_every: Annotated[int, typer.Option(help="Steps between two looks at the validation problems.")] = 25,
+    validation_problems: Annotated[int, typer.Option(help="Problems by which the best step is chosen; 0: the last step.")] = 100,
+    test_per_difficulty: Tests = 50,
+    test_samples: Annotated[int, typer.Option(help="Samples of each test problem, for pass@k and maj@k; 0: none.")] = 0,
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure harder problems and the format with a hint too.")] = False,
+    measure_train: Annotated[bool, typer.Option("--measure-train", help="Measure the training problems too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """ReST^EM: sample, keep what has reward 1, train the base on it, repeat."""
+    """ReST^EM: sample, keep what is right, fine-tune the base on it, repeat."""
     from .loops.rest_em import RestEmConfig, rest_em
-    from .loops.self_training import Filter
 
-    kept = Filter(verifier, flip_rate, unique, cap or None)
-    config = RestEmConfig(
-        iterations, seed, problems, k, temperature, kept, restart, accumulate, _update(RestEmConfig().sft, steps, learning_rate),
-        validation_problems=validation_problems,
-    )  # fmt: skip
+    config = _config(RestEmConfig, locals(), **_parts(locals()))
     _run("rest-em", rest_em, config, task, model, out, as_json)
-
-
-@runs_app.command("rest")
-def run_rest(
-    task: TaskName = "sums",
-    model: Model = "",
-    iterations: Annotated[int, typer.Option(help="Grow steps; a larger number extends a run.")] = 2,
-    seed: Seed = 0,
-    out: Out = None,
-    problems: Problems = 400,
-    k: Samples = 8,
-    temperature: Temperature = 1.0,
-    thresholds: Annotated[str, typer.Option(help="One an Improve step, rising.")] = "0,0.7,0.9",
-    reward: Annotated[str, typer.Option(help="`graded` (share of right steps), or `correct`: 0 or 1.")] = "graded",
-    real: Annotated[int, typer.Option(help="Right solutions of a careful writer that are mixed into every update.")] = 100,
-    steps: Steps = 60,
-    learning_rate: LearningRate = 3e-4,
-    as_json: Json = False,
-) -> None:
-    """ReST: sample, train on what scores above a rising threshold, going on from the last policy."""
-    from .loops.rest import RestConfig, rest
-
-    config = RestConfig(
-        iterations, seed, problems, k, temperature, _numbers(thresholds), reward, _update(RestConfig().sft, steps, learning_rate), real=real
-    )
-    _run("rest", rest, config, task, model, out, as_json)
 
 
 @runs_app.command("collapse")
 def run_collapse(
     task: TaskName = "sums",
     model: Model = "",
-    iterations: Annotated[int, typer.Option(help="Generations; a larger number extends a run.")] = 8,
+    iterations: Annotated[int, typer.Option(help="Generations after the base; a larger number extends a run.")] = 8,
     seed: Seed = 0,
     out: Out = None,
-    regime: Annotated[str, typer.Option(help="`replace` all text, `accumulate` it beside the real one, or `mix` in a share of real text.")] = "replace",
-    real_share: Annotated[float, typer.Option(help="Share of real text for `mix`.")] = 0.1,
+    regime: Annotated[str, typer.Option(help="Own text `replace`s the real text, is `accumulate`d beside it, or is `mix`ed with a share of it.")] = "replace",
+    real_share: Annotated[float, typer.Option(help="Share of real text, for `mix`.")] = 0.1,
     problems: Problems = 300,
     temperature: Temperature = 1.0,
-    verifier: VerifierName = "none",
+    verifier: Who = "none",
+    flip_rate: Flips = 0.0,
     restart: Restart = "last",
     steps: Steps = 60,
+    batch_size: BatchSize = 32,
     learning_rate: LearningRate = 3e-4,
+    test_per_difficulty: Tests = 50,
     as_json: Json = False,
 ) -> None:
-    """Collapse: train on what the last generation wrote, unfiltered, generation after generation."""
+    """Model collapse: each generation learns from what the one before it wrote."""
     from .loops.collapse import CollapseConfig, collapse
-    from .loops.self_training import Filter
 
-    kept, update = Filter(verifier, unique=False), _update(CollapseConfig().sft, steps, learning_rate)
-    config = CollapseConfig(iterations, seed, regime, real_share, problems, temperature, kept, restart, update)
+    config = _config(CollapseConfig, locals(), **_parts({**locals(), "unique": False, "cap": 0}))
     _run("collapse", collapse, config, task, model, out, as_json)
 
 
-def _run(name: str, loop: Callable, config: Any, task: str, model: str, out: Path | None, as_json: bool) -> None:
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """On Ctrl+C, say where the finished part is and exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"Stopped. What was finished is in {folder}; start the same command again to continue."
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def emitter(unit: str, method: str, as_json: bool) -> Callable[[dict[str, Any]], Any]:
+    """What prints a record: a JSON line, or a line of the method's table."""
+    from .tables import IterationTable
+
+    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
+
+
+def _run(name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool) -> None:
+    """Run the loop in its folder, or continue it, and print every record as it comes."""
     from .policy import load_policy
     from .progress import progress
     from .runs import Run
@@ -184,7 +208,7 @@ def _run(name: str, loop: Callable, config: Any, task: str, model: str, out: Pat
     with interruptible(folder):
         run = Run(folder, progress())
         try:
-            emit = emitter(chosen_task.unit, as_json)
+            emit = emitter(chosen_task.unit, name, as_json)
             for record in loop(base, chosen_task, config, run):
                 emit(record)
         finally:
@@ -193,36 +217,25 @@ def _run(name: str, loop: Callable, config: Any, task: str, model: str, out: Pat
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 
 
-def _update(default: Any, steps: int, learning_rate: float) -> Any:
-    from .errors import SpkitError
+def _config(kind: type, options: dict[str, Any], **values: Any) -> Any:
+    """A loop's settings from the options of the same name, and from `values`."""
+    values = {**options, **values}
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
 
-    if steps < 1 or learning_rate <= 0:
-        raise SpkitError(f"steps must be 1 or more and learning_rate above 0, not {steps} and {learning_rate}")
-    return replace(default, steps=steps, learning_rate=learning_rate)
+
+def _parts(options: dict[str, Any]) -> dict[str, Any]:
+    """The nested settings `filter` and `sft`, from the options that belong to them."""
+    from .loops.self_training import Filter
+    from .policy import SftConfig
+
+    parts = {"sft": _config(SftConfig, options)}
+    if "verifier" in options:
+        parts["filter"] = _config(Filter, options, cap=options["cap"] or None)
+    return parts
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    from .errors import SpkitError
-
     try:
         return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise SpkitError(f"thresholds must be numbers with commas between them, like 0,0.7,0.9, not {text!r}") from error
-
-
-@contextmanager
-def interruptible(folder: Path) -> Iterator[None]:
-    """Ctrl+C ends with a sentence that says where the work is, and the shell's exit code."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        text = f"Stopped. What was finished is in {folder}; start the same command again to continue."
-        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def emitter(unit: str, as_json: bool) -> Callable[[dict[str, Any]], Any]:
-    """What prints a record: a JSON line, or a line of the table."""
-    from .tables import IterationTable
-
-    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit).print
+    except ValueError:
+        raise SpkitError(f"thresholds must be numbers with commas between them, like 0,0.7,0.9, not {text!r}") from None
