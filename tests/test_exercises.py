@@ -492,6 +492,21 @@ def test_usual_mistakes_are_named(check, wrong, message):
         check(wrong)
 
 
+def test_an_answer_may_change_its_arguments():
+    def in_place(p, q, lam):
+        q *= (p / q) ** (1 / lam)
+        q /= q.sum()
+        return q
+
+    def longer(prompt, completion, finished, eos):
+        mask = ids_by_options(prompt, completion, finished, eos)[1]
+        prompt += ids_by_options([], completion, finished, eos)[0]
+        return prompt, mask
+
+    check_best_response(in_place)
+    check_training_ids(longer)
+
+
 def test_other_mistakes_get_numbers_or_shapes():
     with pytest.raises(Mistake, match="got 0.0000 where .* none of the usual"):
         check_nash_conv(lambda a, x, y: 0.0)
