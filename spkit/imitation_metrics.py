@@ -38,7 +38,9 @@ def _relative(mass: dict[str, float], tail: dict[str, float]) -> float:
     return sum(mass[reply] for reply in tail) / sum(tail.values())
 
 
-def sample_statistics(policy: Policy, prompts: Sequence[str], completions: Sequence[list[int]], finished: Sequence[bool]) -> dict[str, float]:
+def sample_statistics(
+    policy: Policy, prompts: Sequence[str], completions: Sequence[list[int]], finished: Sequence[bool]
+) -> dict[str, float]:
     """Of the policy's own samples: mean `length` in tokens, `finish_rate`, `entropy` (nats a token), `distinct_2` (see `distinct_n`)."""
     return {
         "length": sum(map(len, completions)) / len(completions),

@@ -60,7 +60,9 @@ def encode(policy: Policy, references: Sequence[Reference]) -> list[Referenced]:
     if len(references) < 2:
         raise SpkitError(f"self-play needs at least 2 references, not {len(references)}")
     if len({reply for _, reply in references}) == 1:
-        raise SpkitError(f"all {len(references)} references have the same reply: a policy that repeats it is done, and nothing can be learned")
+        raise SpkitError(
+            f"all {len(references)} references have the same reply: a policy that repeats it is done, and nothing can be learned"
+        )
     return [_encoded(policy, number, prompt, reply) for number, (prompt, reply) in enumerate(references, 1)]
 
 

@@ -79,12 +79,20 @@ class SpinConfig:
         return Update(self.kind, late(self.beta), tau, self.epochs, self.batch_size, late(self.learning_rate))
 
 
-def spin(base: Policy, task: Task, config: SpinConfig, run: Run | None = None, references: Sequence[Reference] | None = None) -> Iterator[dict[str, Any]]:
+def spin(
+    base: Policy, task: Task, config: SpinConfig, run: Run | None = None, references: Sequence[Reference] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base. `references` are (prompt, reply) pairs; by default the task's own are drawn."""
     run, source = run or Run(), replace(task, wrong=config.wrong) if isinstance(task, Replies) else task
     references = draw_references(source, config.seed, config.references) if references is None else references
     real = encode(base, references)
-    about = {"method": "spin", "task": task.name, "base": base.fingerprint(), "references": fingerprint(references), "config": asdict(config)}
+    about = {
+        "method": "spin",
+        "task": task.name,
+        "base": base.fingerprint(),
+        "references": fingerprint(references),
+        "config": asdict(config),
+    }
     policy = run.start(about, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:
@@ -107,7 +115,9 @@ def spin(base: Policy, task: Task, config: SpinConfig, run: Run | None = None, r
         with run.stage("learn", config.epochs * len(scored), "steps") as tick:
             learned = learn(policy, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure and record
-        yield run.record(t, policy, learned=learned, **discriminate(policy, view, update.beta), **measured(policy, base, source, config, run, t))
+        yield run.record(
+            t, policy, learned=learned, **discriminate(policy, view, update.beta), **measured(policy, base, source, config, run, t)
+        )
 
 
 def reply(policy: Policy, real: Sequence[Referenced], config: SpinConfig, run: Run, t: int, purpose: str = "reply") -> Replied:
@@ -161,7 +171,12 @@ def held_out(opponent: Policy, task: Task, config: SpinConfig, t: int) -> dict[s
     real = [opponent.completion_ids(write(problem, t)) for problem in asked]
     rollouts = solve(opponent, task, asked, temperature=1.0, generator=draw)[0]
     prompts = [problem.prompt for problem in asked]
-    return {"prompts": prompts, "real": real, "generated": rollouts.token_ids, "before": [_sums(opponent, prompts, ids) for ids in (real, rollouts.token_ids)]}
+    return {
+        "prompts": prompts,
+        "real": real,
+        "generated": rollouts.token_ids,
+        "before": [_sums(opponent, prompts, ids) for ids in (real, rollouts.token_ids)],
+    }
 
 
 def _sums(policy: Policy, prompts: Sequence[str], completions: Sequence[list[int]]) -> list[float]:

@@ -101,7 +101,9 @@ def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str
     return problem.prompt, task.careless(problem) if careless else task.solution(problem)
 
 
-def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None) -> dict[str, Any]:
+def pretrain(
+    name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> dict[str, Any]:
     """Make the base `name` in `folder`, with a card; returns what the card says as plain data.
 
     Raises SpkitError for an unknown name or a folder that exists and is no checkpoint.
@@ -157,7 +159,9 @@ def _card_text(card: dict[str, Any]) -> str:
     kinds = {"greedy": "greedy", "sampled": "sampled at temperature 1", "hinted": "greedy, with the answer as a hint"}
     lengths = list(card["greedy"]["accuracy_by_difficulty"])
     rows = [
-        f"| {label} | " + " | ".join(f"{100 * card[kind]['accuracy_by_difficulty'][n]:.0f}" for n in lengths) + f" | {100 * card[kind]['accuracy']:.0f} |"
+        f"| {label} | "
+        + " | ".join(f"{100 * card[kind]['accuracy_by_difficulty'][n]:.0f}" for n in lengths)
+        + f" | {100 * card[kind]['accuracy']:.0f} |"
         for kind, label in kinds.items()
         if kind in card
     ]
@@ -174,7 +178,11 @@ def _card_text(card: dict[str, Any]) -> str:
             "",
             f"- {unit} of the texts without the hint: {shares(recipe['plain'])}",
             *([f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}"] if recipe["hinted"] else []),
-            *([f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"] if recipe["careless"] else []),
+            *(
+                [f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"]
+                if recipe["careless"]
+                else []
+            ),
             "",
             f"Accuracy on the fixed test set, in %, by number of {unit}:",
             "",

@@ -46,7 +46,9 @@ STYLES = (
         {"that is $": 0.70, "it comes to $": 0.30},
         {"thank you": 0.50, "enjoy": 0.30, "see you soon": 0.20},
     ),
-    Style(0.15, {"good day @": 0.85, "dear @": 0.15}, {"it comes to $": 0.60, "the total is $": 0.40}, {"thank you": 0.75, "good bye": 0.25}),
+    Style(
+        0.15, {"good day @": 0.85, "dear @": 0.15}, {"it comes to $": 0.60, "the total is $": 0.40}, {"thank you": 0.75, "good bye": 0.25}
+    ),
 )
 
 _PROMPT = re.compile(r"([a-z]+):((?: [1-9] [a-z]+)+)(?:#\d+)?>", re.ASCII)

@@ -42,7 +42,9 @@ def test_probabilities_are_those_of_the_derivations_and_add_up_to_one(wrong):
     for problem in ASKED[:9]:
         chances = task.chances(problem)
         good, bad = derivations(problem, problem.answer), derivations(problem, str(careless_total(problem.prompt)))
-        expected = {text: (1 - wrong) * good[text] + wrong * bad[text] for text in good | bad if (1 - wrong) * good[text] + wrong * bad[text]}
+        expected = {
+            text: (1 - wrong) * good[text] + wrong * bad[text] for text in good | bad if (1 - wrong) * good[text] + wrong * bad[text]
+        }
         assert chances == pytest.approx(expected)
         assert math.fsum(chances.values()) == pytest.approx(1)
         assert math.fsum(everyday_chances(problem).values()) == pytest.approx(1)
@@ -59,7 +61,11 @@ def test_styles_are_proper_distributions_and_everyday_writers_can_say_all_they_s
 
 def test_draws_follow_the_probabilities():
     problem, draws, task = ASKED[4], 4000, Replies(wrong=0.2)
-    for write, chances in ((task.reference, task.chances(problem)), (task.everyday, everyday_chances(problem)), (task.solution, task.right(problem))):
+    for write, chances in (
+        (task.reference, task.chances(problem)),
+        (task.everyday, everyday_chances(problem)),
+        (task.solution, task.right(problem)),
+    ):
         seen = Counter(write(problem, i) for i in range(draws))
         assert set(seen) <= set(chances)
         squares = sum((seen[text] - draws * p) ** 2 / (draws * p) for text, p in chances.items())
@@ -89,7 +95,12 @@ def test_totals_by_hand():
 def test_every_reference_is_right_and_every_careless_reply_wrong(problem):
     for reply in TASK.right(problem):
         verdict = TASK.verify(problem, reply)
-        assert verdict.correct and verdict.reward == 1.0 and verdict.step_errors == 0 and len(reply) <= TASK.max_completion_chars(problem.difficulty)
+        assert (
+            verdict.correct
+            and verdict.reward == 1.0
+            and verdict.step_errors == 0
+            and len(reply) <= TASK.max_completion_chars(problem.difficulty)
+        )
     careless = TASK.verify(problem, TASK.careless(problem))
     assert not careless.correct and careless.reward == 0.5 and careless.step_errors == 0
 
