@@ -21,9 +21,9 @@ from ..errors import SpkitError
 from .base import Problem, Split, Verdict, graded_reward, item_rng
 
 NAMES = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
-PRICES = {"bun": 1, "tea": 2, "jam": 3, "pie": 4}
-MOST = 4  # of one item
-CARELESS = {1: 0.1, 2: 0.3, 3: 0.5, 4: 0.6}  # share of everyday writers who add up carelessly, by number of lines
+PRICES = {"bun": 1, "tea": 2, "jam": 3}
+MOST = 3  # of one item
+CARELESS = {1: 0.1, 2: 0.3, 3: 0.5}  # share of everyday writers who add up carelessly, by number of lines
 TEST_SHARE = 4  # one prompt in four is kept for the test split
 MAX_READ = 200  # characters
 FLATTEN = 0.5  # everyday writers use a phrase in proportion to its frequency to this power
@@ -57,12 +57,12 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 
 @dataclass(frozen=True)
 class Replies:
-    """Orders of 1 to 3 lines (4 to extrapolate). `wrong` is the share of reference writers who add up carelessly."""
+    """Orders of 1 to 3 lines. `wrong` is the share of reference writers who add up carelessly."""
 
     wrong: float = 0.0
     name: str = "replies"
     difficulties: tuple[int, ...] = (1, 2, 3)
-    extrapolation: tuple[int, ...] = (4,)
+    extrapolation: tuple[int, ...] = ()
     unit: str = "lines"
 
     def __post_init__(self) -> None:
@@ -139,7 +139,7 @@ class Replies:
         return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """`good day ann, the total is 40, see you soon` is the longest, from an everyday writer."""
+        """`good day ann, the total is 18, see you soon` is the longest, from an everyday writer."""
         return 43
 
 

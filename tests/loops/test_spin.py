@@ -158,7 +158,7 @@ def test_any_task_with_solutions_can_be_imitated():
 
 def test_own_references(base, task, tmp_path):
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 pie>", "reply": "that is 4, bye"}\n')
+    path.write_text('{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n')
     records = list(spin(base, task, replace(SMALL, iterations=1), references=read_references(path)))
     assert records[1]["learned"]["steps"] == 2
 
@@ -167,11 +167,11 @@ def test_own_references(base, task, tmp_path):
     ("references", "message"),
     [
         ([("ann: 2 tea>", "4")], "at least 2 references, not 1"),
-        ([("ann: 2 tea>", "4"), ("bob: 1 pie>", " ")], "reference 2 has an empty reply"),
-        ([("ann: 2 tea>", "4"), ("bob: 1 pie>", "4")], "all 2 references have the same reply"),
-        ([("ann: 2 tea>", "4"), ("bob: 1 pie>", "x" * 500)], "reference 2 has 501 tokens and 85 fit"),
-        ([("ann: 2 tea>", "4"), ("bob: 1 pie>", "4 €")], "does not know '€'"),
-        ([("", "4"), ("bob: 1 pie>", "5")], "prompt is empty"),
+        ([("ann: 2 tea>", "4"), ("bob: 1 jam>", " ")], "reference 2 has an empty reply"),
+        ([("ann: 2 tea>", "4"), ("bob: 1 jam>", "4")], "all 2 references have the same reply"),
+        ([("ann: 2 tea>", "4"), ("bob: 1 jam>", "x" * 500)], "reference 2 has 501 tokens and 85 fit"),
+        ([("ann: 2 tea>", "4"), ("bob: 1 jam>", "4 €")], "does not know '€'"),
+        ([("", "4"), ("bob: 1 jam>", "5")], "prompt is empty"),
     ],
 )
 def test_references_that_cannot_be_used_are_refused(base, references, message):

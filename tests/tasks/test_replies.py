@@ -84,9 +84,9 @@ def test_splits_share_no_prompt():
 
 
 def test_totals_by_hand():
-    assert order("ann: 2 tea 1 pie>") == [(2, "tea"), (1, "pie")]
-    assert total("ann: 2 tea 1 pie>") == 2 * PRICES["tea"] + PRICES["pie"] == 8
-    assert careless_total("ann: 2 tea 1 pie>") == 4  # the last line is left out
+    assert order("ann: 2 tea 1 jam>") == [(2, "tea"), (1, "jam")]
+    assert total("ann: 2 tea 1 jam>") == 2 * PRICES["tea"] + PRICES["jam"] == 7
+    assert careless_total("ann: 2 tea 1 jam>") == 4  # the last line is left out
     assert careless_total("ann: 2 tea>") == 6  # one too many
     assert all(careless_total(problem.prompt) != int(problem.answer) for problem in ASKED)
 
@@ -108,25 +108,25 @@ def test_every_reference_is_right_and_every_careless_reply_wrong(problem):
 @pytest.mark.parametrize(
     ("reply", "correct", "errors"),
     [
-        ("8", True, 0),
-        ("hello ann, that is 8, bye", True, 1),  # a brief close after a warm opening: no reference writer mixes styles so
-        ("hi bob, that is 8", True, 1),
-        ("that is 8 or 9", False, 1),
+        ("7", True, 0),
+        ("hello ann, that is 7, bye", True, 1),  # a brief close after a warm opening: no reference writer mixes styles so
+        ("hi bob, that is 7", True, 1),
+        ("that is 7 or 9", False, 1),
         ("", False, 1),
         ("that is ٨", False, 1),
-        ("8" * 10_000_000, False, 1),
+        ("7" * 10_000_000, False, 1),
         ("__import__('os').system('true')", False, 1),
     ],
 )
 def test_verdicts(reply, correct, errors):
-    verdict = TASK.verify(Problem("ann: 2 tea 1 pie>", "8", 2), reply)
+    verdict = TASK.verify(Problem("ann: 2 tea 1 jam>", "7", 2), reply)
     assert (verdict.correct, verdict.step_errors) == (correct, errors) and 0 <= verdict.reward <= 1
     assert len(TASK.path(ASKED[0], reply)) <= 200
 
 
 def test_no_writer_puts_more_than_the_longest_reply():
-    longest = Problem("ann: 4 jam 4 tea 4 bun 4 pie>", "40", 4)
-    assert max(map(len, everyday_chances(longest))) == TASK.max_completion_chars(4)
+    longest = Problem("ann: 3 jam 3 tea 3 bun>", "18", 3)
+    assert max(map(len, everyday_chances(longest))) == TASK.max_completion_chars(3)
 
 
 def test_the_tail_is_the_least_likely_tenth():
@@ -137,11 +137,11 @@ def test_the_tail_is_the_least_likely_tenth():
 
 
 def test_bad_input_is_refused_in_a_sentence():
-    with pytest.raises(SpkitError, match="1 to 4 lines, not 5"):
+    with pytest.raises(SpkitError, match="1 to 3 lines, not 5"):
         TASK.problem(0, 0, 5)
     with pytest.raises(SpkitError, match="between 0 and 1, not 1.5"):
         Replies(wrong=1.5)
     for prompt in ("ann 2 tea>", "ann: 2 caviar>", "ann:>", "x" * 1000):
         with pytest.raises(SpkitError, match="not a prompt of replies"):
             order(prompt)
-    assert set(CARELESS) == {1, 2, 3, 4}
+    assert set(CARELESS) == {1, 2, 3}
