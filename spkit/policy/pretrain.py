@@ -66,7 +66,7 @@ RECIPES = {
     "replies": Recipe(
         task="replies",
         about="answers an order in the words of its trade, with no sense of style, and often adds up wrongly: it has read everyday writers",
-        plain={1: 0.30, 2: 0.40, 3: 0.30},
+        plain={1: 0.15, 2: 0.35, 3: 0.50},
         hinted={},
         hinted_share=0.0,
         everyday=True,
@@ -74,7 +74,7 @@ RECIPES = {
         context=96,
         width=96,
         layers=3,
-        sft=SftConfig(steps=2000, batch_size=32, learning_rate=2e-3),
+        sft=SftConfig(steps=3000, batch_size=32, learning_rate=2e-3),
     ),
     "addition-2digits": Recipe(
         task="addition",
