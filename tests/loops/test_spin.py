@@ -156,6 +156,12 @@ def test_any_task_with_solutions_can_be_imitated():
     assert records[1]["learned"]["start_log_ratio"] == 0.0 and "kl" not in records[1]
 
 
+def test_sft_before_the_first_iteration(base, task):
+    cold, warm = (list(spin(base, task, replace(SMALL, iterations=1, sft_epochs=epochs))) for epochs in (0, 4))
+    assert warm[0]["kl_base"] > 0.05 > abs(cold[0]["kl_base"]) and warm[0]["kl"] != cold[0]["kl"]
+    assert warm[1]["learned"]["start_log_ratio"] == 0.0 and warm[0]["seconds"]["sft"] > 0
+
+
 def test_own_references(base, task, tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text('{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n')
