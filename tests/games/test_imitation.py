@@ -112,7 +112,10 @@ def test_newton_steps_find_what_brute_force_finds(kind, beta):
         return loss
 
     optimizer.step(closure)
-    assert closure().item() == pytest.approx(value, rel=1e-7)
+    found = closure().item()
+    assert found > value * (1 - 1e-7)
+    if kind == "tspin":  # pairwise, so convex: one minimum; pointwise losses have several, and L-BFGS may end in another one
+        assert found == pytest.approx(value, rel=1e-7)
 
 
 def test_nce_recovers_the_data_in_one_step_at_beta_1_only():
@@ -209,6 +212,23 @@ def test_the_fixed_point_of_t_spin_is_not_the_data():
     assert np.linalg.norm(push) > 0.05 and np.argmax(push) == np.argmax(P)  # towards the uniform distribution
     uniform = np.full(6, -np.log(6))
     assert np.linalg.norm(gradient(Game("tspin", np.exp(uniform), uniform, tau=0.0), uniform)) < 1e-12
+
+
+def test_t_spin_ends_at_the_data_to_the_power_of_one_over_one_plus_beta():
+    for beta, iterations, learn in ((2.0, 40, minimise), (1.0, 300, lambda game: descend(game, 10, 1.0))):
+        tempered = log_softmax(np.log(P) / (1 + beta))
+        *_, last = play(lambda q: learn(Game("tspin", P, q, beta=beta, tau=0.0)), START, iterations)
+        assert np.allclose(np.exp(last), np.exp(tempered), atol=1e-4)
+        assert np.abs(gradient(Game("tspin", P, tempered, beta=beta, tau=0.0), tempered)).max() < 1e-12
+
+
+def test_a_pointwise_loss_gives_the_surplus_to_an_outcome_that_neither_side_draws_often():
+    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs least. Here two outcomes are
+    missing from the data, and chi2 gives one of them most of its probability; its two-step form and the pairwise square do not."""
+    p = np.where(np.isin(np.arange(6), (2, 3)), 0.0, P)
+    p /= p.sum()
+    missing = {kind: np.exp(minimise(Game(kind, p, START)))[[2, 3]].sum() for kind in ("chi2", "ipo")}
+    assert missing["chi2"] > 0.5 and missing["ipo"] < 0.01 and np.exp(best_response(Game("chi2", p, START)))[[2, 3]].sum() < 0.01
 
 
 def test_kl_and_the_example():
