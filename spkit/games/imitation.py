@@ -197,8 +197,8 @@ def best_reward(game: Game) -> Vector:
     return ratio / 2 if game.kind == "exponential" else ratio
 
 
-def minimise(game: Game, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
-    """The policy at a minimum of the expected loss, found from the opponent by damped Newton steps on the logits.
+def minimise(game: Game, start: Vector | None = None, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
+    """The policy at a minimum of the expected loss, found by damped Newton steps on the logits from `start`, or from the opponent.
 
     The Hessian comes from differences of the exact gradient. Pairwise losses are convex in the logits and have one minimum; pointwise ones are
     not and may have several. Raises SpkitError unless, within `rounds`, a full Newton step moves no logit by more
@@ -207,7 +207,7 @@ def minimise(game: Game, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
     if game.kind == "hinge":
         raise SpkitError("hinge has kinks, and Newton steps do not find its minimum: use descend")
     _check_minimum(game)
-    logits, damping, eye = game.log_q, 1e-3, np.eye(len(game.log_q))
+    logits, damping, eye = game.log_q if start is None else start, 1e-3, np.eye(len(game.log_q))
     value = expected_loss(game, logits)
     for _ in range(rounds):
         slope, curvature = gradient(game, logits), _curvature(game, logits)

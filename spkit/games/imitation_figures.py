@@ -37,8 +37,9 @@ def panels(
     """
     names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
     looks = {name: {"color": c, "marker": m if markers else None} for name, c, m in zip(names, plots.PALETTE, "os^DvPX", strict=False)}
+    width = 6.0 if len(curves) == 1 else 4.1 * len(curves)  # inches; the legend takes the rest
     with plots.style():
-        figure, row = plt.subplots(1, len(curves), figsize=(4.1 * len(curves) + 1.9, 3.7), sharey=True, squeeze=False)
+        figure, row = plt.subplots(1, len(curves), figsize=(width + 1.9, 3.7), sharey=True, squeeze=False)
         for axes, (heading, lines) in zip(row[0], curves.items(), strict=True):
             for name, data in lines.items():
                 curve(axes, data, **looks[name])
