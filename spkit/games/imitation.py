@@ -21,6 +21,7 @@ from ..errors import SpkitError
 
 Vector = NDArray[np.float64]
 HUGE = 1e300  # nats; logits beyond are cut, so that a policy that has left for infinity stays a number
+FAR = 4.0  # nats; no Newton step goes farther, for beyond it the loss has other curvature
 CLOSED = ("logistic", "exponential", "ipo", "chi2")  # kinds whose best response is a formula
 
 
@@ -196,24 +197,26 @@ def best_reward(game: Game) -> Vector:
     return ratio / 2 if game.kind == "exponential" else ratio
 
 
-def minimise(game: Game, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
-    """The policy at a minimum of the expected loss, found from the opponent by damped Newton steps on the logits.
+def minimise(game: Game, start: Vector | None = None, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
+    """The policy at a minimum of the expected loss, found by damped Newton steps on the logits from `start`, or from the opponent.
 
-    The Hessian comes from differences of the exact gradient. Raises SpkitError unless, within `rounds`, a full Newton step moves no logit by more
+    The Hessian comes from differences of the exact gradient. Pairwise losses are convex in the logits and have one minimum; pointwise ones are
+    not and may have several. Raises SpkitError unless, within `rounds`, a full Newton step moves no logit by more
     than `tolerance` nats, for hinge, which has kinks, and where the data or the replies lack an outcome, unless the loss is a square.
     """
     if game.kind == "hinge":
         raise SpkitError("hinge has kinks, and Newton steps do not find its minimum: use descend")
     _check_minimum(game)
-    logits, damping, eye = game.log_q, 1e-3, np.eye(len(game.log_q))
+    logits, damping, eye = game.log_q if start is None else start, 1e-3, np.eye(len(game.log_q))
     value = expected_loss(game, logits)
     for _ in range(rounds):
         slope, curvature = gradient(game, logits), _curvature(game, logits)
         if np.abs(np.linalg.lstsq(curvature, slope, rcond=1e-14)[0]).max() < tolerance:
             return logits
-        trial = log_softmax(logits - np.linalg.solve(curvature + damping * np.abs(curvature).max() * eye, slope))
-        if (after := expected_loss(game, trial)) <= value:
-            logits, value, damping = trial, after, damping / 5
+        step = np.linalg.solve(curvature + damping * np.abs(curvature).max() * eye, slope)
+        trial = log_softmax(logits - step * min(1.0, FAR / np.abs(step).max()))
+        if (after := expected_loss(game, trial)) <= value + 1e-14 * abs(value):  # rounding hides the last steps along flat directions
+            logits, value, damping = trial, after, max(damping / 5, 1e-14)
         else:
             damping *= 5
     raise SpkitError(f"no minimum of the loss {game.kind} was found in {rounds} Newton steps: choose a beta nearer to 1")

@@ -112,7 +112,10 @@ def test_newton_steps_find_what_brute_force_finds(kind, beta):
         return loss
 
     optimizer.step(closure)
-    assert closure().item() == pytest.approx(value, rel=1e-7)
+    found = closure().item()
+    assert found > value * (1 - 1e-7)
+    if kind == "tspin":  # pairwise, so convex: one minimum; pointwise losses have several, and L-BFGS may end in another one
+        assert found == pytest.approx(value, rel=1e-7)
 
 
 def test_nce_recovers_the_data_in_one_step_at_beta_1_only():
@@ -209,6 +212,36 @@ def test_the_fixed_point_of_t_spin_is_not_the_data():
     assert np.linalg.norm(push) > 0.05 and np.argmax(push) == np.argmax(P)  # towards the uniform distribution
     uniform = np.full(6, -np.log(6))
     assert np.linalg.norm(gradient(Game("tspin", np.exp(uniform), uniform, tau=0.0), uniform)) < 1e-12
+
+
+def test_t_spin_ends_at_the_data_to_the_power_of_one_over_one_plus_beta():
+    for beta, iterations, learn in ((2.0, 40, minimise), (1.0, 300, lambda game: descend(game, 10, 1.0))):
+        tempered = log_softmax(np.log(P) / (1 + beta))
+        *_, last = play(lambda q: learn(Game("tspin", P, q, beta=beta, tau=0.0)), START, iterations)
+        assert np.allclose(np.exp(last), np.exp(tempered), atol=1e-4)
+        assert np.abs(gradient(Game("tspin", P, tempered, beta=beta, tau=0.0), tempered)).max() < 1e-12
+
+
+def lowest(game: Game) -> np.ndarray:
+    """The best minimum from the opponent, and from the opponent with each outcome in turn made the likeliest."""
+    starts = [game.log_q, *(log_softmax(np.where(np.arange(len(game.p)) == i, 0.0, game.log_q - 1)) for i in range(len(game.p)))]
+    return min((minimise(game, start) for start in starts), key=lambda policy: expected_loss(game, policy))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_lowest_pointwise_square_gives_the_surplus_to_what_neither_side_draws(seed):
+    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs least. The two outcomes that
+    the opponent draws least are missing from the data here. Neither the two-step form nor the pairwise square gives them anything."""
+    p, start = example(seed=seed)
+    rare = np.argsort(start)[:2]
+    few = np.where(np.isin(np.arange(6), rare), 0.0, p) / np.delete(p, rare).sum()
+    drawn = {
+        "chi2": lowest(Game("chi2", few, start)),
+        "ipo": minimise(Game("ipo", few, start)),
+        "two steps": best_response(Game("chi2", few, start)),
+    }
+    mass = {name: np.exp(policy)[rare].sum() for name, policy in drawn.items()}
+    assert np.exp(start)[rare].sum() < 0.002 and mass["chi2"] > 0.2 and max(mass["ipo"], mass["two steps"]) < 0.002
 
 
 def test_kl_and_the_example():
