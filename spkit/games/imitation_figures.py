@@ -47,7 +47,7 @@ def panels(
             for text, level in (marked or {}).items():
                 axes.axhline(level, color=plots.GREY, linestyle=":", linewidth=1.4)
                 axes.annotate(
-                    text, (1.0, level), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8
+                    text, (1.0, level), (-2, -10), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8
                 )
         row[0, 0].set_ylabel(ylabel)
         handles = [plt.Line2D([], [], markersize=4, label=name, **look) for name, look in looks.items()]
