@@ -1,12 +1,12 @@
 """Self-play fine-tuning on a table: a policy over K outcomes, so that every expectation is a sum and nothing is sampled.
 
-A policy is a vector of K log-probabilities, its parameters are logits, p is the data's distribution and q the opponent's (the last policy).
-The implicit reward is r = beta * log(policy / opponent); `losses.KINDS` are the same losses, here as expectations over y ~ p and y' ~ generated,
-which is q unless a control says otherwise.
+A policy is a vector of K log-probabilities, its parameters are logits, p is the data's distribution and q the opponent's (the last
+policy). The implicit reward is r = beta * log(policy / opponent); `losses.KINDS` are the same losses, here as expectations over y ~ p and
+y' ~ generated, which is q unless a control says otherwise.
 
-What is quoted: SPIN's loss and Theorem 5.4 (arXiv:2401.01335). What is derived here: the rate 1 - 1/beta and its threshold beta = 1/2, everything
-about chi2 (which is not the loss of arXiv:2602.01357), the best responses to the exponential and the squared pairwise loss, and that the
-fixed point of T-SPIN's loss (arXiv:2601.08198) is not p.
+What is quoted: SPIN's loss and Theorem 5.4 (arXiv:2401.01335). What is derived here: the rate 1 - 1/beta and its threshold beta = 1/2,
+everything about chi2 (which is not the loss of arXiv:2602.01357), the best responses to the exponential and the squared pairwise loss,
+and that the fixed point of T-SPIN's loss (arXiv:2601.08198) is not p.
 
 All in logarithms: a policy that diverges has a KL that is large or infinite, and never nan.
 """
@@ -44,7 +44,7 @@ def kl(p: Vector, log_policy: Vector) -> float:
 
 
 def example(outcomes: int = 6, seed: int = 3, distance: float = 4.0) -> tuple[Vector, Vector]:
-    """p and the log-probabilities of a first policy with KL(p || policy) = `distance` nats (exactly, by choosing how peaked the policy is)."""
+    """p and the log-probabilities of a first policy, so peaked that KL(p || policy) is exactly `distance` nats."""
     rng = np.random.default_rng(seed)
     p, logits = rng.dirichlet(np.full(outcomes, 2.0)), rng.normal(size=outcomes)
     low, high = 0.0, 100.0
@@ -84,7 +84,8 @@ POINTWISE: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
 
 @dataclass(frozen=True)
 class Game:
-    """One iteration's learning problem: a loss against the opponent `log_q` (K,), with data `p` (K,) and generated replies from `generated` (K,).
+    """One iteration's learning problem: a loss against the opponent `log_q` (K,), with data `p` (K,) and generated replies from
+    `generated` (K,).
 
     T-SPIN with tau above 0 also needs `initial` (K,), the probabilities of the replies y0 of the initial model.
     """
@@ -166,10 +167,10 @@ def descend(game: Game, steps: int, rate: float) -> Vector:
 def best_response(game: Game) -> Vector:
     """The policy that minimises the expected loss exactly, for the losses that have a closed form.
 
-    `logistic`: Theorem 5.4 of SPIN, q (p / q)^(1 / beta). `exponential`: the reward is half of the logistic's, so 1 / (2 beta). `ipo`: a linear
-    system for the reward. `chi2`: its best *reward* tau (p - q) / (p + q), then the policy q exp(r / beta) that maximises it under a KL
-    penalty: two steps, which the pointwise loss takes in one and only nearly alike (`minimise` gives the exact minimum of that loss). Raises
-    SpkitError for the others, and where p = 0.
+    `logistic`: Theorem 5.4 of SPIN, q (p / q)^(1 / beta). `exponential`: the reward is half of the logistic's, so 1 / (2 beta). `ipo`: a
+    linear system for the reward. `chi2`: its best *reward* tau (p - q) / (p + q), then the policy q exp(r / beta) that maximises it under
+    a KL penalty: two steps, which the pointwise loss takes in one and only nearly alike (`minimise` gives a minimum of that loss
+    itself). Raises SpkitError for the others, and where p = 0.
     """
     if game.kind not in CLOSED:
         raise SpkitError(f"the best response to {game.kind} has no closed form here: use minimise")
@@ -181,8 +182,8 @@ def best_response(game: Game) -> Vector:
 def best_reward(game: Game) -> Vector:
     """The reward (K,) that minimises the expected loss, up to a constant for the pairwise ones; -inf for outcomes the data lacks.
 
-    The rewards are free numbers here; those of a policy, beta * log(policy / q), obey E_q exp(r / beta) = 1, which matters to pointwise losses
-    alone. Raises SpkitError for hinge and tspin, which have no formula, and for replies that the opponent did not draw.
+    The rewards are free numbers here; those of a policy, beta * log(policy / q), obey E_q exp(r / beta) = 1, which matters to pointwise
+    losses alone. Raises SpkitError for hinge and tspin, which have no formula, and for replies that the opponent did not draw.
     """
     if game.kind not in (*CLOSED, "nce") or game.generated is not None:
         raise SpkitError(f"the best reward of {game.kind} has no formula here, or the generated replies are not the opponent's own")
@@ -200,9 +201,9 @@ def best_reward(game: Game) -> Vector:
 def minimise(game: Game, start: Vector | None = None, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
     """The policy at a minimum of the expected loss, found by damped Newton steps on the logits from `start`, or from the opponent.
 
-    The Hessian comes from differences of the exact gradient. Pairwise losses are convex in the logits and have one minimum; pointwise ones are
-    not and may have several. Raises SpkitError unless, within `rounds`, a full Newton step moves no logit by more
-    than `tolerance` nats, for hinge, which has kinks, and where the data or the replies lack an outcome, unless the loss is a square.
+    The Hessian comes from differences of the exact gradient. Pairwise losses are convex in the logits and have one minimum; pointwise
+    ones are not and may have several. Raises SpkitError unless, within `rounds`, a full Newton step moves no logit by more than
+    `tolerance` nats, for hinge, which has kinks, and where the data or the replies lack an outcome, unless the loss is a square.
     """
     if game.kind == "hinge":
         raise SpkitError("hinge has kinks, and Newton steps do not find its minimum: use descend")
@@ -233,7 +234,7 @@ def _curvature(game: Game, logits: Vector, width: float = 1e-5) -> NDArray[np.fl
 def _check_minimum(game: Game) -> None:
     if game.kind not in ("chi2", "ipo") and not ((game.p > 0).all() and (game.generated is None or (game.generated > 0).all())):
         raise SpkitError(
-            f"the best response to {game.kind} does not exist: an outcome is missing from the data or the replies, and its reward has no limit"
+            f"the best response to {game.kind} does not exist: an outcome is missing from the data or the replies, its reward infinite"
         )
 
 

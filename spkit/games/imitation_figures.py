@@ -47,7 +47,7 @@ def panels(
             for text, level in (marked or {}).items():
                 axes.axhline(level, color=plots.GREY, linestyle=":", linewidth=1.4)
                 axes.annotate(
-                    text, (1.0, level), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8
+                    text, (1.0, level), (-2, -10), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8
                 )
         row[0, 0].set_ylabel(ylabel)
         handles = [plt.Line2D([], [], markersize=4, label=name, **look) for name, look in looks.items()]
@@ -57,7 +57,7 @@ def panels(
 
 
 def responses(p: np.ndarray, q: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Figure:
-    """Probabilities of each outcome: bars of the data and the opponent, and for each key of `found` the formula (bar) and the minimum (cross)."""
+    """Probability of each outcome: bars of the data, the opponent and each formula in `found`, a cross at the minimum found beside it."""
     with plots.style():
         figure, axes = plt.subplots(figsize=(8.6, 3.7))
         sets = {"data p": (p, None), "opponent q": (q, None), **found}

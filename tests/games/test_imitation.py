@@ -230,8 +230,11 @@ def lowest(game: Game) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_lowest_pointwise_square_gives_the_surplus_to_what_neither_side_draws(seed):
-    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs least. The two outcomes that
-    the opponent draws least are missing from the data here. Neither the two-step form nor the pairwise square gives them anything."""
+    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs least.
+
+    The two outcomes that the opponent draws least are missing from the data here. Neither the two-step form nor the pairwise square gives
+    them anything.
+    """
     p, start = example(seed=seed)
     rare = np.argsort(start)[:2]
     few = np.where(np.isin(np.arange(6), rare), 0.0, p) / np.delete(p, rare).sum()
