@@ -207,6 +207,7 @@ def run_spin(
     previous: Annotated[bool, typer.Option(help="Train on the last iteration's replies too.")] = True,
     temperature: Annotated[float, typer.Option(help="Of the opponent's replies; 0 is greedy (a control).")] = 1.0,
     cut: Annotated[float, typer.Option(help="Share of each of the opponent's replies that is kept (a control).")] = 1.0,
+    cut_ends: Annotated[bool, typer.Option("--cut-ends", help="Give what is cut off an end token, as the official repository does.")] = False,
     real: Annotated[str, typer.Option(help="`references`, or `self`: the opponent plays both sides (the swap control).")] = "references",
     preference: Annotated[float, typer.Option(help="Preference pairs mixed in, as a share of the references.")] = 0.0,
     test_per_difficulty: Tests = 30,

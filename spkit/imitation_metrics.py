@@ -15,27 +15,37 @@ from .tasks.replies import rare_replies
 
 
 def distance_to_references(policy: Policy, task: Replies, asked: Sequence[Problem]) -> dict[str, float]:
-    """Exact, by scoring every reply that a reference writer may put to these problems; means over problems.
+    """Exact, by scoring every reply that a reference writer may put to these problems, with the right total and with a careless one.
 
-    `kl` is KL(p_data || policy) in nats a reply; `valid`, the policy's mass on what reference writers put; `right`, its mass on those of
-    them with the right total; `rare`, its mass on the least likely tenth of them relative to the writers' own (1 is right, 0 is lost).
+    Means over problems: `kl` is KL(p_data || policy) in nats a reply; `valid`, the policy's mass on what reference writers put; `rare`, its
+    mass on the least likely tenth of them relative to the writers' own (1 is right, 0 is lost). `right` is the share of the right total in
+    the policy's mass on well-formed replies.
     """
-    rows = [(i, reply, chance) for i, problem in enumerate(asked) for reply, chance in task.chances(problem).items()]
-    scores = policy.logprobs([asked[i].prompt for i, _, _ in rows], [policy.completion_ids(reply) for _, reply, _ in rows])
-    mass: list[dict[str, float]] = [{} for _ in asked]
-    kl = 0.0
-    for (i, reply, chance), score in zip(rows, scores):
-        logprob = float(score.double().sum())
-        kl += chance * (math.log(chance) - logprob)
-        mass[i][reply] = math.exp(logprob)
-    rare = [_relative(row, rare_replies(task.chances(problem))) for problem, row in zip(asked, mass)]
-    right = [sum(row[reply] for reply in task.right(problem)) for problem, row in zip(asked, mass)]
+    tables = [task.chances(problem) for problem in asked]
+    listed = [list(table | task.right(problem) | task.wrong_replies(problem)) for problem, table in zip(asked, tables)]
+    mass = _mass(policy, asked, listed)
+    kl = [sum(p * (math.log(p) - row[reply]) for reply, p in table.items()) for table, row in zip(tables, mass)]
+    of = lambda row, replies: math.fsum(math.exp(row[reply]) for reply in replies)  # noqa: E731
+    tails = [rare_replies(table) for table in tables]
+    right = [of(row, task.right(problem)) for problem, row in zip(asked, mass)]
+    wrong = [of(row, task.wrong_replies(problem)) for problem, row in zip(asked, mass)]
     mean = lambda values: math.fsum(values) / len(asked)  # noqa: E731
-    return {"kl": kl / len(asked), "valid": mean(sum(row.values()) for row in mass), "right": mean(right), "rare": mean(rare)}
+    return {
+        "kl": mean(kl),
+        "valid": mean(of(row, table) for row, table in zip(mass, tables)),
+        "rare": mean(of(row, tail) / sum(tail.values()) for row, tail in zip(mass, tails)),
+        "right": math.fsum(right) / math.fsum(right + wrong),
+    }
 
 
-def _relative(mass: dict[str, float], tail: dict[str, float]) -> float:
-    return sum(mass[reply] for reply in tail) / sum(tail.values())
+def _mass(policy: Policy, asked: Sequence[Problem], listed: Sequence[Sequence[str]]) -> list[dict[str, float]]:
+    """The policy's log-probability of every listed reply to each problem."""
+    rows = [(i, reply) for i, replies in enumerate(listed) for reply in replies]
+    scores = policy.logprobs([asked[i].prompt for i, _ in rows], [policy.completion_ids(reply) for _, reply in rows])
+    mass: list[dict[str, float]] = [{} for _ in asked]
+    for (i, reply), score in zip(rows, scores):
+        mass[i][reply] = float(score.double().sum())
+    return mass
 
 
 def sample_statistics(

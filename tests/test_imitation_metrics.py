@@ -37,6 +37,12 @@ def chances(prompt):
     return TASK.chances(next(problem for problem in ASKED if problem.prompt == prompt))
 
 
+def test_the_share_of_right_totals_counts_well_formed_replies_alone():
+    clean = Replies()
+    found = distance_to_references(Known(lambda prompt, reply: 0.5 * chances(prompt)[reply]), clean, ASKED)
+    assert found["right"] == pytest.approx(0.9) and found["valid"] == pytest.approx(0.45)
+
+
 def test_the_writers_themselves_are_at_distance_zero():
     found = distance_to_references(Known(lambda prompt, reply: chances(prompt)[reply]), TASK, ASKED)
     assert found == pytest.approx({"kl": 0.0, "valid": 1.0, "right": 0.9, "rare": 1.0}, abs=1e-9)
@@ -44,7 +50,7 @@ def test_the_writers_themselves_are_at_distance_zero():
 
 def test_a_policy_that_writes_something_else_half_of_the_time_is_log_2_away():
     found = distance_to_references(Known(lambda prompt, reply: chances(prompt)[reply] / 2), TASK, ASKED)
-    assert found == pytest.approx({"kl": math.log(2), "valid": 0.5, "right": 0.45, "rare": 0.5})
+    assert found == pytest.approx({"kl": math.log(2), "valid": 0.5, "right": 0.9, "rare": 0.5})
 
 
 def test_a_policy_that_loses_the_tail_is_seen():

@@ -13,7 +13,7 @@ What differs from the paper, and why:
 - Where the task knows p_data exactly (`replies`), KL(p_data || policy) is computed and not guessed.
 
 Controls: `kind="sft"` has the same references and steps and no opponent; `kind="dpo"` has preference pairs alone; `real="self"` lets the opponent
-play both sides; `temperature=0` draws greedy replies; `cut=0.5` cuts them to half their length; `preference=0.1` mixes preference pairs in.
+play both sides; `temperature=0` draws greedy replies; `cut=0.5` cuts them to half their length (`cut_ends` adds an end token there); `preference=0.1` mixes preference pairs in.
 
 Run it: spkit run spin --kind logistic --seed 0
 """
@@ -56,6 +56,7 @@ class SpinConfig:
     previous: bool = True  # train on the last iteration's replies too [yes]
     temperature: float = 1.0  # [1]
     cut: float = 1.0  # share of each generated reply that is kept
+    cut_ends: bool = False  # give what is cut off an end token, as the official repository does (a mistake)
     real: Literal["references", "self"] = "references"
     preference: float = 0.0  # preference pairs, as a share of the references
     test_per_difficulty: int = 30
@@ -141,7 +142,8 @@ def reply(policy: Policy, real: Sequence[Referenced], config: SpinConfig, run: R
     with run.stage("reply", len(prompts), "replies") as tick:
         draw = generator(config.seed, t, purpose)
         rollouts = policy.sample(prompts, temperature=config.temperature, max_new_tokens=longest, generator=draw, on_rows=tick)
-    return {"prompts": prompts, "token_ids": [cut(ids, config.cut) for ids in rollouts.token_ids], "finished": rollouts.finished}
+    end = [policy.tokenizer.eos_token_id] if config.cut_ends and config.cut < 1 else []
+    return {"prompts": prompts, "token_ids": [cut(ids, config.cut) + end for ids in rollouts.token_ids], "finished": rollouts.finished}
 
 
 def cut(token_ids: list[int], share: float) -> list[int]:

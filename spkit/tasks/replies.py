@@ -92,7 +92,7 @@ class Replies:
 
     def careless(self, problem: Problem, variant: int = 0) -> str:
         """A reply in a style of the reference writers, with the total of a careless one."""
-        return self._draw(phrased(problem, str(careless_total(problem.prompt))), problem, "careless", variant)
+        return self._draw(self.wrong_replies(problem), problem, "careless", variant)
 
     def reference(self, problem: Problem, variant: int = 0) -> str:
         """A draw from p_data: what `chances` lists."""
@@ -113,11 +113,15 @@ class Replies:
         """Every reply with the right total, with its probability under writers who add up well."""
         return phrased(problem, problem.answer)
 
+    def wrong_replies(self, problem: Problem) -> dict[str, float]:
+        """Every reply with the total of a careless writer, with its probability given that it is one."""
+        return phrased(problem, str(careless_total(problem.prompt)))
+
     def chances(self, problem: Problem) -> dict[str, float]:
         """p_data(. | prompt): every reply that a reference writer may put, with its exact probability; they add up to 1."""
         chances = {reply: (1 - self.wrong) * chance for reply, chance in self.right(problem).items()}
         if self.wrong:
-            chances |= {reply: self.wrong * p for reply, p in phrased(problem, str(careless_total(problem.prompt))).items()}
+            chances |= {reply: self.wrong * p for reply, p in self.wrong_replies(problem).items()}
         return chances
 
     def logprob(self, problem: Problem, reply: str) -> float:

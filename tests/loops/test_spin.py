@@ -87,6 +87,8 @@ def test_what_is_cut_off_has_no_end_token(base, task, real):
     replied = reply(base, short, SMALL, Run(), 1)
     assert not any(replied["finished"]) and all(end not in ids for ids in replied["token_ids"])
     assert all(end not in pair.generated for pair in contrasts(base, task, real, replace(SMALL, cut=0.5)))
+    ended = contrasts(base, task, real, replace(SMALL, cut=0.5, cut_ends=True))  # the mistake, when asked for
+    assert all(pair.generated.count(end) == 1 and pair.generated[-1] == end for pair in ended)
     assert cut([5, 6, 7, end], 0.5) == [5, 6] and cut([5], 0.5) == [5] and cut([5, end], 1.0) == [5, end]
 
 
