@@ -19,7 +19,7 @@ from ..tasks import Task
 from .base import Claim, Experiment, Records
 from .sums_self_training import curves
 
-COLD = SpinConfig(iterations=2, beta=(1.0,))  # from the base
+COLD = SpinConfig(iterations=2)  # from the base
 WARM = replace(COLD, sft_epochs=6)  # after SFT on the same references, as in the paper
 TENTH = replace(COLD, beta=(0.1,))  # the paper's beta
 SCARCE = replace(COLD, references=300, sft_epochs=20)  # SFT has learned what there is to learn

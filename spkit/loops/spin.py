@@ -48,7 +48,7 @@ class SpinConfig:
     sft_learning_rate: float = 1e-3
     wrong: float = 0.0  # share of the references by careless writers (task replies)
     kind: str = "logistic"  # [logistic]
-    beta: tuple[float, ...] = (0.1,)  # [0.1, 0.1, 0.1, 5.0]
+    beta: tuple[float, ...] = (1.0,)  # [0.1, 0.1, 0.1, 5.0, with a learning rate that stops it early]
     tau: float = 1.0
     learning_rate: tuple[float, ...] = (3e-4,)  # [5e-7, 5e-7, 1e-7, 1e-7]
     epochs: int = 2  # [2]
