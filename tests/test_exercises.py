@@ -22,11 +22,10 @@ from spkit.exercises import (
     compare_lists,
 )
 from spkit.exercises.__main__ import main
+from spkit.exercises.experiments import check_conclude, check_plan
 from spkit.exercises.self_training import (
-    check_conclude,
     check_kept_sizes,
     check_pass_at_k,
-    check_plan,
     check_precision,
     check_select,
     check_star_pairs,
