@@ -40,8 +40,9 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[
     cosines = {}
     for name, changes in {"sampled": {}, "greedy": {"temperature": 0.0}, "cut": {"cut": 0.5}}.items():
         settings = replace(COLD, seed=config.seed, references=config.references, **changes)
-        run.store(1, pairs_of(reply(base, real, settings, run, 1)))
-        scored = batches(base, contrast(base, task, real, run, 1, settings), 64, generator(config.seed, 1, "batches"))
+        memory = Run()
+        memory.store(1, pairs_of(reply(base, real, settings, run, 1)))
+        scored = batches(base, contrast(base, task, real, memory, 1, settings), 64, generator(config.seed, 1, "batches"))
         ours = gradient(base, (loss_of(base, batch, settings.update(1))[0] for batch in scored))
         theirs = gradient(base, (reference_loss(base, batch) for batch in scored))
         cosines[name] = torch.nn.functional.cosine_similarity(ours, theirs, dim=0).item()
