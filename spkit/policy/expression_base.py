@@ -12,7 +12,7 @@ from ..tasks.expression_proposals import Proposal, Triplet, inputs_text, proposa
 from ..tasks.expressions import KINDS, PAIRS, ExpressionProblem
 from .policy import Policy
 
-REFERENCES = 6  # a prompt that was read shows up to so many triplets
+REFERENCES = (0, 0, 0, 1, 1, 2, 3, 6)  # how many triplets a prompt that was read shows: one of these
 ASKED_SHARE = 0.5  # and names a depth so often
 PROPOSALS = 300  # of each kind in the card
 
@@ -32,7 +32,7 @@ def _proposed(problem: ExpressionProblem, rng: random.Random) -> tuple[str, str]
     if problem.kind == "induction":
         return proposer_prompt("induction", program=problem.program), inputs_text(problem.inputs)
     levels = problem.difficulty if rng.random() < ASKED_SHARE else None
-    references = [_reference(rng) for _ in range(rng.choice(range(REFERENCES + 1)))]
+    references = [_reference(rng) for _ in range(rng.choice(REFERENCES))]
     return proposer_prompt(problem.kind, levels=levels, references=references), proposal_text(_triplet(problem))
 
 
@@ -65,10 +65,10 @@ def _sampled(policy: Policy, prompts: list[str], longest: int) -> list[str]:
 
 
 def _asked(policy: Policy) -> dict[str, Any]:
-    """Shares of proposals, one a prompt of up to REFERENCES references: `valid`, each fault, distinct ones; and depths, wanted or not."""
+    """Shares of proposals, one a prompt, with as many references as were read: `valid`, each fault, distinct ones; and depths, wanted or not."""
     rng, report = random.Random(0), {}
     for kind in KINDS[:2]:
-        references = [[_reference(rng) for _ in range(index % (REFERENCES + 1))] for index in range(PROPOSALS)]
+        references = [[_reference(rng) for _ in range(REFERENCES[index % len(REFERENCES)])] for index in range(PROPOSALS)]
         plain = [proposer_prompt(kind, references=some) for some in references]
         named = [proposer_prompt(kind, levels=1 + index % 5, references=some) for index, some in enumerate(references)]
         free, wanted = (_proposals(policy, prompts) for prompts in (plain, named))

@@ -135,12 +135,14 @@ def asked(kind: Kind, program: str, inputs: Sequence[Input]) -> ExpressionProble
     tree, count = parse(program), PAIRS if kind == "induction" else 1
     if len(inputs) != count:
         raise SpkitError(f"a problem of {kind} has {count} input{'s' * (count > 1)}, not {len(inputs)}")
+    if not all(0 <= number < BASE for at in inputs for number in at):
+        raise SpkitError(f"x and y are 0 to {BASE - 1}: {list(inputs)}")
     output, at = evaluate(tree, inputs[0]), input_text(inputs[0])
     prompt, answer = {
-        "deduction": lambda: (f"ded {program} {at}>", str(output)),
-        "abduction": lambda: (f"abd {program} {output}>", at),
-        "induction": lambda: (f"ind {' '.join(pair_text(tree, shown) for shown in inputs[:SHOWN])}>", program),
-    }[kind]()
+        "deduction": (f"ded {program} {at}>", str(output)),
+        "abduction": (f"abd {program} {output}>", at),
+        "induction": (f"ind {' '.join(pair_text(tree, shown) for shown in inputs[:SHOWN])}>", program),
+    }[kind]
     return ExpressionProblem(prompt, answer, depth(tree), kind, program, tuple(inputs))
 
 

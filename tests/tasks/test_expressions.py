@@ -282,6 +282,7 @@ def test_bad_input_is_refused_in_a_sentence():
         (lambda: asked("induction", "x", [(1, 2)]), "induction has 10 inputs, not 1"),
         (lambda: asked("deduction", "x", []), "deduction has 1 input, not 0"),
         (lambda: asked("deduction", "x/y", [(1, 2)]), "not a program"),
+        (lambda: asked("deduction", "x", [(10, 2)]), "x and y are 0 to 9"),
     ):
         with pytest.raises(SpkitError, match=message):
             call()
