@@ -61,7 +61,7 @@ def show(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums or replies.")],
+    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies or expressions.")],
     out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
     as_json: Json = False,

@@ -1,0 +1,121 @@
+"""The language of expressions, checked against Python's own evaluation."""
+
+import random
+
+import pytest
+
+from spkit.errors import SpkitError
+from spkit.tasks.expression_language import (
+    BASE,
+    MAX_DEPTH,
+    MAX_OPERATIONS,
+    MAX_PROGRAM,
+    Operation,
+    depth,
+    evaluate,
+    fingerprint,
+    longest_trace,
+    operations,
+    parse,
+    random_program,
+    reduced,
+    split_of,
+    substituted,
+    to_python,
+    trace,
+    written,
+)
+
+PROGRAMS = [random_program(random.Random(i), i % (MAX_DEPTH + 1)) for i in range(4000)]
+
+
+def test_values_are_pythons():
+    rng = random.Random(0)
+    for tree in PROGRAMS:
+        compiled = compile(to_python(written(tree)), "program", "eval")
+        for x, y in [(0, 0), (9, 9)] + [(rng.randrange(BASE), rng.randrange(BASE)) for _ in range(4)]:
+            assert evaluate(tree, (x, y)) == eval(compiled, {"__builtins__": {}}, {"x": x, "y": y})
+
+
+def test_every_line_of_a_trace_has_the_value_in_python_too():
+    for tree in PROGRAMS[:1500]:
+        at = (7, 4)
+        lines = trace(tree, at)
+        assert len(lines) == depth(tree) + 1 and lines[-1] == str(evaluate(tree, at))
+        assert {eval(to_python(line)) for line in lines} == {evaluate(tree, at)}
+        assert all(written(reduced(parse(before))) == after for before, after in zip(lines, lines[1:]))
+        assert len("=".join(lines)) <= longest_trace(depth(tree))
+
+
+def test_a_program_has_one_tree_and_one_text():
+    for tree in PROGRAMS:
+        text = written(tree)
+        assert parse(text) == tree and written(parse(text)) == text
+        assert len(text) == max(1, 4 * operations(tree) - 1) <= MAX_PROGRAM
+
+
+def test_random_programs_are_as_deep_as_asked_and_no_larger_than_allowed():
+    for index, tree in enumerate(PROGRAMS):
+        levels = index % (MAX_DEPTH + 1)
+        assert depth(tree) == levels and levels <= operations(tree) <= MAX_OPERATIONS
+    assert {operations(tree) for tree in PROGRAMS if depth(tree) == 4} == {4, 5, 6, 7}
+    assert random_program(random.Random(5), 3) == random_program(random.Random(5), 3)
+
+
+def test_by_hand():
+    tree = parse("(x+y)*(y-3)")
+    assert tree == Operation("*", Operation("+", "x", "y"), Operation("-", "y", "3"))
+    assert evaluate(tree, (4, 7)) == 4 and evaluate(tree, (1, 2)) == 7  # 3 * -1 is 7 modulo 10
+    assert written(substituted(tree, (4, 7))) == "(4+7)*(7-3)" and trace(tree, (1, 2)) == ["(1+2)*(2-3)", "3*9", "7"]
+    assert parse("x") == "x" and trace("x", (4, 7)) == ["4"] and depth("x") == operations("x") == 0
+    assert to_python("x-y") == "(x-y)%10" and evaluate(parse("x-y"), (0, 1)) == 9
+
+
+def test_equal_functions_fall_on_the_same_side():
+    for one, other in (("x+y", "y+x"), ("x*(y+1)", "(x*y)+x"), ("x+x", "2*x"), ("x-x", "y*0"), ("(x+5)-5", "x")):
+        assert fingerprint(parse(one)) == fingerprint(parse(other)) and split_of(parse(one)) == split_of(parse(other))
+    for tree in PROGRAMS[:700]:
+        if not isinstance(tree, str) and tree.sign != "-":
+            assert split_of(tree) == split_of(Operation(tree.sign, tree.right, tree.left))
+    shares = [split_of(tree) == "test" for tree in PROGRAMS]
+    assert 0.05 < sum(shares) / len(shares) < 0.2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "x+", "+x", "-x", "x y", "xy", "12", "x+12", "(x)", "(x+y)", "((x+y))*x", "x+y+x", "x+(y)", "x+(y+x", "x+y)", "x**y",
+        "x/y", "x//y", "x%y", "z", "X", "x +y", "x+y\n", "x+y#", "٣", "x+٣", "²", "x+²", "()", "x()", "\x00", "(" * 35, ")" * 35,
+    ],
+)  # fmt: skip
+def test_anything_else_is_no_program(text):
+    with pytest.raises(SpkitError, match="not a program"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["(" * 10_000_000, "x" * 10_000_000, "x+(" * 3_000_000 + "y" + ")" * 3_000_000, "x+y" + " " * 100_000])
+def test_long_text_is_refused_unread(text):
+    with pytest.raises(SpkitError, match="at most 9 operations, 35 characters") as caught:
+        parse(text)
+    assert len(str(caught.value)) < 200
+
+
+def test_deep_programs_are_refused():
+    text = "x"
+    for _ in range(MAX_DEPTH + 1):
+        text = f"({text})+y" if len(text) > 1 else "x+y"
+    with pytest.raises(SpkitError, match="nests at most 6 operations, not 7"):
+        parse(text)
+
+
+def test_random_noise_parses_only_if_python_agrees():
+    rng, parsed = random.Random(1), 0
+    for _ in range(20000):
+        text = "".join(rng.choice("xxyy159()+-*") for _ in range(rng.randint(1, 9)))
+        try:
+            tree = parse(text)
+        except SpkitError:
+            continue
+        parsed += 1
+        assert evaluate(tree, (3, 8)) == eval(to_python(text), {"x": 3, "y": 8})
+    assert parsed > 500
