@@ -169,7 +169,8 @@ def _as_it_stood(base: Policy, last: Policy, config: AbsoluteZeroConfig, run: Ru
     policy = base.clone() if last is base else last
     optimizer = new_optimizer(policy, config.update(1))
     if len(run.records) < 2:
-        return policy, optimizer, seeded(base, config)
+        with run.stage("seed"):
+            return policy, optimizer, seeded(base, config)
     state = run.state_of(len(run.records) - 1)
     buffers = Buffers.load(state.pop("buffers"))
     return policy, resumed(optimizer, state), buffers
