@@ -44,6 +44,11 @@ class Attempts:
         """Which answers are right, 0 or 1, (problems, k)."""
         return self.table([verdict.correct for verdict in self.verdicts])
 
+    @property
+    def perfect(self) -> Tensor:
+        """Which answers are right with every step right, 0 or 1, (problems, k)."""
+        return self.table([verdict.reward == 1.0 for verdict in self.verdicts])
+
 
 def attempt(
     policy: Policy,
@@ -90,7 +95,7 @@ def scores_of(attempts: Attempts, vote: bool, lenient: bool, flip_rate: float, d
     """Scores (problems, k): what the verifier says, which is the exact check unless it is lenient, turned round, or a vote."""
     if vote:
         return vote_shares(attempts)
-    right = attempts.correct
+    right = attempts.perfect
     if lenient:
         rows = [problem for problem in attempts.problems for _ in range(attempts.k)]
         ends = zip(rows, attempts.rollouts.texts, attempts.rollouts.finished)

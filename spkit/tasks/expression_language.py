@@ -117,38 +117,17 @@ def evaluate(tree: Tree, at: Input) -> int:
     return apply(tree.sign, evaluate(tree.left, at), evaluate(tree.right, at))
 
 
-def substituted(tree: Tree, at: Input) -> Tree:
-    """The tree with the digits of `at` in place of x and y."""
+def trace(tree: Tree, at: Input) -> str:
+    """The program with its input filled in and the value of every operation behind it: `(4+7=1)*(7-3=4)=4`; `4` for a single operand."""
     if isinstance(tree, str):
         return str(evaluate(tree, at))
-    return Operation(tree.sign, substituted(tree.left, at), substituted(tree.right, at))
-
-
-def reduced(tree: Tree) -> Tree:
-    """One step of working out: every operation on two digits is replaced by its value, all at once. A tree without variables."""
-    if isinstance(tree, str):
-        return tree
-    if isinstance(tree.left, str) and isinstance(tree.right, str):
-        return str(apply(tree.sign, int(tree.left), int(tree.right)))
-    return Operation(tree.sign, reduced(tree.left), reduced(tree.right))
-
-
-def trace(tree: Tree, at: Input) -> list[str]:
-    """The texts from the program with its input filled in to its value: `(4+7)*(7-3)`, `1*4`, `4`. One more than the depth."""
-    texts, tree = [], substituted(tree, at)
-    for _ in range(depth(tree)):
-        texts.append(written(tree))
-        tree = reduced(tree)
-    return [*texts, written(tree)]
+    left, right = (side if len(side) == 1 else f"({side})" for side in (trace(tree.left, at), trace(tree.right, at)))
+    return f"{left}{tree.sign}{right}={evaluate(tree, at)}"
 
 
 def longest_trace(levels: int) -> int:
-    """Characters that no trace of a program of that depth exceeds, signs between its texts included.
-
-    A text that is `left` levels deep has at most 2 ** left - 1 operations, and every step takes away at least one of the operations.
-    """
-    texts = [min(2 ** (levels - step) - 1, MAX_OPERATIONS - step) for step in range(levels)]
-    return sum(4 * count - 1 for count in texts) + levels + 1
+    """Characters that no trace of a program of that depth exceeds: a program of n operations has 4 n - 1, and each adds a `=` and a digit."""
+    return max(1, 6 * min(2**levels - 1, MAX_OPERATIONS) - 1)
 
 
 def fingerprint(tree: Tree) -> str:
@@ -169,7 +148,7 @@ def split_of(tree: Tree) -> Split:
 
 def random_program(rng: random.Random, levels: int) -> Tree:
     """A program of exactly that depth, with up to twice as many operations; it may be constant."""
-    return _grown(rng, levels, rng.randint(levels, min(2 * levels - 1, MAX_OPERATIONS)) if levels else 0)
+    return _grown(rng, levels, rng.randint(levels, min(levels + 1, 2 * levels - 1, MAX_OPERATIONS)) if levels else 0)
 
 
 def _grown(rng: random.Random, levels: int, count: int) -> Tree:

@@ -1,9 +1,9 @@
 """Expressions: work out a program, find its input, or find the program. The language is in `expression_language`.
 
-- deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion works it out level by level and ends with the output,
-  `(4+7)*(7-3)=1*4=4`;
+- deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion writes the value of every operation behind it and ends
+  with the output, `(4+7=1)*(7-3=4)=4`;
 - abduction: `abd (x+y)*(y-3) 4>` gives a program and an output; any input with that output is right. The completion checks the input
-  it has in mind, and ends with it: `(4+7)*(7-3)=1*4=4;4,7`;
+  it has in mind, and ends with it: `(4+7=1)*(7-3=4)=4;4,7`;
 - induction: `ind 4,7:4 1,2:7 0,0:0 9,9:8 5,1:8>` gives five inputs with their outputs; the completion is a program, and it is right if it has
   the right output at five more inputs, which are hidden.
 
@@ -24,13 +24,14 @@ from .expression_language import (
     MAX_PROGRAM,
     Input,
     Tree,
+    apply,
     depth,
     evaluate,
     fingerprint,
     longest_trace,
+    operations,
     parse,
     random_program,
-    reduced,
     split_of,
     trace,
     written,
@@ -98,7 +99,7 @@ class Expressions:
         """A completion with every step right; for abduction and induction, that of the input or program the problem was made from."""
         if problem.kind == "induction":
             return problem.answer
-        steps = "=".join(trace(parse(problem.program), problem.inputs[0]))
+        steps = trace(parse(problem.program), problem.inputs[0])
         return f"{steps};{problem.answer}" if problem.kind == "abduction" else steps
 
     def direct(self, problem: ExpressionProblem) -> str:
@@ -170,35 +171,70 @@ def read_program(text: str) -> Tree | None:
         return None
 
 
-def step_errors(tree: Tree, at: Input, steps: list[str], final: str | None) -> int:
-    """Steps that are wrong, missing or too many, plus one if the value in the end, `final`, is not what the last step comes to.
+def step_errors(tree: Tree, at: Input, text: str) -> int:
+    """Operations of the tree that `text`, a trace as somebody wrote it, has wrong or leaves out, plus one if something follows.
 
-    The first step is the program with its input filled in; each further one must follow from the one before it as it was written.
+    An operation is right if its digits are those of the input or the values written for its operands, and its value follows from them: a
+    slip counts once, and what is worked out correctly from it does not. What comes after a sign or bracket out of place is not read.
     """
-    needed = depth(tree)
-    wrong, expected = abs(needed - len(steps)), trace(tree, at)[0]
-    for step in steps[:needed]:
-        wrong += step != expected
-        before = read_program(step)
-        expected = None if before is None or set("xy") & set(step) else written(reduced(before))
-    return wrong + (final is not None and final != expected)
+    read = _Reader(text)
+    read.value(tree, at, outermost=True)
+    return operations(tree) - read.right + (not read.lost and read.at < len(text))
+
+
+class _Reader:
+    """Reads a written trace along the tree it should follow; `right` counts the operations that hold, `lost` says that the two parted."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at, self.right, self.lost = text, 0, 0, False
+
+    def take(self, expected: str) -> str:
+        """The next character, one of `expected`; lost if it is none of them."""
+        found = self.text[self.at : self.at + 1]
+        self.lost = self.lost or not found or found not in expected
+        self.at += not self.lost
+        return found
+
+    def value(self, tree: Tree, at: Input, outermost: bool = False) -> tuple[int, bool]:
+        """The value written for a tree, and whether it may stand there: a single operand has to be that of the input."""
+        if isinstance(tree, str):
+            found = self.take("0123456789")
+            return (0, False) if self.lost else (int(found), int(found) == evaluate(tree, at))
+        for bracket in "(" * (not outermost):
+            self.take(bracket)
+        left, left_fits = self.value(tree.left, at)
+        self.take(tree.sign)
+        right, right_fits = self.value(tree.right, at)
+        self.take("=")
+        found = self.take("0123456789")
+        if self.lost:
+            return 0, False
+        self.right += left_fits and right_fits and int(found) == apply(tree.sign, left, right)
+        for bracket in ")" * (not outermost):
+            self.take(bracket)
+        return int(found), True
 
 
 def _verify_deduction(problem: ExpressionProblem, completion: str) -> Verdict:
-    *steps, final = completion.split("=")
-    parsed = final if _DIGIT.fullmatch(final) else None
-    correct = parsed == problem.answer
-    errors = step_errors(parse(problem.program), problem.inputs[0], steps, parsed) if steps else 0
-    return Verdict(correct, graded_reward(correct, errors, len(steps), problem.difficulty), parsed, errors)
+    final = completion.rpartition("=")[2]
+    parsed, worked = final if _DIGIT.fullmatch(final) else None, "=" in completion
+    correct, tree = parsed == problem.answer, parse(problem.program)
+    errors = step_errors(tree, problem.inputs[0], completion) if worked else 0
+    needed = operations(tree)
+    return Verdict(correct, graded_reward(correct, errors, needed * worked, needed), parsed, errors)
 
 
 def _verify_abduction(problem: ExpressionProblem, completion: str) -> Verdict:
     check, semicolon, final = completion.rpartition(";")
-    at, tree, needed = read_input(final), parse(problem.program), problem.difficulty + 1  # the value is a step of the check
+    at, tree = read_input(final), parse(problem.program)
+    needed = max(1, operations(tree))
     correct = at is not None and evaluate(tree, at) == evaluate(tree, problem.inputs[0])
-    *steps, value = check.split("=")
-    errors = 0 if not semicolon else needed if at is None else step_errors(tree, at, steps, value)
-    return Verdict(correct, graded_reward(correct, errors, int(bool(semicolon)), needed), final if at else None, errors)
+    errors = 0 if not semicolon else needed if at is None else _check_errors(tree, at, check)
+    return Verdict(correct, graded_reward(correct, errors, needed * bool(semicolon), needed), final if at else None, errors)
+
+
+def _check_errors(tree: Tree, at: Input, check: str) -> int:
+    return step_errors(tree, at, check) if operations(tree) else int(check != trace(tree, at))
 
 
 def _verify_induction(problem: ExpressionProblem, completion: str) -> Verdict:
