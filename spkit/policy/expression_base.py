@@ -7,12 +7,13 @@ from typing import Any
 from ..metrics import by_difficulty, solve
 from ..seeds import generator
 from ..tasks import Expressions, test_set
-from ..tasks.expression_language import BASE, MAX_PROGRAM, Input, depth, evaluate, parse
+from ..tasks.expression_language import BASE, MAX_PROGRAM, Input, Tree, apply, depth, evaluate, parse, trace
 from ..tasks.expression_proposals import Proposal, Triplet, inputs_text, proposal, proposal_text, proposer_prompt, read_inputs
 from ..tasks.expressions import KINDS, PAIRS, ExpressionProblem
 from .policy import Policy
 
 REFERENCES = (0, 0, 1, 1, 2, 3)  # how many triplets a prompt that was read shows: one of these; three of the longest fit the context
+CARELESS = {2: 0.35, 3: 0.6, 4: 0.7, 5: 0.75}  # how often an operation that many levels deep came out one too many in what was read
 ASKED_SHARE = 0.5  # and names a depth so often
 PROPOSALS = 300  # of each kind in the card
 
@@ -24,7 +25,27 @@ def role_text(roles: dict[str, dict[int, float]], rng: random.Random, stream: in
     part, kind = role.split()
     task = Expressions(kind)
     problem = task.problem(stream, index, levels)
-    return (problem.prompt, task.solution(problem)) if part == "solve" else _proposed(problem, rng)
+    if part == "propose":
+        return _proposed(problem, rng)
+    careless = kind == "deduction"
+    return problem.prompt, careless_trace(parse(problem.program), problem.inputs[0], rng) if careless else task.solution(problem)
+
+
+def careless_trace(tree: Tree, at: Input, rng: random.Random) -> str:
+    """A trace by a writer who, at an operation on something in brackets, often writes one too many, the more often the deeper it is: CARELESS.
+
+    What follows is worked out from what was written.
+    """
+    return _written_down(tree, at, rng)[0]
+
+
+def _written_down(tree: Tree, at: Input, rng: random.Random) -> tuple[str, int]:
+    if isinstance(tree, str):
+        return trace(tree, at), evaluate(tree, at)
+    (left, a), (right, b) = (_written_down(side, at, rng) for side in (tree.left, tree.right))
+    value = (apply(tree.sign, a, b) + (rng.random() < CARELESS.get(depth(tree), 0.0))) % BASE
+    sides = [side if len(side) == 1 else f"({side})" for side in (left, right)]
+    return f"{sides[0]}{tree.sign}{sides[1]}={value}", value
 
 
 def _proposed(problem: ExpressionProblem, rng: random.Random) -> tuple[str, str]:
