@@ -115,7 +115,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
             scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None)
             learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure and record
-        numbers = {"reward": rewards.mean().item(), "useful_groups": useful_groups(rewards), "learned": learned, **counted(samples)}
+        numbers = {"reward": rewards.double().mean().item(), "useful_groups": useful_groups(rewards), "learned": learned, **counted(samples)}
         yield run.record(t, policy, state=optimizer_state(optimizer), **numbers, **_measure(policy, base, task, config, run, t))
 
 
