@@ -221,6 +221,40 @@ def run_spin(
     _run("spin", lambda *arguments: spin(*arguments, references=own), config, task, model, out, as_json)
 
 
+@runs_app.command("rlvr")
+def run_rlvr(
+    task: TaskName = "sums",
+    model: Model = "",
+    iterations: Iterations = 20,
+    seed: Seed = 0,
+    out: Out = None,
+    pool: Annotated[int, typer.Option(help="The fixed problems, which the iterations take in turn.")] = 2000,
+    problems: Problems = 64,
+    k: Samples = 8,
+    reward: Annotated[
+        str, typer.Option(help="Who pays: gold, steps, noisy, majority, graded, or random (the control: gold, dealt anew in each group).")
+    ] = "gold",
+    flip_rate: Flips = 0.0,
+    advantage: Annotated[str, typer.Option(help="What a reward is compared with: grpo, dr_grpo, rloo or reinforce_pp.")] = "grpo",
+    aggregation: Annotated[str, typer.Option(help="Averages over each `sequence`, all `token`s, or a `constant` length.")] = "token",
+    clip_low: Annotated[float, typer.Option(help="The ratio is held above 1 minus this; inf: no clipping.")] = 0.2,
+    clip_high: Annotated[float, typer.Option(help="The ratio is held below 1 plus this.")] = 0.2,
+    kl: Annotated[str, typer.Option(help="Estimate of the distance to the base: k1, k2 or k3.")] = "k3",
+    kl_coef: Annotated[float, typer.Option(help="Weight of that distance in the loss.")] = 0.0,
+    entropy_coef: Annotated[float, typer.Option(help="Weight of the entropy bonus.")] = 0.0,
+    epochs: Annotated[int, typer.Option(help="Passes over the rollouts of an iteration.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Rollouts of an optimizer step.")] = 128,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate, constant.")] = 3e-4,
+    test_per_difficulty: Tests = 20,
+    test_samples: Annotated[int, typer.Option(help="Samples of each test problem, for sampled accuracy, pass@k and maj@k.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """RLVR: groups of samples on fixed problems, a checker's reward, and the policy gradient (GRPO and its relatives)."""
+    from .loops.rlvr import RlvrConfig, rlvr
+
+    _run("rlvr", rlvr, _config(RlvrConfig, locals()), task, model, out, as_json)
+
+
 @contextmanager
 def interruptible(folder: Path) -> Iterator[None]:
     """On Ctrl+C, say where the finished part is and exit."""

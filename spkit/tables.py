@@ -12,6 +12,13 @@ COLUMNS = {  # heading, key of the record and format, by method
     "star": (KEPT, ("hinted", "rationalized", "count"), WRONG_STEPS),
     "collapse": (KEPT, KEPT_WRONG, ("perplexity", "perplexity", NUMBER), ("entropy", "entropy", NUMBER), ("tail", "tail_mass", PERCENT)),
     "spin": (("KL", "kl", NUMBER), ("AUC", "auc", NUMBER), ("rare", "rare", PERCENT), ("entropy", "entropy", NUMBER)),
+    "rlvr": (
+        ("sampled", "test_sampled_accuracy", PERCENT),
+        ("reward", "reward", NUMBER),
+        ("useful", "useful_groups", PERCENT),
+        ("KL", "kl_to_base", NUMBER),
+        ("entropy", "entropy", NUMBER),
+    ),
 }
 OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
 
