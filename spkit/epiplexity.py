@@ -79,8 +79,9 @@ class Epiplexity:
 def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig | None = None) -> Epiplexity:
     """Learnable information S and noise H of a stream of (prompt, completion token ids), for this observer, which is left as it is.
 
-    The stream is put in an order that depends on the seed alone; the validation part comes first in it and the training part after.
-    Raises SpkitError if the stream has too few completion tokens, or a prompt or completion is empty or too long.
+    The stream is read in an order that depends on its pairs and the seed, and not on the order they come in; the first part of it is the
+    validation part. Raises SpkitError if the stream has too few completion tokens, a prompt or completion is empty or too long, or a token
+    is none of the observer's.
     """
     config = config or ObserverConfig()
     train, validation = split(observer, stream, config)
@@ -121,12 +122,20 @@ def cost(observer: Policy, examples: Sequence[Example], rows_at_once: int = 64) 
 
 
 def split(observer: Policy, stream: Sequence[Pair], config: ObserverConfig) -> tuple[list[Example], list[Example]]:
-    """The training and the validation part: disjoint pairs of the stream, with exactly the tokens that the settings say."""
+    """The training and the validation part: disjoint pairs of the stream, with exactly the tokens that the settings say.
+
+    A pair that the stream repeats may stand in both: that it comes again is something to learn.
+    """
     if any(not ids for _, ids in stream):
         raise SpkitError("a completion of the stream is empty: leave out what has no token")
+    known = observer.model.config.vocab_size
+    strange = next((i for _, ids in stream for i in ids if not 0 <= i < known), None)
+    if strange is not None:
+        raise SpkitError(f"the stream has token {strange} and the observer knows 0 to {known - 1}: encode it with the observer's tokenizer")
     too_long = next((prompt for prompt, ids in stream if len(observer.prompt_ids(prompt)) + len(ids) > observer.context), None)
     if too_long is not None:
         raise SpkitError(f"the observer reads {observer.context} tokens and the completion of {too_long[:60]!r} goes beyond: shorten it")
+    stream = sorted(stream)
     order = torch.randperm(len(stream), generator=torch.Generator().manual_seed(config.seed)).tolist()
     there, needed = sum(len(ids) for _, ids in stream), config.train_tokens + config.validation_tokens
     validation, after = _take(observer, [stream[i] for i in order], config.validation_tokens)
@@ -148,6 +157,7 @@ def _take(observer: Policy, stream: Sequence[Pair], tokens: int) -> tuple[list[E
 
 
 def shuffled(stream: Sequence[Pair], seed: int = 0) -> list[Pair]:
-    """The control: the same prompts and the same completions, each prompt with the completion of another."""
+    """The control: the same prompts in the same order and the same completions, each prompt with the completion of another pair."""
     order = torch.randperm(len(stream), generator=torch.Generator().manual_seed(seed)).tolist()
-    return [(prompt, stream[i][1]) for (prompt, _), i in zip(stream, order)]
+    other = dict(zip(order, order[1:] + order[:1]))  # one circle through all, so that no pair keeps its own
+    return [(prompt, stream[other[i]][1]) for i, (prompt, _) in enumerate(stream)]

@@ -33,7 +33,7 @@ class PgUpdate:
     batch_size: int = 128
     learning_rate: float = 3e-4
     clip: float = 1.0  # of the gradient's norm
-    rows_at_once: int = 64  # rollouts of one forward and backward pass: memory, and nothing else
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
 
 
 class Rollout(NamedTuple):

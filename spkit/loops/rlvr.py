@@ -69,7 +69,7 @@ class RlvrConfig:
     epochs: int = 1  # passes over the rollouts [1]
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
     learning_rate: float = 3e-4  # [1e-6]
-    rows_at_once: int = 64  # rollouts of one forward and backward pass: memory, and nothing else
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
     test_per_difficulty: int = 20
     test_samples: int = 4  # of each test problem, at temperature 1
 
