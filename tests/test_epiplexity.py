@@ -15,7 +15,7 @@ from spkit.policy.training import one_pass
 
 LENGTH = 16
 TOKENIZER = char_tokenizer("0123456789=", 32)
-CONFIG = ObserverConfig(train_tokens=640, validation_tokens=160, passes=30, batch_size=4, learning_rate=3e-3)
+CONFIG = ObserverConfig(train_tokens=640, validation_tokens=160, passes=20, batch_size=4, learning_rate=3e-3)
 QUICK = ObserverConfig(train_tokens=100, validation_tokens=50, passes=2, batch_size=4)
 
 
@@ -42,7 +42,7 @@ def observer() -> Policy:
     """One that has read a digit repeated, and digits by chance, and never counted."""
     policy = fresh()
     read = stream("constant", 500, seed=1) + stream("noise", 500, seed=1)
-    policy.fit(read, SftConfig(steps=250, batch_size=32, learning_rate=3e-3), torch.Generator().manual_seed(0))
+    policy.fit(read, SftConfig(steps=200, batch_size=32, learning_rate=3e-3), torch.Generator().manual_seed(0))
     return policy
 
 
@@ -60,7 +60,7 @@ def test_only_the_structured_stream_has_much_to_learn(found):
 
 def test_without_selection_noise_that_is_read_often_fools_it(observer, found):
     last = found["noise"].passes[-1]
-    assert last.S > 0.4 * CONFIG.train_tokens * math.log2(10) and last.S > 5 * found["noise"].S
+    assert last.S > 0.3 * CONFIG.train_tokens * math.log2(10) and last.S > 5 * found["noise"].S
     assert last.H > found["noise"].H + 0.5 and last.MDL > found["noise"].MDL
     short = replace(CONFIG, passes=3)
     taken, best = (epiplexity(observer, stream("noise"), replace(short, select=select)) for select in (False, True))
