@@ -17,6 +17,9 @@ What differs from the papers, and why:
 - The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k copies.
 - The optimizer's moments are kept in the checkpoint, so a run that was killed goes on exactly as one that was not.
 
+A group whose samples are all right or all wrong says nothing to a method that compares within groups; `useful_groups` is the share of the
+others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong groups down where the others have stopped.
+
 Controls: `reward="random"` deals the rewards of each problem out anew among its own samples: as many rewards, useful groups, updates and
 tokens, and nothing to learn. `reward="noisy"` flips the checker's word, `reward="majority"` asks no checker.
 
