@@ -9,8 +9,7 @@ from spkit.advantages import rloo
 from spkit.errors import SpkitError
 from spkit.loops import rlvr as module
 from spkit.loops.rlvr import RlvrConfig, dealt_anew, fixed_problems, longest, reward, rlvr, rollouts
-from spkit.loops.self_training import Sample
-from spkit.policy import SftConfig, load_policy
+from spkit.policy import Rollouts, SftConfig, load_policy
 from spkit.runs import Run
 from spkit.seeds import generator
 from spkit.tasks import Problem, Verdict, load_task
@@ -130,29 +129,25 @@ def test_the_random_control_takes_as_many_steps_on_as_many_tokens(base):
     assert ours["learned"]["steps"] == control["learned"]["steps"] > 0 and ours["learned"]["grad_norm"] != control["learned"]["grad_norm"]
 
 
+def found(base, asked, k, lengths):
+    """Made-up samples, with numbers for log-probabilities by which they are known."""
+    ids = [[5] * n for n in lengths]
+    scores = [torch.full((n,), -float(i)) for i, n in enumerate(lengths)]
+    return Rollouts([p.prompt for p in asked for _ in range(k)], ids, [""] * len(ids), scores, torch.zeros(len(ids)), [True] * len(ids))
+
+
 def test_advantages_stand_by_their_own_samples(base):
     asked = [TASK.problem(0, index) for index in range(3)]
-    found = [
-        Sample(problem, base.completion_ids("1" * (i + 1)), "", verdict, "")
-        for i, (problem, verdict) in enumerate(zip(repeat(asked), verdicts(FLAGS)))
-    ]
-    paid = reward([sample.verdict for sample in found], SMALL, torch.Generator())
-    rows = rollouts(base, found, paid, replace(SMALL, advantage="rloo"))
+    samples, paid = found(base, asked, 4, range(1, 13)), reward(verdicts(FLAGS), SMALL, torch.Generator())
+    rows = rollouts(base, samples, paid, replace(SMALL, advantage="rloo"))
     assert [row.advantage for row in rows] == pytest.approx(rloo(paid).flatten().tolist())
-    assert [row.example.completion for row in rows] == [sample.token_ids for sample in found]
-    assert [row.example.prompt for row in rows] == [base.prompt_ids(problem.prompt) for problem in repeat(asked)]
-
-
-def repeat(asked):
-    return [problem for problem in asked for _ in range(4)]
+    assert [row.example.completion for row in rows] == samples.token_ids
+    assert [row.example.prompt for row in rows] == [base.prompt_ids(problem.prompt) for problem in asked for _ in range(4)]
+    assert [row.logprobs[0].item() for row in rows] == [-float(i) for i in range(12)]
 
 
 def test_a_longer_completion_weighs_more_in_reinforce_pp_alone(base):
-    asked = [TASK.problem(0, 0)] * 4
-    same, longer = (
-        [Sample(problem, [5] * n, "", verdict, "") for problem, n, verdict in zip(asked, lengths, verdicts(FLAGS[:4]))]
-        for lengths in ([4] * 4, [40, 4, 4, 4])
-    )
+    same, longer = (found(base, [TASK.problem(0, 0)], 4, lengths) for lengths in ([4] * 4, [40, 4, 4, 4]))
     paid = torch.tensor([[1.0, 0, 0, 1]])
     of = lambda samples, kind: [row.advantage for row in rollouts(base, samples, paid, replace(SMALL, advantage=kind))]  # noqa: E731
     assert of(same, "grpo") == of(longer, "grpo") and of(same, "reinforce_pp")[0] > of(longer, "reinforce_pp")[0] > 0
@@ -170,18 +165,20 @@ def test_a_cut_off_completion_is_not_paid(guesser):
     assert 0 < row["reward"] < 0.3, "only what ends is right, and one in 18 tokens is the end"
 
 
-def test_the_samples_are_drawn_at_temperature_one_and_scored_before_the_update(base, monkeypatch):
-    asked, grown = [], module.grow
+def test_the_samples_are_drawn_at_temperature_one_and_the_policy_goes_on_from_itself(base, monkeypatch):
+    asked, solved = [], module.solve
 
-    def spy(policy, task, batch, k, temperature, draw, run):
-        asked.append((policy.fingerprint(), k, temperature))
-        return grown(policy, task, batch, k, temperature, draw, run)
+    def spy(policy, task, batch, n, temperature, **others):
+        asked.append((policy.fingerprint(), n, temperature))
+        return solved(policy, task, batch, n=n, temperature=temperature, **others)
 
-    monkeypatch.setattr(module, "grow", spy)
+    monkeypatch.setattr(module, "solve", spy)
     rows = list(rlvr(base, TASK, replace(SMALL, epochs=2)))
-    assert [k for _, k, _ in asked] == [4, 4] and {t for *_, t in asked} == {1.0}
-    assert asked[0][0] == base.fingerprint() != asked[1][0], "the base is left as it is, and the policy goes on from itself"
-    assert all(row["learned"]["ratio_first"] == 1.0 < row["learned"]["ratio_max"] for row in rows[1:])
+    grown = [(fingerprint, temperature) for fingerprint, n, temperature in asked if n == SMALL.k]
+    assert len(grown) == 2 and {temperature for _, temperature in grown} == {1.0}
+    assert grown[0][0] == base.fingerprint() != grown[1][0], "the base is left as it is"
+    for row in rows[1:]:
+        assert row["learned"]["ratio_first"] == pytest.approx(1.0, abs=1e-4) and row["learned"]["ratio_max"] > 1.01
 
 
 COMMON = {
@@ -199,7 +196,7 @@ def test_records_hold_what_the_docstring_promises(base, tmp_path):
         assert set(row) == COMMON | {"reward", "useful_groups", "learned", "problems", "samples_drawn", "sampled_accuracy", "mean_reward"}
         assert set(row["learned"]) == LEARNED and row["samples_drawn"] == 40
         assert row["reward"] == row["sampled_accuracy"] and 0 < row["useful_groups"] <= 1
-        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == {"grow", "learn", "measure", "profile"}
+        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == {"solve", "learn", "measure", "profile"}
     assert list(rlvr(base, TASK, SMALL, Run(tmp_path / "r"))) == rows
     assert [row["accuracy"] for row in rlvr(base, TASK, replace(SMALL, iterations=0))] == [rows[0]["accuracy"]]
 
