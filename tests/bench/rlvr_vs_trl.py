@@ -81,8 +81,8 @@ class Clock(transformers.TrainerCallback):
             self.moments.append(now())
 
 
-def theirs(name: str, config: RlvrConfig) -> Curve:
-    """TRL's trainer on the same, its rollouts of an iteration sampled in one batch."""
+def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
+    """TRL's trainer on the same, its rollouts of an iteration sampled in one batch, and so many in a forward and backward pass."""
     task, policy = load_task(name), load_policy(name)
     steps = config.problems * config.k // config.batch_size
     asked = [problem for t in range(1, config.iterations + 1) for problem in fixed_problems(task, config, t)]
@@ -100,8 +100,9 @@ def theirs(name: str, config: RlvrConfig) -> Curve:
             folder,
             seed=config.seed,
             max_steps=steps * config.iterations,
-            per_device_train_batch_size=config.batch_size,
-            steps_per_generation=steps,
+            per_device_train_batch_size=rows_at_once,
+            gradient_accumulation_steps=config.batch_size // rows_at_once,
+            steps_per_generation=steps * config.batch_size // rows_at_once,
             num_generations=config.k,
             max_completion_length=longest(task),
             shuffle_dataset=False,
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--rows", type=int, default=128, help="rollouts of a forward and backward pass of TRL")
     parser.add_argument("--learning-rate", type=float, default=RlvrConfig().learning_rate)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -146,7 +148,7 @@ def main() -> None:
     with no_bars():
         for seed in range(arguments.rounds):
             config = RlvrConfig(arguments.iterations, seed, learning_rate=arguments.learning_rate, test_per_difficulty=1, test_samples=1)
-            rounds = {"TRL": theirs(arguments.task, config), "spkit": ours(arguments.task, config)}
+            rounds = {"TRL": theirs(arguments.task, config, arguments.rows), "spkit": ours(arguments.task, config)}
             for side, curve in rounds.items():
                 curves[side].append([reward for *_, reward in curve])
             (a, x), (b, y) = ([statistics.median(column) for column in list(zip(*curve[1:]))[:2]] for curve in rounds.values())
