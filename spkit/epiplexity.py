@@ -1,7 +1,7 @@
 """Epiplexity: how much there is to learn in a stream of text, for one observer (arXiv:2603.02218, section 4, equation 7 and Algorithm 1).
 
-An observer, a fresh copy of a given policy, reads the stream once and is trained on it as it goes. What a completion costs it *before* it has
-learned from it, minus what it costs *after* training, is information that went into the observer: S, the learnable information, in bits. What a
+An observer, a copy of a given policy, reads the stream once and is trained on it as it goes. What a completion costs it *before* it has
+learned from it, minus what it costs *after* training, is information that went into it: S, the learnable information, in bits. What a
 completion it never trained on still costs is H, the information that is noise to this observer, in bits a token.
 
     too easy    S low   H low      nothing left to learn
@@ -14,7 +14,7 @@ held-out text, and the pass where it is least is the one that counts (`select`).
 What to keep in mind: S is a total. It is comparable between streams at the same observer, tokens, seed and training, and only then; so the
 number of tokens is fixed here and a stream with fewer is refused. It says that there is something to learn, not that it is right.
 
-What differs from the paper: AdamW in place of plain gradient steps, batches in place of single texts (the cost of a batch is taken before the
+What differs from the paper: AdamW for plain gradient steps, batches for single texts (the cost of a batch is taken before the
 update on it), completions only (a prompt costs nothing, it is given), and a cut of the last completion to make the number of tokens exact.
 """
 
@@ -66,7 +66,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Epiplexity:
-    """The numbers of the chosen pass, as in `Pass`, and how they came about: `online`, the cost (bits) of the first reading, and every pass."""
+    """The numbers of the chosen pass, as in `Pass`, and how they came about: `online`, the cost (bits) of the first reading, every pass."""
 
     S: float
     H: float

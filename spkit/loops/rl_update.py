@@ -1,7 +1,7 @@
 """The `learn` stage of reinforcement learning: a few clipped policy-gradient updates on one iteration's rollouts.
 
-The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the first
-update every ratio is 1 up to rounding, in every run that is in order: `ratio_first` says so. Where it is not, what sampled is not what is
+The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the
+first update every ratio is 1 up to rounding, in every run that is in order: `ratio_first` says so. Where it is not, what sampled is not what is
 trained (dropout, a temperature, an adapter, rows that padding shifted). Each minibatch is one optimizer step, computed in parts of rows of
 like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
 
@@ -9,7 +9,7 @@ A rollout whose advantage is 0 has no gradient, unless a distance to a reference
 and is not computed: where half of the groups are all right or all wrong, that is half of the work. A minibatch of such rollouts alone is no
 step, so where no reward differs nothing moves, and the optimizer's momentum does not either.
 
-The optimizer goes on from one iteration to the next, as its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
+The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class PgUpdate:
 
 
 class Rollout(NamedTuple):
-    """Token ids of a prompt and of what was sampled after it, the advantage of the sample, and its tokens' log-probabilities (nats) then."""
+    """Token ids of a prompt and of what was sampled after it, the advantage of the sample, and its tokens' log-probabilities (nats)."""
 
     example: Example
     advantage: float

@@ -1,9 +1,9 @@
-"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer: same base, problems, rollouts, optimizer steps and threads; and both reward curves.
+"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer, with the same base, problems, rollouts, steps and threads; and reward curves.
 
     python tests/bench/rlvr_vs_trl.py [--task sums] [--threads 1] [--rounds 3] [--iterations 6]
 
 An iteration is 64 problems x 8 rollouts at temperature 1, the checker, and four optimizer steps of 128 rollouts (GRPO's advantage, DAPO's
-average over tokens, clip 0.2, no distance to the base, AdamW at a constant rate, gradient norm 1). Both start from the shipped base and meet
+average over tokens, clip 0.2, no distance to the base, AdamW at a constant rate, gradient norm 1). Both start from the same base and meet
 the same problems in the same order. Not counted: setting up, and measuring on test problems. The two take turns, a round is a seed, and
 the ratio is taken within each round, between medians over its iterations but the first, which warms up: machines are noisy. It is taken of
 seconds on the clock and of seconds of the processor; on a machine that others use, the second is the one to believe.
@@ -143,7 +143,8 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     curves, ratios = {"spkit": [], "TRL": []}, []
     print(
-        f"TRL {trl.__version__}, transformers {transformers.__version__}, torch {torch.__version__}, {arguments.task}, {arguments.threads} threads"
+        f"TRL {trl.__version__}, transformers {transformers.__version__}, torch {torch.__version__}, "
+        f"{arguments.task}, {arguments.threads} threads"
     )
     with no_bars():
         for seed in range(arguments.rounds):
