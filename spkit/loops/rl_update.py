@@ -1,7 +1,7 @@
 """The `learn` stage of reinforcement learning: a few clipped policy-gradient updates on one iteration's rollouts.
 
 The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the
-first update every ratio is 1 up to rounding, in every run that is in order: `ratio_first` says so. Where it is not, what sampled is not what is
+first update every ratio is 1 up to rounding, in every run in order: `ratio_first` says so. Where it is not, what sampled is not what is
 trained (dropout, a temperature, an adapter, rows that padding shifted). Each minibatch is one optimizer step, computed in parts of rows of
 like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
 

@@ -1,4 +1,4 @@
-"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer, with the same base, problems, rollouts, steps and threads; and reward curves.
+"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer, same base, problems, rollouts, steps and threads; the reward curves.
 
     python tests/bench/rlvr_vs_trl.py [--task sums] [--threads 1] [--rounds 3] [--iterations 6]
 
