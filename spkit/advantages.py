@@ -116,7 +116,7 @@ KINDS = ("grpo", "dr_grpo", "rloo", "reinforce_pp")
 
 
 def group_advantages(kind: str, rewards: Tensor, lengths: Tensor) -> Tensor:
-    """Advantages (problems, k) of one task and role, by name; `rewards` and `lengths` (tokens) are (problems, k). SpkitError for another name."""
+    """Advantages (problems, k) by name, of one task and role; `rewards` and `lengths` (tokens) are too. SpkitError for another name."""
     if kind == "reinforce_pp":
         return reinforce_pp(rewards.flatten(), lengths.flatten()).view_as(rewards)
     if kind not in KINDS:
@@ -143,7 +143,7 @@ def _weights(rewards: Tensor, lengths: Tensor | None) -> Tensor:
 
 def _check_groups(rewards: Tensor) -> None:
     if rewards.ndim != 2 or rewards.shape[0] < 1 or rewards.shape[1] < 2:
-        raise SpkitError(f"give rewards as (problems, samples of each), with at least two samples of one problem, not {tuple(rewards.shape)}")
+        raise SpkitError(f"give rewards as (problems, samples of each), at least two samples of one problem, not {tuple(rewards.shape)}")
     _check_finite(rewards)
 
 

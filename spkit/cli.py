@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from . import cli_rl  # noqa: F401  adds its commands to runs_app
 from .cli_runs import Json, emitter, interruptible, runs_app
 from .errors import SpkitError
 

@@ -1,7 +1,7 @@
 """Epiplexity: how much there is to learn in a stream of text, for one observer (arXiv:2603.02218, section 4, equation 7 and Algorithm 1).
 
-An observer, a fresh copy of a given policy, reads the stream once and is trained on it as it goes. What a completion costs it *before* it has
-learned from it, minus what it costs *after* training, is information that went into the observer: S, the learnable information, in bits. What a
+An observer, a copy of a given policy, reads the stream once and is trained on it as it goes. What a completion costs it *before* it has
+learned from it, minus what it costs *after* training, is information that went into it: S, the learnable information, in bits. What a
 completion it never trained on still costs is H, the information that is noise to this observer, in bits a token.
 
     too easy    S low   H low      nothing left to learn
@@ -14,7 +14,7 @@ held-out text, and the pass where it is least is the one that counts (`select`).
 What to keep in mind: S is a total. It is comparable between streams at the same observer, tokens, seed and training, and only then; so the
 number of tokens is fixed here and a stream with fewer is refused. It says that there is something to learn, not that it is right.
 
-What differs from the paper: AdamW in place of plain gradient steps, batches in place of single texts (the cost of a batch is taken before the
+What differs from the paper: AdamW for plain gradient steps, batches for single texts (the cost of a batch is taken before the
 update on it), completions only (a prompt costs nothing, it is given), and a cut of the last completion to make the number of tokens exact.
 """
 
@@ -66,7 +66,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Epiplexity:
-    """The numbers of the chosen pass, as in `Pass`, and how they came about: `online`, the cost (bits) of the first reading, and every pass."""
+    """The numbers of the chosen pass, as in `Pass`, and how they came about: `online`, the cost (bits) of the first reading, every pass."""
 
     S: float
     H: float
@@ -79,8 +79,9 @@ class Epiplexity:
 def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig | None = None) -> Epiplexity:
     """Learnable information S and noise H of a stream of (prompt, completion token ids), for this observer, which is left as it is.
 
-    The stream is put in an order that depends on the seed alone; the validation part comes first in it and the training part after.
-    Raises SpkitError if the stream has too few completion tokens, or a prompt or completion is empty or too long.
+    The stream is read in an order that depends on its pairs and the seed, and not on the order they come in; the first part of it is the
+    validation part. Raises SpkitError if the stream has too few completion tokens, a prompt or completion is empty or too long, or a token
+    is none of the observer's.
     """
     config = config or ObserverConfig()
     train, validation = split(observer, stream, config)
@@ -121,12 +122,20 @@ def cost(observer: Policy, examples: Sequence[Example], rows_at_once: int = 64) 
 
 
 def split(observer: Policy, stream: Sequence[Pair], config: ObserverConfig) -> tuple[list[Example], list[Example]]:
-    """The training and the validation part: disjoint pairs of the stream, with exactly the tokens that the settings say."""
+    """The training and the validation part: disjoint pairs of the stream, with exactly the tokens that the settings say.
+
+    A pair that the stream repeats may stand in both: that it comes again is something to learn.
+    """
     if any(not ids for _, ids in stream):
         raise SpkitError("a completion of the stream is empty: leave out what has no token")
+    known = observer.model.config.vocab_size
+    strange = next((i for _, ids in stream for i in ids if not 0 <= i < known), None)
+    if strange is not None:
+        raise SpkitError(f"the stream has token {strange} and the observer knows 0 to {known - 1}: encode it with the observer's tokenizer")
     too_long = next((prompt for prompt, ids in stream if len(observer.prompt_ids(prompt)) + len(ids) > observer.context), None)
     if too_long is not None:
         raise SpkitError(f"the observer reads {observer.context} tokens and the completion of {too_long[:60]!r} goes beyond: shorten it")
+    stream = sorted(stream)
     order = torch.randperm(len(stream), generator=torch.Generator().manual_seed(config.seed)).tolist()
     there, needed = sum(len(ids) for _, ids in stream), config.train_tokens + config.validation_tokens
     validation, after = _take(observer, [stream[i] for i in order], config.validation_tokens)
@@ -148,6 +157,7 @@ def _take(observer: Policy, stream: Sequence[Pair], tokens: int) -> tuple[list[E
 
 
 def shuffled(stream: Sequence[Pair], seed: int = 0) -> list[Pair]:
-    """The control: the same prompts and the same completions, each prompt with the completion of another."""
+    """The control: the same prompts in the same order and the same completions, each prompt with the completion of another pair."""
     order = torch.randperm(len(stream), generator=torch.Generator().manual_seed(seed)).tolist()
-    return [(prompt, stream[i][1]) for (prompt, _), i in zip(stream, order)]
+    other = dict(zip(order, order[1:] + order[:1]))  # one circle through all, so that no pair keeps its own
+    return [(prompt, stream[other[i]][1]) for i, (prompt, _) in enumerate(stream)]

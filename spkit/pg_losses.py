@@ -65,15 +65,15 @@ def pg_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """The clipped policy-gradient loss of a batch (a scalar) and plain numbers about it.
 
-    `logprobs` and `old_logprobs` are (rows, tokens), nats, under the policy that is trained and under the one that sampled; `advantages` are
+    `logprobs` and `old_logprobs` are (rows, tokens), nats, under the policy that is trained and the one that sampled; `advantages` are
     (rows,) or (rows, tokens); tokens with mask 0 (prompt, padding) do not count, whatever stands there. A token's loss is
     -min(ratio * A, clip(ratio, 1 - clip_low, 1 + clip_high) * A), ratio = exp(logprobs - old_logprobs), plus kl_coef times `kl_estimate`.
-    The average is over tokens and then rows (`sequence`), over all tokens (`token`), or the sum over rows * `length` (`constant`). The bonus
+    The average is over tokens, then rows (`sequence`), over all tokens (`token`), or the sum over rows * `length` (`constant`). The bonus
     takes entropy_coef times the mean of `entropy` (rows, tokens), of the next-token distributions, away.
 
-    With `size`, of a larger batch that this one is a part of, the losses of the parts add up to the loss of the whole, for every aggregation.
+    With `size`, of a larger batch that this one is a part of, the losses of the parts add up to that of the whole, for every aggregation.
 
-    The numbers, means over the batch's own tokens: `clip_share` (no gradient, because the ratio has moved far enough), `ratio_max`, `kl` (k3,
+    The numbers, means over the batch's tokens: `clip_share` (no gradient, because the ratio has moved far enough), `ratio_max`, `kl` (k3,
     if there is a reference) and `entropy` (if given). Raises SpkitError for shapes that do not fit, a batch without completion tokens,
     numbers that are not finite, or a coefficient above 0 without its tensor.
     """
@@ -139,7 +139,7 @@ def _check(
     given = {name: tensor for name, tensor in named.items() if tensor is not None}
     shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
     if mask.ndim != 2 or len(set(shapes.values())) > 1 or tuple(advantages.shape) not in (tuple(mask.shape), tuple(mask.shape[:1])):
-        raise SpkitError(f"give (rows, tokens) each, and advantages one a row or a token, not {shapes}, advantages {tuple(advantages.shape)}")
+        raise SpkitError(f"give (rows, tokens) each, and an advantage a row or a token, not {shapes}, advantages {tuple(advantages.shape)}")
     if not mask.any():
         raise SpkitError("the batch has no completion token to learn from")
     if not advantages.isfinite().all():

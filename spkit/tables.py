@@ -19,6 +19,13 @@ COLUMNS = {  # heading, key of the record and format, by method
         ("useful", "useful_groups", PERCENT),
         ("vote gap", "vote_gap", PERCENT),
     ),
+    "rlvr": (
+        ("sampled", "test_sampled_accuracy", PERCENT),
+        ("reward", "reward", NUMBER),
+        ("useful", "useful_groups", PERCENT),
+        ("KL", "kl_to_base", NUMBER),
+        ("entropy", "entropy", NUMBER),
+    ),
 }
 OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
 

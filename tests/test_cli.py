@@ -12,12 +12,14 @@ import pytest
 
 from spkit import cli_runs
 from spkit.cli import main
-from spkit.cli_runs import run_absolute_zero, run_collapse, run_rest, run_rest_em, run_rft
+from spkit.cli_rl import run_absolute_zero, run_rlvr
+from spkit.cli_runs import run_collapse, run_rest, run_rest_em, run_rft
 from spkit.loops.absolute_zero import AbsoluteZeroConfig
 from spkit.loops.collapse import CollapseConfig
 from spkit.loops.rest import RestConfig
 from spkit.loops.rest_em import RestEmConfig
 from spkit.loops.rft import RftConfig
+from spkit.loops.rlvr import RlvrConfig
 
 ROOT = Path(__file__).parents[1]
 FAST = ["--iterations", "1", "--problems", "20", "--steps", "2"]
@@ -121,6 +123,20 @@ def test_self_play_prints_its_table_with_dashes_where_it_did_not_look(tmp_path, 
     assert [json.loads(line)["iteration"] for line in again.splitlines()] == [0, 1, 2, 3]
 
 
+def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
+    quick = ["run", "rlvr", "--problems", "8", "--k", "3", "--batch-size", "12", "--test-per-difficulty", "2", "--test-samples", "2"]
+    quick += ["--advantage", "rloo", "--clip-high", "inf", "--reward", "graded", "--out", tmp_path / "r"]
+    code, first, errors = inside(*quick, "--iterations", "1")
+    assert (code, errors) == (0, "")
+    head, *rows = first.splitlines()[:3]
+    assert head.endswith("terms sampled  reward  useful      KL  entropy  seconds") and {len(line) for line in rows} == {len(head)}
+    again = inside(*quick, "--iterations", "2", "--json")[1]
+    records = [json.loads(line) for line in again.splitlines()]
+    assert [record["iteration"] for record in records] == [0, 1, 2] and records[2]["samples_drawn"] == 24
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["config"]["advantage"] == "rloo"
+    assert inside("show", tmp_path / "r")[1].splitlines()[:3] == [head, *rows]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -130,6 +146,10 @@ def test_self_play_prints_its_table_with_dashes_where_it_did_not_look(tmp_path, 
         (["rest", "--real", "-1"], "real must be 0 or more, not -1"),
         (["rest-em", "--steps", "0"], "steps must be 1 or more, not 0"),
         (["rest-em", "--cap", "-1"], "cap must be 1 or more, not -1"),
+        (["rlvr", "--reward", "golden"], "reward must be one of gold, steps, noisy, majority, graded, random, not 'golden'"),
+        (["rlvr", "--k", "1"], "k must be 2 or more, not 1"),
+        (["rlvr", "--clip-low", "0"], "clip_low must be positive, not 0.0"),
+        (["rlvr", "--pool", "10"], "pool must hold the 64 problems of an iteration, not 10"),
         (["collapse", "--task", "addition"], "the real text of 'addition' has no known distribution"),
         (["collapse", "--regime", "forget"], "regime must be one of replace, accumulate, mix"),
         (["absolute-zero", "--kinds", "induction"], "add one of the two to kinds"),
@@ -151,11 +171,12 @@ def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, mess
         (run_rest_em, RestEmConfig()),
         (run_collapse, CollapseConfig()),
         (run_absolute_zero, AbsoluteZeroConfig()),
+        (run_rlvr, RlvrConfig()),
     ],
 )
 def test_options_that_are_left_out_mean_the_settings_of_the_loop(command, config, monkeypatch):
     asked = []
-    monkeypatch.setattr(cli_runs, "_run", lambda name, loop, config, *others: asked.append(config))
+    monkeypatch.setattr(cli_runs, "run_loop", lambda name, loop, config, *others: asked.append(config))
     command()
     assert asked == [config]
 
@@ -191,7 +212,7 @@ def test_env_says_which_package_and_which_device():
     assert rows["device"].startswith(("cpu", "cuda"))
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["run", "rlvr"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
 def test_help_everywhere(command):
     done = spkit(*command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200

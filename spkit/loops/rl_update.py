@@ -1,14 +1,15 @@
 """The `learn` stage of reinforcement learning: a few clipped policy-gradient updates on one iteration's rollouts.
 
-The rollouts are split into minibatches once, at random. Their log-probabilities under the policy that sampled them are then taken on exactly
-the batches that are trained on, so every ratio is exactly 1 before the first update. Each minibatch is one optimizer step, computed in
-parts of rows of like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
+The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the
+first update every ratio is 1 up to rounding, in every run in order: `ratio_first` says so. Where it is not, what sampled is not what is
+trained (dropout, a temperature, an adapter, rows that padding shifted). Each minibatch is one optimizer step, computed in parts of rows of
+like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
 
 A rollout whose advantage is 0 has no gradient, unless a distance to a reference or an entropy is part of the loss. It counts in the average
 and is not computed: where half of the groups are all right or all wrong, that is half of the work. A minibatch of such rollouts alone is no
 step, so where no reward differs nothing moves, and the optimizer's momentum does not either.
 
-The optimizer goes on from one iteration to the next, as its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
+The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,14 +34,15 @@ class PgUpdate:
     batch_size: int = 128
     learning_rate: float = 3e-4
     clip: float = 1.0  # of the gradient's norm
-    rows_at_once: int = 64  # rollouts of one forward and backward pass: memory, and nothing else
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
 
 
 class Rollout(NamedTuple):
-    """Token ids of a prompt and of what was sampled after it, and the advantage of the sample."""
+    """Token ids of a prompt and of what was sampled after it, the advantage of the sample, and its tokens' log-probabilities (nats)."""
 
     example: Example
     advantage: float
+    logprobs: Tensor
 
 
 class Part(NamedTuple):
@@ -62,12 +64,14 @@ class Minibatch(NamedTuple):
 def minibatches(
     policy: Policy, rollouts: Sequence[Rollout], update: PgUpdate, generator: torch.Generator, reference: Policy | None = None
 ) -> list[Minibatch]:
-    """The rollouts in minibatches of equal size (up to one row), scored by the policy that sampled them and by a reference if there is one.
+    """The rollouts in minibatches of equal size (up to one row), scored by a reference if there is one, where the policy can train on them.
 
-    Raises SpkitError if there is no rollout.
+    Raises SpkitError if there is no rollout, or one has not a log-probability a token.
     """
     if not rollouts:
         raise SpkitError("there is no rollout to learn from")
+    if any(len(row.logprobs) != len(row.example.completion) for row in rollouts):
+        raise SpkitError("a rollout needs the log-probability of each of its completion's tokens, as `Policy.sample` gives them")
     order = torch.randperm(len(rollouts), generator=generator)
     counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef  # noqa: E731
     result = []
@@ -82,10 +86,13 @@ def minibatches(
 
 @torch.no_grad()
 def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> Part:
-    examples, pad = [row.example for row in rows], policy.tokenizer.pad_token_id
-    old, _ = completion_logprobs(policy.model, examples, pad)
-    there = None if reference is None else completion_logprobs(reference.model, examples, pad)[0]
-    return Part(examples, torch.tensor([row.advantage for row in rows]).to(old), old, there)
+    examples, device = [row.example for row in rows], policy.model.device
+    old = torch.zeros(len(rows), max(len(e.prompt) + len(e.completion) for e in examples) - 1)
+    for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
+        start = len(row.example.prompt) - 1
+        old[r, start : start + len(row.logprobs)] = row.logprobs
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.tokenizer.pad_token_id)[0]
+    return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
 
 def learn(
@@ -100,7 +107,7 @@ def learn(
 
     `steps`, and if there was one: means over steps of `loss` and `grad_norm` (before it is clipped); means over steps of means over the
     computed tokens of `clip_share`, `entropy`, and `kl` if there is a reference; `ratio_max` over all steps; and `ratio_first`, the largest
-    at the first step, which must be 1.
+    at the first step, which must be 1 up to rounding.
     """
     rows = []
     for _ in range(update.epochs):

@@ -17,6 +17,9 @@ What differs from the papers, and why:
 - The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k copies.
 - The optimizer's moments are kept in the checkpoint, so a run that was killed goes on exactly as one that was not.
 
+A group whose samples are all right or all wrong says nothing to a method that compares within groups; `useful_groups` is the share of the
+others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong groups down where the others have stopped.
+
 Controls: `reward="random"` deals the rewards of each problem out anew among its own samples: as many rewards, useful groups, updates and
 tokens, and nothing to learn. `reward="noisy"` flips the checker's word, `reward="majority"` asks no checker.
 
@@ -37,13 +40,13 @@ from ..advantages import KINDS, group_advantages, useful_groups
 from ..errors import SpkitError
 from ..metrics import accuracy, mean_over_tokens, solve
 from ..pg_losses import PgLoss, kl_estimate
-from ..policy import Example, Policy
+from ..policy import Example, Policy, Rollouts
 from ..runs import Run
 from ..seeds import generator
 from ..tasks import Problem, Task, Verdict, test_set
 from ..verifiers import accept
 from .rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
-from .self_training import Sample, at_least, count, grow, measure, one_of, profile_of
+from .self_training import at_least, measure, one_of, profile_of
 
 REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
 
@@ -69,7 +72,7 @@ class RlvrConfig:
     epochs: int = 1  # passes over the rollouts [1]
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
     learning_rate: float = 3e-4  # [1e-6]
-    rows_at_once: int = 64  # rollouts of one forward and backward pass: memory, and nothing else
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
     test_per_difficulty: int = 20
     test_samples: int = 4  # of each test problem, at temperature 1
 
@@ -106,16 +109,23 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
         run.progress.iteration(t - 1, config.iterations)
         # 1 propose: the next of the fixed problems.  2 solve: k samples of each at temperature 1
         batch = fixed_problems(task, config, t)
-        samples = grow(policy, task, batch, config.k, 1.0, generator(config.seed, t, "solve"), run)
+        with run.stage("solve", len(batch) * config.k, "samples") as tick:
+            draw = generator(config.seed, t, "solve")
+            samples, verdicts = solve(policy, task, batch, n=config.k, temperature=1.0, generator=draw, on_rows=tick)
         # 3 verify: a reward for each sample
-        rewards = reward([sample.verdict for sample in samples], config, generator(config.seed, t, "reward"))
+        rewards = reward(verdicts, config, generator(config.seed, t, "reward"))
         # 4 learn: make what was better than its kind more likely, in a few clipped updates
         with run.stage("learn", config.epochs * -(-len(samples) // config.batch_size), "steps") as tick:
             rows = rollouts(policy, samples, rewards, config)
             scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None)
             learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure and record
-        numbers = {"reward": rewards.mean().item(), "useful_groups": useful_groups(rewards), "learned": learned, **counted(samples)}
+        numbers = {
+            "reward": rewards.double().mean().item(),
+            "useful_groups": useful_groups(rewards),
+            "learned": learned,
+            **counted(batch, verdicts),
+        }
         yield run.record(t, policy, state=optimizer_state(optimizer), **numbers, **_measure(policy, base, task, config, run, t))
 
 
@@ -139,12 +149,13 @@ def dealt_anew(rewards: Tensor, draw: torch.Generator) -> Tensor:
     return rewards.gather(1, torch.rand(rewards.shape, generator=draw).argsort(1))
 
 
-def rollouts(policy: Policy, samples: Sequence[Sample], rewards: Tensor, config: RlvrConfig) -> list[Rollout]:
+def rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, config: RlvrConfig) -> list[Rollout]:
     """The samples as what is learned from; `rewards` are (problems, k), and samples of a problem stand next to each other."""
-    lengths = torch.tensor([len(sample.token_ids) for sample in samples]).view_as(rewards)
+    lengths = torch.tensor([len(ids) for ids in samples.token_ids]).view_as(rewards)
     advantages = group_advantages(config.advantage, rewards, lengths).flatten().tolist()
-    prompts = {problem.prompt: policy.prompt_ids(problem.prompt) for problem in dict.fromkeys(sample.problem for sample in samples)}
-    return [Rollout(Example(prompts[s.problem.prompt], s.token_ids), advantage) for s, advantage in zip(samples, advantages)]
+    prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(samples.prompts)}
+    rows = zip(samples.prompts, samples.token_ids, advantages, samples.token_logprobs, strict=True)
+    return [Rollout(Example(prompts[prompt], ids), advantage, logprobs) for prompt, ids, advantage, logprobs in rows]
 
 
 def longest(task: Task) -> int:
@@ -152,15 +163,23 @@ def longest(task: Task) -> int:
     return max(task.max_completion_chars(difficulty) for difficulty in task.difficulties) + 1
 
 
-def counted(samples: Sequence[Sample]) -> dict[str, Any]:
-    """How many samples of how many problems, and how good the checker finds them before the update (`sampled_accuracy`)."""
-    numbers = count(samples, [])
-    return {name: numbers[name] for name in ("problems", "samples_drawn", "sampled_accuracy", "mean_reward")}
+def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """How many samples of how many distinct problems, and how good the checker finds them before the update, whoever pays."""
+    return {
+        "problems": len({problem.prompt for problem in batch}),
+        "samples_drawn": len(verdicts),
+        "sampled_accuracy": sum(verdict.correct for verdict in verdicts) / len(verdicts),
+        "mean_reward": sum(verdict.reward for verdict in verdicts) / len(verdicts),
+    }
 
 
 def _measure(policy: Policy, base: Policy, task: Task, config: RlvrConfig, run: Run, t: int) -> dict[str, Any]:
     """Greedy accuracy, and of samples at temperature 1: accuracy, pass@k, maj@k, entropy, and KL(policy || base) in nats a token."""
-    result, tests, n = measure(policy, task, config.test_per_difficulty, run), test_set(task, config.test_per_difficulty), config.test_samples
+    result, tests, n = (
+        measure(policy, task, config.test_per_difficulty, run),
+        test_set(task, config.test_per_difficulty),
+        config.test_samples,
+    )
     with run.stage("profile"):
         drawn, verdicts = solve(policy, task, tests, n=n, temperature=1.0, generator=generator(config.seed, t, "profile"))
         sampled = accuracy([problem for problem in tests for _ in range(n)], verdicts)
