@@ -217,7 +217,7 @@ def check_learnable_information(answer: Answer) -> None:
     """
     cases = [_reading(*how) for how in ((0, 5, 3, 0.5), (1, 4, 1, 0.1), (2, 6, 2, 0.25), (3, 5, 4, 0.3))]
     before = np.linspace(60, 20, 32).reshape(4, 8)  # held-out text goes on getting cheaper, by less than it costs to learn so much
-    cases.append((before, 0.9 * before, np.array([250.0, 200, 150, 140]), np.array([76.0, 74, 68, 76]), 160, 40))
+    cases.append((before, 0.9 * before, np.array([250.0, 200, 140, 150]), np.array([76.0, 74, 68, 76]), 160, 40))
 
     def by(
         online: Callable[..., np.ndarray | float] = lambda before, after: before[0].sum(),
