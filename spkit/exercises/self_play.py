@@ -21,7 +21,8 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
     right = rng.permuted(np.linspace(0, k, proposals).round().astype(int))
     attempts = rng.permuted((np.arange(k) < right[:, None]).astype(float), axis=1)
     greedy = (right > rng.integers(0, k, size=proposals)).astype(float)
-    valid = rng.permuted(np.arange(proposals) > proposals // 4)
+    valid = np.full(proposals, True)
+    valid[rng.choice(np.flatnonzero((right > 0) & (right < k)), proposals // 4, replace=False)] = False
     return attempts * valid[:, None], greedy * valid, valid
 
 
@@ -216,8 +217,14 @@ def check_learnable_information(answer: Answer) -> None:
     (passes,), of the whole training part (`left`) and of held-out text. S in bits, H in bits a token (arXiv:2603.02218, Algorithm 1).
     """
     cases = [_reading(*how) for how in ((0, 5, 3, 0.5), (1, 4, 1, 0.1), (2, 6, 2, 0.25), (3, 5, 4, 0.3))]
-    before = np.linspace(60, 20, 32).reshape(4, 8)  # held-out text goes on getting cheaper, by less than it costs to learn so much
-    cases.append((before, 0.9 * before, np.array([250.0, 200, 140, 150]), np.array([76.0, 74, 68, 76]), 160, 40))
+    cases += [  # nats left in 160 tokens, and those of a held-out token: observers that overreach, forget, and learn at once
+        (before := np.linspace(40, 10, 8 * len(left)).reshape(-1, 8), 0.9 * before, np.array(left), 40 * np.array(held_out), 160, 40)
+        for left, held_out in (
+            ((250.0, 200, 140, 150), (1.9, 1.85, 1.7, 1.9)),
+            ((200.0, 210, 150, 140, 138), (3.0, 2.9, 2.2, 2.3, 2.15)),
+            ((200.0, 180, 150, 140), (4.5, 2.2, 2.05, 2.1)),
+        )
+    ]
 
     def by(
         online: Callable[..., np.ndarray | float] = lambda before, after: before[0].sum(),
