@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from spkit.errors import SpkitError
 from spkit.loops.rlvr import rlvr
@@ -85,6 +86,20 @@ def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
     os.truncate(state, 100)
     with pytest.raises(SpkitError, match=r"state\.safetensors is gone or damaged: delete the folder"):
         list(rlvr(load_policy("sums"), load_task("sums"), replace(LOOPS["rlvr"][2], iterations=4), Run(tmp_path / "learn")))
+
+
+def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "absolute_zero"))
+    assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])
+    assert whole[3]["buffers"]["deduction"] > whole[1]["buffers"]["deduction"] > 1
+    samples = (tmp_path / "whole" / "samples.jsonl").read_text()
+    for iteration, point in ((1, "seed"), (3, "solve"), (2, "checkpoint-done")):
+        folder = tmp_path / f"{point}-{iteration}"
+        kill(folder, "absolute_zero", iteration, point)
+        assert comparable(records(Run(folder), "absolute_zero")) == whole
+        assert (folder / "samples.jsonl").read_text() == samples
+        state = [one / "checkpoints" / "iteration-0003" / "state.safetensors" for one in (folder, tmp_path / "whole")]
+        assert load_file(state[0])["buffers"].equal(load_file(state[1])["buffers"])
 
 
 def run_small(folder: Path, **changes) -> list[dict]:

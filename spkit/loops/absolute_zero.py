@@ -8,7 +8,8 @@ A problem is about a program, its input and its output: deduction asks for the o
 
 What differs from the paper, and why:
 - Programs are expressions (task `expressions`), where every program runs and is safe; what can be invalid is the text.
-- All k attempts are learned from; the paper estimates r from 8 attempts and learns from one more. 48 problems an iteration (384).
+- All k attempts are learned from, and each proposal counts k times (`proposer_weight`); the paper estimates r from 8 attempts and learns
+  from one more, so that the roles have equally many rows there. 48 problems an iteration (192 proposed and 192 solved).
 - A duplicate is solved and paid like any other problem, and kept once. A program whose function is held out for the test split is
   counted, and neither stored, nor solved, nor learned from.
 - Learning rates of a tiny model; as many minibatches an iteration, but of fewer rows.
@@ -78,6 +79,7 @@ class AbsoluteZeroConfig:
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
     unreadable: float = -1.0  # [-1]
     advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "trr_pp"
+    proposer_weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
     whiten: Literal["tokens", "rows"] = "tokens"  # what trr_pp and global count [its code: tokens; its equation: rows]
     aggregation: Literal["sequence", "token", "constant"] = "token"
     clip_low: float = 0.2
@@ -96,7 +98,7 @@ class AbsoluteZeroConfig:
         object.__setattr__(self, "kinds", tuple(self.kinds))
         at_least(self, 1, "tasks", "epochs", "minibatches", "rows_at_once", "measure_every", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
-        at_least(self, 0, "iterations", "references", "seed_rounds", "learning_rate")
+        at_least(self, 0, "iterations", "references", "seed_rounds", "learning_rate", "proposer_weight")
         one_of(self, proposer=PROPOSERS, pay=tuple(PAYS), extremes=("paper", "code"), gate=("strict", "off"))
         one_of(self, reward=REWARDS, advantage=ADVANTAGES, whiten=("tokens", "rows"))
         if not self.kinds or len(set(self.kinds)) < len(self.kinds) or set(self.kinds) - set(KINDS):
@@ -169,7 +171,8 @@ def _as_it_stood(base: Policy, last: Policy, config: AbsoluteZeroConfig, run: Ru
     policy = base.clone() if last is base else last
     optimizer = new_optimizer(policy, config.update(1))
     if len(run.records) < 2:
-        return policy, optimizer, seeded(base, config)
+        with run.stage("seed"):
+            return policy, optimizer, seeded(base, config)
     state = run.state_of(len(run.records) - 1)
     buffers = Buffers.load(state.pop("buffers"))
     return policy, resumed(optimizer, state), buffers
@@ -243,7 +246,7 @@ def rollouts(
 ) -> tuple[list[Rollout], dict[str, float]]:
     """What is learned from, the solver's rows first, with advantages; and the running means to go on with (`rae`).
 
-    The proposer has rows if it is learned, one for each proposal that was paid.
+    The proposer has rows if it is learned, one for each proposal that was paid, and their advantages are times `proposer_weight`.
     """
     prompts = {problem.prompt: policy.prompt_ids(problem.prompt) for problem in attempts.problems}
     examples = [Example(prompts[prompt], ids) for prompt, ids in zip(attempts.rollouts.prompts, attempts.rollouts.token_ids)]
@@ -256,6 +259,7 @@ def rollouts(
             rewards.append(earned)
     lengths = torch.tensor([len(example.completion) for example in examples])
     advantages, baselines = advantages_of(config, torch.tensor(rewards), cells, lengths, attempts.k, solver_rewards.numel(), baselines)
+    advantages[solver_rewards.numel() :] *= config.proposer_weight
     return [Rollout(example, advantage) for example, advantage in zip(examples, advantages.tolist())], baselines
 
 
