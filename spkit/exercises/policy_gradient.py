@@ -20,7 +20,7 @@ def _finite(name: str, function: Answer) -> Answer:
             result = np.asarray(function(*case), dtype=float)
         if not np.isfinite(result).all():
             raise Mistake(
-                f"{name}: {int((~np.isfinite(result)).sum())} advantages are no finite number. Where all rewards that are compared are the same "
+                f"{name}: {int((~np.isfinite(result)).sum())} advantages are no finite number. Where the rewards compared are all equal "
                 "their standard deviation is 0; nothing can be said there, and the advantage is 0."
             )
         return result
@@ -98,9 +98,9 @@ def _by_cell(
 
 
 def check_trr_pp(answer: Answer) -> None:
-    """`answer(rewards, cells, lengths)`: advantages (rows,) whitened within every (task, role) (eq. 8 of arXiv:2505.03335), rows counted once.
+    """`answer(rewards, cells, lengths)`: advantages (rows,), whitened within every (task, role) (arXiv:2505.03335, eq. 8).
 
-    The standard deviation has n - 1 in its denominator; where all rewards of a cell are the same the advantage is 0.
+    Every row counts once. The standard deviation has n - 1 in its denominator; where all rewards of a cell are the same the advantage is 0.
     """
     cases = [_batch(seed, rows) for seed, rows in ((0, 24), (1, 30), (2, 40))]
     everything = lambda cell: 0  # noqa: E731
@@ -128,7 +128,7 @@ def check_trr_pp(answer: Answer) -> None:
 
 
 def check_explained(answer: Answer) -> None:
-    """`answer(values, cells)`: the share of the variance of values (rows,) that the cell explains: between cells over total, sums of squares."""
+    """`answer(values, cells)`: the share of the variance of values (rows,) that the cell explains, between cells over total."""
     cases = [(values, cells) for values, cells, _ in (_batch(seed, rows) for seed, rows in ((3, 24), (4, 31), (5, 44)))]
 
     def parts(values: np.ndarray, cells: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,7 +160,7 @@ def check_explained(answer: Answer) -> None:
 
 
 def _tokens(seed: int, rows: int, tokens: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-probabilities (rows, tokens) under the trained and the sampling policy, advantages (rows,), and the mask: prompt 0, completion 1, padding 0."""
+    """Log-probabilities (rows, tokens) under the policy now and then, advantages (rows,), the mask: prompt 0, completion 1, padding 0."""
     rng = np.random.default_rng(seed)
     prompt, place = rng.integers(2, 5, size=(rows, 1)), np.arange(tokens)
     length = rng.integers(2, tokens - 4, size=(rows, 1))
@@ -173,7 +173,7 @@ def _tokens(seed: int, rows: int, tokens: int) -> tuple[Tensor, Tensor, Tensor, 
 def check_clipped_loss(answer: Answer) -> None:
     """`answer(logprobs, old_logprobs, advantages, mask, low, high)`: the clipped policy-gradient loss, mean over all completion tokens.
 
-    Log-probabilities and mask (rows, tokens), the mask 1 on a completion; advantages (rows,); the ratio is held between 1 - low and 1 + high.
+    Log-probabilities and mask (rows, tokens), the mask 1 on a completion; advantages (rows,); ratios held between 1 - low and 1 + high.
     """
     cases = [(*_tokens(seed, rows, 12), low, high) for seed, rows, low, high in ((0, 4, 0.2, 0.28), (1, 6, 0.2, 0.2), (2, 5, 0.3, 0.1))]
 
@@ -217,8 +217,8 @@ def check_clipped_loss(answer: Answer) -> None:
         ),
         "prompt and padding are counted: the mask is not used.": loss(reduce=lambda x, mask: x.mean()),
         "prompt and padding are in the sum: multiply by the mask.": loss(reduce=lambda x, mask: x.sum() / mask.sum()),
-        "prompt and padding are in the denominator: divide by the number of completion tokens.": loss(reduce=lambda x, mask: (x * mask).mean()),
-        "this is the mean over a completion's tokens and then over rows, in which a token of a long one counts less; one mean over all tokens.": loss(
+        "prompt and padding are in the denominator: divide by the completion tokens.": loss(reduce=lambda x, mask: (x * mask).mean()),
+        "this is a mean over rows of means over tokens, in which a token of a long row counts less; one mean over all tokens.": loss(
             reduce=lambda x, mask: ((x * mask).sum(1) / mask.sum(1)).mean()
         ),
         "this is the sum over tokens; the mean does not depend on the batch size.": loss(reduce=lambda x, mask: (x * mask).sum()),

@@ -16,7 +16,7 @@ Answers = list[list[str | None]]  # of each problem, k answers; None is a comple
 
 
 def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): from never solved to always, and invalid ones."""
+    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): never solved to always, and invalid."""
     rng = np.random.default_rng(seed)
     right = rng.permuted(np.linspace(0, k, proposals).round().astype(int))
     attempts = rng.permuted((np.arange(k) < right[:, None]).astype(float), axis=1)
@@ -80,7 +80,7 @@ def check_proposer_pay(answer: Answer) -> None:
 def check_passes(answer: Answer) -> None:
     """`answer(valid, pay, draws, leak)`: which proposals the solver meets, booleans (proposals,).
 
-    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one passes where its draw is below `leak`.
+    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one needs a draw below `leak`.
     """
     cases = []
     for seed, leak in ((0, 0.3), (1, 0.0), (2, 1.0), (3, 0.6)):
@@ -101,7 +101,7 @@ def check_passes(answer: Answer) -> None:
         "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - leak.": lambda valid, pay, u, leak: (
             valid | (u >= leak)
         ),
-        "this lets valid problems leak out: it keeps only those whose draw is above the leak.": lambda valid, pay, u, leak: valid & (u >= leak),
+        "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, pay, u, leak: valid & (u >= leak),
         "these are the invalid ones that came through; the valid ones pass as well.": lambda valid, pay, u, leak: ~valid & (u < leak),
         "these are the ones held back.": lambda valid, pay, u, leak: ~valid & (u >= leak),
     }  # fmt: skip
@@ -162,7 +162,7 @@ def check_vote_share(answer: Answer) -> None:
 
 
 def check_vote_gap(answer: Answer) -> None:
-    """`answer(answers, golds)`: mean vote share of all attempts minus their accuracy. A gold answer of None belongs to an invalid problem."""
+    """`answer(answers, golds)`: mean vote share of all attempts minus their accuracy. The gold answer of an invalid problem is None."""
     cases = [*VOTES, ([["1", "1", "2"], ["3", "3", None]], ["1", None])]
     right = lambda a, g: np.mean([[said is not None and said == gold for said in row] for row, gold in zip(a, g)])  # noqa: E731
     votes = lambda a: np.mean(_shares(a))  # noqa: E731
@@ -200,7 +200,7 @@ def check_vote_gap(answer: Answer) -> None:
 
 
 def _reading(seed: int, passes: int, best: int, steep: float) -> tuple:
-    """Losses (nats) of an observer that reads 8 batches in `passes` passes; after pass `best` held-out text costs least compared with trained."""
+    """Losses (nats) of an observer that reads 8 batches in `passes` passes; after pass `best`, held-out and trained text differ least."""
     rng = np.random.default_rng(seed)
     tokens, held_out_tokens = 160, 40
     before = 2.2 * tokens / 8 * np.exp(-steep * np.arange(8 * passes).reshape(passes, 8) / 8) * rng.uniform(0.95, 1.05, (passes, 8))
@@ -247,8 +247,8 @@ def check_learnable_information(answer: Answer) -> None:
             lambda before, after: after[0].sum()
         ),
         "these are nats; a bit is ln 2 of them.": by(unit=1.0),
-        "this adds the losses up over all passes; the stream is paid for once, in the first reading.": by(lambda before, after: before.sum()),
-        "this pays for every pass so far; the stream is paid for once, in the first reading.": by(lambda before, after: before.sum(1).cumsum()),
+        "this adds up the losses of all passes; the stream is paid for once, in the first reading.": by(lambda before, after: before.sum()),
+        "this adds up the losses of every pass so far; the stream is paid for once.": by(lambda before, after: before.sum(1).cumsum()),
         "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen.": by(
             lambda before, after: before.sum(1)
         ),
