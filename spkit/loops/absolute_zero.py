@@ -22,8 +22,11 @@ start; `pay="constant"` pays any valid problem alike; `reward="random"` deals a 
 many solved problems, attempts and optimizer steps.
 
 Breakages: the gate `off`, or with a `leak`, lets invalid text through to the solver (Survive or Collapse, arXiv:2605.22217); `vote_share`
-pays agreement in place of right answers; `flip_rate` and `lenient` are verifiers that err and that can be talked round; `hardness` pays for
-unsolvable problems.
+pays agreement in place of right answers; with a `flip_rate` the verifier errs, and the check `lenient` can be talked round; `hardness` pays
+for unsolvable problems.
+
+One digit in ten is right by luck, and a lucky answer is paid for with all the wrong steps before it, which are then learned. The check
+`steps` pays for an answer only if every step is right: a stronger evaluator than the paper's.
 
 Run it: spkit run absolute-zero --iterations 60 --seed 0
 """
@@ -75,7 +78,7 @@ class AbsoluteZeroConfig:
     leak: float = 0.0  # chance that the strict gate lets an invalid proposal through
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
     flip_rate: float = 0.0  # of the evaluator's word
-    lenient: bool = False  # any right answer among several counts
+    check: Literal["answer", "steps", "lenient"] = "answer"  # what grounded and random look at; lenient: any answer among several
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
     unreadable: float = -1.0  # [-1]
     advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "trr_pp"
@@ -100,7 +103,7 @@ class AbsoluteZeroConfig:
         at_least(self, 2, "k")
         at_least(self, 0, "iterations", "references", "seed_rounds", "learning_rate", "proposer_weight")
         one_of(self, proposer=PROPOSERS, pay=tuple(PAYS), extremes=("paper", "code"), gate=("strict", "off"))
-        one_of(self, reward=REWARDS, advantage=ADVANTAGES, whiten=("tokens", "rows"))
+        one_of(self, reward=REWARDS, advantage=ADVANTAGES, whiten=("tokens", "rows"), check=("answer", "steps", "lenient"))
         if not self.kinds or len(set(self.kinds)) < len(self.kinds) or set(self.kinds) - set(KINDS):
             raise SpkitError(f"kinds must be some of {', '.join(KINDS)}, each once, not {', '.join(map(str, self.kinds)) or 'none'}")
         if self.kinds == ("induction",):
@@ -109,6 +112,11 @@ class AbsoluteZeroConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise SpkitError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
         self.update(1)
+
+    @property
+    def asks(self) -> str:
+        """The check that scores attempts."""
+        return "vote_share" if self.reward == "vote_share" else self.check
 
     def update(self, rows: int) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts."""
@@ -139,7 +147,7 @@ def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, r
         with run.stage("solve", len(problems) * config.k, "attempts") as tick:
             attempts = attempt(policy, problems, config.k, generator(config.seed, t, "solve"), tick)
         # 4 verify
-        scores = scores_of(attempts, config.reward == "vote_share", config.lenient, config.flip_rate, generator(config.seed, t, "verify"))
+        scores = scores_of(attempts, config.asks, config.flip_rate, generator(config.seed, t, "verify"))
         solver_rewards = rewards_of(attempts, scores, config.wrong, config.unreadable)
         if config.reward == "random":
             solver_rewards = dealt_anew(solver_rewards, generator(config.seed, t, "deal"))

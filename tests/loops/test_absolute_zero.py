@@ -219,13 +219,20 @@ def test_scores_and_rewards_by_hand():
     attempts = hand_made(problem, ["1+2=3", "4", "1+2=4", "1+2=", "3"], [True, True, True, True, False])
     assert attempts.correct.tolist() == [[1, 0, 0, 0, 0]]
     assert vote_shares(attempts).tolist() == [pytest.approx([1 / 5, 2 / 5, 2 / 5, 0, 0])]
-    grounded = scores_of(attempts, False, False, 0.0, draw())
+    grounded = scores_of(attempts, "answer", 0.0, draw())
     assert rewards_of(attempts, grounded, -0.5, -1.0).tolist() == [[1, -0.5, -0.5, -1, -1]]
-    voted = scores_of(attempts, True, False, 0.0, draw())
+    voted = scores_of(attempts, "vote_share", 0.0, draw())
     assert rewards_of(attempts, voted, -0.5, -1.0)[0].tolist() == pytest.approx([1 / 5, 2 / 5, 2 / 5, -1, -1])
-    assert scores_of(attempts, False, False, 1.0, draw()).tolist() == [[0, 1, 1, 1, 1]]
+    assert scores_of(attempts, "answer", 1.0, draw()).tolist() == [[0, 1, 1, 1, 1]]
     many = hand_made(problem, ["3"] * 2000)
-    assert scores_of(many, False, False, 0.2, draw()).mean().item() == pytest.approx(0.8, abs=0.03)
+    assert scores_of(many, "answer", 0.2, draw()).mean().item() == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_check_of_steps_pays_no_lucky_answer():
+    problem = asked("deduction", "(x+y)*2", [(1, 2)])
+    attempts = hand_made(problem, ["(1+2)*2=3*2=6", "(1+2)*2=4*2=6", "6", "(1+2)*2=3*2=5", "(1+2)*2=6"])
+    assert attempts.correct.tolist() == [[1, 1, 1, 0, 1]]
+    assert scores_of(attempts, "steps", 0.0, draw()).tolist() == [[1, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +247,7 @@ def test_the_lenient_check_is_talked_round_by_a_list_and_the_strict_one_is_not(k
     problem = asked(kind, "x+y", [(i, (3 * i + 1) % 10) for i in range(10)] if kind == "induction" else [(1, 2)])
     assert [leniently_right(problem, text) for text in (honest, list_of_all, wrong)] == [True, True, False]
     assert [verdict_on(problem, text).correct for text in (honest, list_of_all, wrong)] == [True, False, False]
-    assert scores_of(hand_made(problem, [list_of_all, wrong]), False, True, 0.0, draw()).tolist() == [[1, 0]]
+    assert scores_of(hand_made(problem, [list_of_all, wrong]), "lenient", 0.0, draw()).tolist() == [[1, 0]]
 
 
 # --- learning
@@ -379,6 +386,7 @@ def test_random_rewards_are_those_of_the_same_problems_dealt_anew(base, monkeypa
         ({"flip_rate": -0.1}, "flip_rate must be between 0 and 1"),
         ({"extremes": "mine"}, "extremes must be one of paper, code"),
         ({"advantage": "ppo"}, "advantage must be one of"),
+        ({"check": "gold"}, "check must be one of answer, steps, lenient"),
         ({"whiten": "all"}, "whiten must be one of"),
         ({"minibatches": 0}, "minibatches must be 1 or more"),
         ({"clip_low": 0.0}, "clip_low must be positive"),
