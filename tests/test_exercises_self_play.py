@@ -213,6 +213,8 @@ WRONG = [
     (check_vote_share, lambda a: votes(a, over=lambda row: 1), "counts of votes"),
     (check_vote_share, lambda a: votes(a, credit=lambda y: sum(x.count(y) for x in a), over=lambda x: len(x) * len(a)), "other problems"),
     (check_vote_share, lambda a: [[len({x for x in row if x}) / len(row) * (said is not None) for said in row] for row in a], "different"),
+    (check_vote_share, lambda a: [[row.count(said) / len(row) for said in row if said] for row in a], "earns 0 and stays in"),
+    (check_vote_share, lambda a: [1], "a row for each problem"),
     (check_vote_gap, lambda a, g: -gap(a, g), "accuracy minus vote share"),
     (check_vote_gap, accuracy, "accuracy alone"),
     (check_vote_gap, lambda a, g: np.concatenate(votes(a)).mean(), "vote share alone"),

@@ -10,7 +10,7 @@ from math import log
 
 import numpy as np
 
-from .checking import Answer, compare
+from .checking import Answer, Mistake, compare
 
 Answers = list[list[str | None]]  # of each problem, k answers; None is a completion without a readable one
 
@@ -158,7 +158,16 @@ def check_vote_share(answer: Answer) -> None:
             lambda row, said: len(set(row) - {None}) / len(row)
         ),
     }
-    compare("vote_share", answer, _shares, known, [(answers,) for answers, _ in VOTES])
+
+    def complete(answers):
+        shares = answer(answers)
+        if isinstance(shares, list) and [*map(np.size, shares)] != [*map(len, answers)]:
+            raise Mistake(
+                "vote_share: give a number for every attempt, in a row for each problem; what cannot be read earns 0 and stays in."
+            )
+        return shares
+
+    compare("vote_share", complete, _shares, known, [(answers,) for answers, _ in VOTES])
 
 
 def check_vote_gap(answer: Answer) -> None:
