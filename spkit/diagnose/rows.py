@@ -1,7 +1,8 @@
 """One completion of a log, and the formats of the trainers it may come from.
 
     spkit    prompt or prompt_id, completion, reward, step; optional role (solver, proposer), gold (the right answer), correct (whether it
-             really is right), entropy (nats a token), depth and valid (of a proposal)
+             really is right), entropy (nats a token), and of a proposal depth, valid or fault (null if it has none); a proposal that nobody
+             paid has the reward null
     trl      step, prompt, completion, advantage and one column a reward function (`log_completions=True` of its GRPO and RLOO trainers)
     verl     input, output, score, step, and gts (the right answer) and acc in most versions (`trainer.rollout_data_dir`)
 
@@ -20,12 +21,12 @@ Format = Literal["spkit", "trl", "verl"]
 Role = Literal["solver", "proposer"]
 ROLES: dict[str, Role] = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
 COLUMNS = "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; spkit's prompt, completion, reward, step"
-_KNOWN = {"step", "prompt", "prompt_id", "completion", "advantage", "role", "gold", "correct", "entropy", "depth", "valid"}
+_KNOWN = {"step", "prompt", "prompt_id", "completion", "advantage", "role", "gold", "correct", "entropy", "depth", "valid", "fault", "kind"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One completion. `reward` is as logged; `correct` is what an exact check says, None if nobody looked; `entropy` in nats a token."""
+    """One completion. `reward` is as logged, 0 for a proposal without one; `correct` is what an exact check says, None if nobody looked; `entropy` in nats a token."""
 
     step: int
     prompt: str
@@ -37,6 +38,7 @@ class Row:
     entropy: float | None = None
     depth: float | None = None
     valid: bool | None = None
+    fault: str | None = None
 
 
 def format_of(place: str, raw: Mapping[str, Any]) -> Format:
@@ -72,15 +74,18 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
     other = format_of(place, raw)
     if other != form:
         raise SpkitError(f"{place} is a row of {other}'s and the rows before it are {form}'s: give a file of one trainer at a time")
-    values = [_reward(place, name, raw, form) for name in rewards]
-    if all(value is None for value in values):
+    role = raw.get("role") or "solver"
+    if role not in ROLES:
+        raise SpkitError(f"{place} has the role {role!r}: it must be solver or proposer")
+    unpaid = form == "trl" or ROLES[role] == "proposer"
+    values = [_reward(place, name, raw, unpaid) for name in rewards]
+    if form == "trl" and all(value is None for value in values):
         return None
     prompt, completion = ("input", "output") if form == "verl" else ("prompt" if "prompt" in raw else "prompt_id", "completion")
     gold = raw.get("gts") if form == "verl" else raw.get("gold")
     correct = raw.get("acc") if form == "verl" else raw.get("correct")
-    role = raw.get("role") or "solver"
-    if role not in ROLES:
-        raise SpkitError(f"{place} has the role {role!r}: it must be solver or proposer")
+    fault = raw.get("fault")
+    valid = _flag(place, "valid", raw.get("valid"))
     return Row(
         _step(place, raw["step"]),
         text_of(raw[prompt]),
@@ -91,7 +96,8 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
         _flag(place, "correct", correct),
         _optional(place, "entropy", raw.get("entropy")),
         _optional(place, "depth", raw.get("depth")),
-        _flag(place, "valid", raw.get("valid")),
+        fault is None if valid is None and "fault" in raw else valid,
+        None if fault is None else str(fault),
     )
 
 
@@ -111,9 +117,9 @@ def _complete(place: str, raw: Mapping[str, Any], form: Format, needed: Sequence
     return form
 
 
-def _reward(place: str, name: str, raw: Mapping[str, Any], form: Format) -> float | None:
+def _reward(place: str, name: str, raw: Mapping[str, Any], may_miss: bool) -> float | None:
     value = raw.get(name)
-    if form == "trl" and (value is None or (isinstance(value, float) and math.isnan(value))):
+    if may_miss and (value is None or (isinstance(value, float) and math.isnan(value))):
         return None
     return _number(place, name, value)
 
