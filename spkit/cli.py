@@ -74,6 +74,8 @@ def diagnose(
     from .plots import save
 
     checked = read_audit(audit) if audit else None
+    if reward and (path / "metrics.jsonl").is_file():
+        raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
     if (path / "config.json").is_file() and (path / "metrics.jsonl").is_file():
         diagnosis = judge(read_run(path, checked))
     else:

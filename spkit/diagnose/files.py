@@ -64,7 +64,7 @@ def log_files(path: Path) -> list[Path]:
             chosen = [file for file in found if file.name.endswith(ending)]
             if chosen:
                 return sorted(chosen, key=_number_in_name)
-    raise SpkitError(f"{path} is neither a run of spkit (no config.json) nor a folder of logs (no {', '.join(ENDINGS)} in it)")
+    raise SpkitError(f"{path} is neither a run of spkit (no config.json with metrics.jsonl) nor a folder of logs (no .parquet or .jsonl in it)")
 
 
 def _number_in_name(path: Path) -> tuple[list[int], str]:
