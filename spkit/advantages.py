@@ -9,6 +9,7 @@ All are constants to the gradient: pure functions of rewards. Where every reward
 and not a rounding error divided by a small number.
 """
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 
 import torch
@@ -60,9 +61,7 @@ def reinforce_pp(rewards: Tensor, lengths: Tensor | None = None, epsilon: float 
     Raises SpkitError if there is no reward, one is not finite, or a length is below 1.
     """
     _check_rows(rewards)
-    weights = torch.ones_like(rewards) if lengths is None else lengths.to(rewards)
-    if weights.shape != rewards.shape or not (weights >= 1).all():
-        raise SpkitError("lengths must be one number of tokens a reward, each 1 or more")
+    weights = _weights(rewards, lengths)
     if rewards.max() == rewards.min():
         return torch.zeros_like(rewards)
     count = weights.sum()
@@ -80,10 +79,10 @@ def trr_pp(rewards: Tensor, cells: Sequence[Hashable], lengths: Tensor | None = 
     _check_rows(rewards)
     if len(cells) != len(rewards):
         raise SpkitError(f"{len(cells)} cells for {len(rewards)} rewards: give one (task, role) a reward")
-    result = torch.zeros_like(rewards)
+    result, weights = torch.zeros_like(rewards), _weights(rewards, lengths)
     for cell in dict.fromkeys(cells):
         rows = torch.tensor([row for row, own in enumerate(cells) if own == cell], device=rewards.device)
-        result[rows] = reinforce_pp(rewards[rows], None if lengths is None else lengths[rows], epsilon)
+        result[rows] = reinforce_pp(rewards[rows], weights[rows], epsilon)
     return result
 
 
@@ -95,7 +94,7 @@ def rae(
     `rewards` and the advantages are (rows,). A row is compared with the baseline as it stands, which then moves:
     b <- decay * b + (1 - decay) * reward. `baselines` holds those of earlier batches, a new role starts from 0; the ones to go on with are
     handed back, plain numbers that a record can keep. Raises SpkitError for no rewards, ones that are not finite, a number of roles that is
-    not that of rewards, or a decay outside [0, 1].
+    not that of rewards, a baseline that is not finite, or a decay outside [0, 1].
     """
     _check_rows(rewards)
     if len(roles) != len(rewards):
@@ -103,6 +102,9 @@ def rae(
     if not 0 <= decay <= 1:
         raise SpkitError(f"decay must be between 0 and 1, not {decay}")
     current, result = dict(baselines or {}), []
+    bad = next((role for role, value in current.items() if not math.isfinite(value)), None)
+    if bad is not None:
+        raise SpkitError(f"the baseline of {bad!r} is {current[bad]}: every baseline must be a finite number")
     for reward, role in zip(rewards.tolist(), roles):
         before = current.get(role, 0.0)
         result.append(reward - before)
@@ -130,6 +132,13 @@ def useful_groups(rewards: Tensor) -> float:
 
 def _varied(rewards: Tensor) -> Tensor:
     return rewards.amax(1, keepdim=True) > rewards.amin(1, keepdim=True)
+
+
+def _weights(rewards: Tensor, lengths: Tensor | None) -> Tensor:
+    weights = torch.ones_like(rewards) if lengths is None else lengths.to(rewards)
+    if weights.shape != rewards.shape or not (weights.isfinite() & (weights >= 1)).all():
+        raise SpkitError("lengths must be one number of tokens a reward, each 1 or more")
+    return weights
 
 
 def _check_groups(rewards: Tensor) -> None:

@@ -222,6 +222,48 @@ def run_spin(
     _run("spin", lambda *arguments: spin(*arguments, references=own), config, task, model, out, as_json)
 
 
+@runs_app.command("absolute-zero")
+def run_absolute_zero(
+    task: TaskName = "expressions",
+    model: Model = "",
+    iterations: Iterations = 60,
+    seed: Seed = 0,
+    out: Out = None,
+    kinds: Annotated[str, typer.Option(help="Kinds of problems, with commas: deduction, abduction, induction.")] = "deduction,abduction,induction",
+    tasks: Annotated[int, typer.Option(help="Problems of each kind an iteration.")] = 16,
+    k: Annotated[int, typer.Option(help="Attempts at each problem.")] = 8,
+    references: Annotated[int, typer.Option(help="Earlier problems shown to the proposer.")] = 3,
+    seed_rounds: Annotated[int, typer.Option(help="Rounds of proposals by the base that fill the buffers at the start.")] = 4,
+    proposer: Annotated[
+        str, typer.Option(help="Who proposes: the `learned` policy; or a control: the `frozen` base, `uniform` random programs, a `static` set.")
+    ] = "learned",
+    pay: Annotated[str, typer.Option(help="The proposer's: 1-r, 1-2|r-1/2|, min(r,1-r)-dup, 0<r<1, variance, hardness, constant.")] = "1-r",
+    extremes: Annotated[str, typer.Option(help="Reward where r is 0 or 1: 0 as in the `paper`, or -0.5 as in its `code`.")] = "paper",
+    gate: Annotated[str, typer.Option(help="`strict`: only valid problems are solved. `off`: invalid text too.")] = "strict",
+    leak: Annotated[float, typer.Option(help="How often the strict gate lets invalid text through.")] = 0.0,
+    reward: Annotated[
+        str, typer.Option(help="The solver's: `grounded` in the evaluator, `vote_share` (agreement), or dealt out at `random` (the control).")
+    ] = "grounded",
+    flip_rate: Annotated[float, typer.Option(help="How often the evaluator's word is turned round.")] = 0.0,
+    lenient: Annotated[bool, typer.Option("--lenient", help="One right answer among several counts as right.")] = False,
+    advantage: Annotated[str, typer.Option(help="trr_pp (per kind and role), global, grpo, rloo, or rae.")] = "trr_pp",
+    kl_coef: Annotated[float, typer.Option(help="Weight of the distance to the base.")] = 0.0,
+    entropy_coef: Annotated[float, typer.Option(help="Weight of the entropy bonus.")] = 0.0,
+    epochs: Annotated[int, typer.Option(help="Passes over the rollouts of an iteration.")] = 1,
+    minibatches: Annotated[int, typer.Option(help="Optimizer steps of a pass.")] = 3,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate, constant.")] = 3e-4,
+    measure_every: Annotated[int, typer.Option(help="Iterations between two looks at the test set.")] = 10,
+    test_per_difficulty: Tests = 20,
+    test_samples: Annotated[int, typer.Option(help="Samples of each test problem, for pass@k.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Absolute Zero: propose problems, solve them, and learn both roles from how often they are solved."""
+    from .loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
+
+    config = _config(AbsoluteZeroConfig, locals(), kinds=tuple(kind.strip() for kind in kinds.split(",")))
+    _run("absolute-zero", absolute_zero, config, task, model, out, as_json)
+
+
 @contextmanager
 def interruptible(folder: Path) -> Iterator[None]:
     """On Ctrl+C, say where the finished part is and exit."""

@@ -49,16 +49,21 @@ Records = Sequence[dict[str, Any]]
 
 
 def accuracy_by_difficulty(axes: Axes, runs: Sequence[Records], unit: str) -> None:
-    """One line a difficulty: mean over `runs` (records of several seeds), the band from the lowest to the highest seed."""
+    """One line a difficulty: mean over `runs` (records of several seeds), the band from the lowest to the highest seed.
+
+    Iterations without a look at the test set are left out; runs are taken to have looked in the same ones.
+    """
     lengths = list(runs[0][0]["accuracy_by_difficulty"])
     colors = mpl.colormaps[SEQUENTIAL](np.linspace(0.0, 0.85, len(lengths)))
+    runs = [[record for record in records if "accuracy_by_difficulty" in record] for records in runs]
     shared = min(len(records) for records in runs)
+    x = [record["iteration"] for record in runs[0][:shared]]
     for length, color, marker in zip(lengths, colors, "osD^vP*X<>"):
         values = 100 * np.array([[record["accuracy_by_difficulty"][length] for record in records[:shared]] for records in runs])
-        axes.plot(values.mean(0), color=color, marker=marker, markersize=4, label=f"{length} {unit}")
+        axes.plot(x, values.mean(0), color=color, marker=marker, markersize=4, label=f"{length} {unit}")
         if len(runs) > 1:
-            axes.fill_between(range(shared), values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
-    axes.set(xlabel="iteration (0 = the base)", ylim=(-3, 103), xlim=(-0.2, max(shared - 1, 1) + 0.2))
+            axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
+    axes.set(xlabel="iteration (0 = the base)", ylim=(-3, 103), xlim=(-0.2, max(x[-1], 1) + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

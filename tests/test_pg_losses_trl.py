@@ -25,15 +25,28 @@ def others() -> tuple[torch.Tensor, torch.Tensor]:
         return now + 0.4 * torch.randn(now.shape, generator=torch.Generator().manual_seed(0)), token_logprobs(tiny_model(1).eval())[0]
 
 
-def theirs(folder: str, **settings) -> tuple[torch.Tensor, torch.Tensor]:
+def theirs(folder: str, beta: float, **settings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss and gradients by their `compute_loss`, with k3 as GRPO's paper has it: theirs is multiplied by the ratio unless told not to.
+
+    `beta` is set late: given to the trainer, it would look for a reference on the hub.
+    """
     trl = pytest.importorskip("trl")
     rows = pytest.importorskip("datasets").Dataset.from_list([{"prompt": "1+1="}] * 4)
     config = trl.GRPOConfig(
-        folder, report_to=[], use_cpu=True, bf16=False, num_generations=2, per_device_train_batch_size=4, max_completion_length=LENGTH, **settings
+        folder,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        num_generations=2,
+        per_device_train_batch_size=4,
+        max_completion_length=LENGTH,
+        use_bias_correction_kl=False,
+        **settings,
     )
     trainer = trl.GRPOTrainer(
         tiny_model(0), lambda completions, **_: [0.0] * len(completions), config, rows, processing_class=load_policy("addition").tokenizer
     )
+    trainer.beta = beta
     old, reference = others()
     mask = completion_mask()[:, PROMPT:]
     batch = {
@@ -55,20 +68,20 @@ def ours(settings: PgLoss) -> tuple[torch.Tensor, torch.Tensor, dict[str, float]
     model = tiny_model(0).eval()
     now, entropy = token_logprobs(model)
     old, reference = others()
-    loss, numbers = pg_loss(
-        now, old, ADVANTAGES, completion_mask()[:, PROMPT:], settings, reference_logprobs=reference, entropy=entropy
-    )
+    loss, numbers = pg_loss(now, old, ADVANTAGES, completion_mask()[:, PROMPT:], settings, reference_logprobs=reference, entropy=entropy)
     return loss.detach(), gradients(model, loss), numbers
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize(("aggregation", "loss_type"), [("sequence", "grpo"), ("token", "dapo"), ("token", "bnpo"), ("constant", "dr_grpo")])
+@pytest.mark.parametrize(
+    ("aggregation", "loss_type"), [("sequence", "grpo"), ("token", "dapo"), ("token", "bnpo"), ("constant", "dr_grpo")]
+)
 @pytest.mark.parametrize(("high", "kl_coef", "entropy_coef"), [(0.2, 0.0, 0.0), (0.28, 0.3, 0.0), (0.28, 0.0, 0.2)])
 def test_value_and_gradient_are_those_of_trl(aggregation, loss_type, high, kl_coef, entropy_coef, tmp_path):
     settings = PgLoss(0.2, high, aggregation, LENGTH, "k3", kl_coef, entropy_coef)
     value, slope, numbers = ours(settings)
     options = {"entropy_coef": entropy_coef} if entropy_coef else {}
-    their_value, their_slope = theirs(str(tmp_path), loss_type=loss_type, epsilon=0.2, epsilon_high=high, beta=kl_coef, **options)
+    their_value, their_slope = theirs(str(tmp_path), kl_coef, loss_type=loss_type, epsilon=0.2, epsilon_high=high, **options)
     assert slope.norm() > 0.01 and 0 < numbers["clip_share"] < 1
     assert value.item() == pytest.approx(their_value.item(), rel=1e-5, abs=1e-6)
     assert apart(slope, their_slope) < 1e-5
@@ -87,7 +100,13 @@ def test_advantages_are_those_trl_computes(advantage, scale, tmp_path, monkeypat
         return seen[-1]
 
     config = trl.GRPOConfig(
-        str(tmp_path), report_to=[], use_cpu=True, bf16=False, num_generations=4, per_device_train_batch_size=8, max_completion_length=8,
+        str(tmp_path),
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        num_generations=4,
+        per_device_train_batch_size=8,
+        max_completion_length=8,
         scale_rewards=scale,
     )
     base = load_policy("addition")

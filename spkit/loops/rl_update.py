@@ -4,6 +4,10 @@ The rollouts are split into minibatches once, at random. Their log-probabilities
 the batches that are trained on, so every ratio is exactly 1 before the first update. Each minibatch is one optimizer step, computed in
 parts of rows of like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
 
+A rollout whose advantage is 0 has no gradient, unless a distance to a reference or an entropy is part of the loss. It counts in the average
+and is not computed: where half of the groups are all right or all wrong, that is half of the work. A minibatch of such rollouts alone is no
+step, so where no reward differs nothing moves, and the optimizer's momentum does not either.
+
 The optimizer goes on from one iteration to the next, as its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
 """
 
@@ -49,7 +53,7 @@ class Part(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """What one optimizer step learns from."""
+    """What one optimizer step learns from: the parts that are computed, and the size of the whole that is averaged over."""
 
     parts: list[Part]
     size: Size
@@ -58,15 +62,20 @@ class Minibatch(NamedTuple):
 def minibatches(
     policy: Policy, rollouts: Sequence[Rollout], update: PgUpdate, generator: torch.Generator, reference: Policy | None = None
 ) -> list[Minibatch]:
-    """The rollouts in minibatches of equal size (up to one row), scored by the policy that sampled them and by a reference if there is one."""
+    """The rollouts in minibatches of equal size (up to one row), scored by the policy that sampled them and by a reference if there is one.
+
+    Raises SpkitError if there is no rollout.
+    """
     if not rollouts:
         raise SpkitError("there is no rollout to learn from")
     order = torch.randperm(len(rollouts), generator=generator)
+    counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef  # noqa: E731
     result = []
     for chunk in order.tensor_split(-(-len(rollouts) // update.batch_size)):
-        rows = sorted((rollouts[i] for i in chunk.tolist()), key=lambda row: len(row.example.prompt) + len(row.example.completion))
-        starts = range(0, len(rows), update.rows_at_once)
-        parts = [_part(policy, rows[start : start + update.rows_at_once], reference) for start in starts]
+        rows = [rollouts[i] for i in chunk.tolist()]
+        moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
+        starts = range(0, len(moving), update.rows_at_once)
+        parts = [_part(policy, moving[start : start + update.rows_at_once], reference) for start in starts]
         result.append(Minibatch(parts, Size(len(rows), sum(len(row.example.completion) for row in rows))))
     return result
 
@@ -89,14 +98,18 @@ def learn(
 ) -> dict[str, float]:
     """Train the policy in place: every minibatch once a pass, in random order. Returns plain numbers.
 
-    `steps`; the means over steps of `loss`, `clip_share`, `entropy`, `grad_norm` (before it is clipped), and `kl` if there is a reference;
-    `ratio_max` over all steps; and `ratio_first`, the largest at the first step, which must be 1.
+    `steps`, and if there was one: means over steps of `loss` and `grad_norm` (before it is clipped); means over steps of means over the
+    computed tokens of `clip_share`, `entropy`, and `kl` if there is a reference; `ratio_max` over all steps; and `ratio_first`, the largest
+    at the first step, which must be 1.
     """
     rows = []
     for _ in range(update.epochs):
         for index in torch.randperm(len(batches), generator=generator).tolist():
-            rows.append(_step(policy, optimizer, batches[index], update))
+            if batches[index].parts:
+                rows.append(_step(policy, optimizer, batches[index], update))
             on_step(1)
+    if not rows:
+        return {"steps": 0}
     means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0] if name != "ratio_max"}
     return {"steps": len(rows), "ratio_first": rows[0]["ratio_max"], "ratio_max": max(row["ratio_max"] for row in rows), **means}
 
@@ -104,10 +117,11 @@ def learn(
 def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate) -> dict[str, float]:
     optimizer.zero_grad(set_to_none=True)
     total: dict[str, float] = {"loss": 0.0}
-    for part in batch.parts:
+    tokens = [sum(len(example.completion) for example in part.examples) for part in batch.parts]
+    for part, own in zip(batch.parts, tokens):
         loss, numbers = loss_of(policy, part, batch.size, update.loss)
         loss.backward()
-        share = sum(len(example.completion) for example in part.examples) / batch.size.tokens
+        share = own / sum(tokens)
         total["loss"] += loss.item()
         for name, value in numbers.items():
             total[name] = max(total.get(name, value), value) if name == "ratio_max" else total.get(name, 0.0) + share * value

@@ -216,7 +216,7 @@ def at_least(config: Any, low: float, *names: str) -> None:
     """Raise SpkitError naming the first of these settings that is below `low`."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < low:
+        if value is not None and not value >= low:
             raise SpkitError(f"{name} must be {low:g} or more, not {value}")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from ..metrics import by_difficulty, solve
 from ..seeds import generator
 from ..tasks import Expressions, test_set
-from ..tasks.expression_language import MAX_PROGRAM, depth, evaluate, parse
+from ..tasks.expression_language import BASE, MAX_PROGRAM, Input, depth, evaluate, parse
 from ..tasks.expression_proposals import Proposal, Triplet, inputs_text, proposal, proposal_text, proposer_prompt, read_inputs
 from ..tasks.expressions import KINDS, PAIRS, ExpressionProblem
 from .policy import Policy
 
-REFERENCES = (0, 0, 0, 1, 1, 2, 3, 6)  # how many triplets a prompt that was read shows: one of these
+REFERENCES = (0, 0, 1, 1, 2, 3)  # how many triplets a prompt that was read shows: one of these; three of the longest fit the context
 ASKED_SHARE = 0.5  # and names a depth so often
 PROPOSALS = 300  # of each kind in the card
 
@@ -30,10 +30,16 @@ def role_text(roles: dict[str, dict[int, float]], rng: random.Random, stream: in
 def _proposed(problem: ExpressionProblem, rng: random.Random) -> tuple[str, str]:
     """What a proposer writes to set this problem. The references are unrelated to it, and half of the prompts name its depth."""
     if problem.kind == "induction":
-        return proposer_prompt("induction", program=problem.program), inputs_text(problem.inputs)
+        return proposer_prompt("induction", program=problem.program), inputs_text(_spread(rng))
     levels = problem.difficulty if rng.random() < ASKED_SHARE else None
     references = [_reference(rng) for _ in range(rng.choice(REFERENCES))]
     return proposer_prompt(problem.kind, levels=levels, references=references), proposal_text(_triplet(problem))
+
+
+def _spread(rng: random.Random) -> list[Input]:
+    """PAIRS inputs, all different and the first of them no less spread than the rest: x goes up by 3, modulo BASE, and y is random."""
+    start = rng.randrange(BASE)
+    return [((start + 3 * step) % BASE, rng.randrange(BASE)) for step in range(PAIRS)]
 
 
 def _triplet(problem: ExpressionProblem) -> Triplet:

@@ -6,14 +6,16 @@ from collections import Counter
 
 import pytest
 
+from spkit.metrics import by_difficulty, solve
 from spkit.policy import load_policy, shipped_models
-from spkit.policy.expression_base import PROPOSALS, measured_roles, role_text
+from spkit.policy.expression_base import REFERENCES, role_text
 from spkit.policy.pretrain import RECIPES, reading
 from spkit.policy.tiny import char_tokenizer
+from spkit.seeds import generator
 from spkit.tasks import Expressions, load_task, test_set
-from spkit.tasks.expression_language import fingerprint, parse, split_of
-from spkit.tasks.expression_proposals import proposal, read_inputs
-from spkit.tasks.expressions import KINDS
+from spkit.tasks.expression_language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of
+from spkit.tasks.expression_proposals import Triplet, inputs_text, proposal, proposal_text, proposer_prompt, read_inputs
+from spkit.tasks.expressions import KINDS, PAIRS
 
 RECIPE = RECIPES["expressions"]
 READ = [reading(RECIPE, load_task("expressions"), 0, index) for index in range(4000)]
@@ -59,14 +61,53 @@ def test_texts_repeat_and_fit_the_model():
     assert role_text(RECIPE.roles, random.Random(5), -1, 7) == role_text(RECIPE.roles, random.Random(5), -1, 7)
 
 
-def test_the_shipped_base_plays_both_roles_as_its_card_says():
-    card = json.loads((shipped_models()["expressions"] / "card.json").read_text())
-    measured = measured_roles(load_policy("expressions"))
-    for kind in KINDS:
-        for how, by_depth in card["solver"][kind].items():
-            assert measured["solver"][kind][how] == pytest.approx(by_depth, abs=0.05)
-    for kind in KINDS[:2]:
-        assert measured["proposer"][kind]["valid"] == pytest.approx(card["proposer"][kind]["valid"], abs=10 / PROPOSALS)
-    greedy = card["solver"]["deduction"]["greedy"]
-    assert min(greedy["1"], greedy["2"]) > 0.8 and max(greedy["3"], greedy["4"], greedy["5"]) < 0.4
-    assert all(card["proposer"][kind]["valid"] > 0.8 for kind in KINDS[:2])
+def test_the_longest_texts_of_both_roles_fit_the_model():
+    reference = Triplet("y" * MAX_PROGRAM, (9, 9), 9)
+    proposer = proposer_prompt("deduction", levels=MAX_DEPTH, references=[reference] * max(REFERENCES)) + proposal_text(reference)
+    given = proposer_prompt("induction", program=reference.program) + inputs_text([(9, 9)] * PAIRS)
+    solvers = [
+        len(f"ded {reference.program} 9,9>") + Expressions(kind).max_completion_chars(levels)
+        for kind in KINDS
+        for levels in range(1, MAX_DEPTH + 1)
+    ]
+    assert max(len(proposer), len(given), *solvers) < RECIPE.context
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_policy("expressions"), json.loads((shipped_models()["expressions"] / "card.json").read_text())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_shipped_base_solves_as_its_card_says(shipped, kind):
+    policy, card = shipped
+    tests = test_set(Expressions(kind), 100, (1, 2, 3))
+    measured = by_difficulty(tests, [verdict.correct for verdict in solve(policy, Expressions(kind), tests)[1]])
+    stated = card["solver"][kind]["greedy"]
+    assert measured == pytest.approx({level: stated[level] for level in measured}, abs=0.05)
+
+
+def test_the_shipped_base_does_short_programs_and_rarely_deeper_ones(shipped):
+    solver = shipped[1]["solver"]
+    greedy = solver["deduction"]["greedy"]
+    assert min(greedy["1"], greedy["2"]) > 0.75 and max(greedy["3"], greedy["4"], greedy["5"]) < 0.45
+    assert solver["abduction"]["greedy"]["1"] > 0.2, "twice what a random input gives"
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_the_shipped_base_proposes_as_its_card_says(shipped, kind):
+    policy, card = shipped
+    texts = policy.sample([proposer_prompt(kind)], 200, max_new_tokens=MAX_PROGRAM + 5, generator=generator(7, 0, "test")).texts
+    made = [proposal(text) for text in texts]
+    valid = sum(one.valid for one in made) / len(made)
+    assert valid > 0.8 and valid == pytest.approx(card["proposer"][kind]["valid"], abs=0.1)
+    assert len({one.triplet for one in made if one.valid}) > 0.8 * valid * len(made)
+
+
+def test_the_shipped_base_proposes_inputs(shipped):
+    policy, card = shipped
+    texts = policy.sample(
+        [proposer_prompt("induction", program="x+(y*3)")], 100, max_new_tokens=4 * PAIRS, generator=generator(7, 0, "test")
+    ).texts
+    valid = sum(read_inputs(text) is not None for text in texts) / len(texts)
+    assert valid == pytest.approx(card["proposer"]["induction"]["valid"], abs=0.15)
