@@ -160,16 +160,16 @@ class Totals:
         """Close what is open. Raises SpkitError if no problem has two samples in one step, which leaves nothing to compare."""
         while self.under_way:
             self._close(self.under_way.popitem(last=False)[1])
-        solving = any(step.sums["rows"] for step in self.closed)
-        if not solving or not any(step.groups for step in self.closed):
-            raise SpkitError(f"{source}: no problem has two samples in one step, so there is nothing to compare: log every sample of a group")
+        repeated = {number for number, count in Counter(step.number for step in self.closed).items() if count > 1}
+        if not any(step.groups for step in self.closed):
+            why = "its steps are out of order: sort the rows by step" if repeated else "log every sample of a group"
+            raise SpkitError(f"{source}: no problem has two samples in one step, so there is nothing to compare: {why}")
         low, high = scale(self.low, self.high)
         middle = (low + high) / 2
         notes, warnings = list(notes), list(warnings)
         if self.low == self.high:
             warnings.append(f"every reward is {self.low:g}: read as {'right' if self.low > 0 else 'wrong'}, since it is {'' if self.low > 0 else 'not '}above 0")
             middle = 0.0
-        repeated = {number for number, count in Counter(step.number for step in self.closed).items() if count > 1}
         if repeated | self.late:
             warnings.append(f"steps {_some(repeated | self.late)} are too large or out of order, and were read as several: their groups may be split")
         notes.append(f"rewards from {self.low:g} to {self.high:g} are read as 0 at {low:g} and 1 at {high:g}; above {middle:g} is right")
