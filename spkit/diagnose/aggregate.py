@@ -188,6 +188,7 @@ class Totals:
             checked,
             None if self.audit is None else self.audit.checked(middle),
             self_play=any(step.sums["proposals"] for step in self.closed),
+            accuracy_was_read=self.by_gold,
             length_pays=covariance / math.sqrt(length * reward) if length > 0 and reward > 0 else None,
             notes=tuple(notes),
             warnings=tuple(warnings + ([] if self.audit is None else self.audit.warnings())),

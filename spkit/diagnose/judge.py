@@ -81,8 +81,11 @@ def diagnose(evidence: Evidence, limits: Limits = Limits()) -> Diagnosis:
 
 def hacking(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
     """Reward rises and what it stands for does not."""
-    if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy) or early.accuracy < early.solve_rate / 2:
+    if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy):
         return None
+    best = max(_windows(evidence.steps, limits), key=lambda step: step.accuracy or 0.0)
+    if evidence.accuracy_was_read and best.accuracy < best.solve_rate / 2:
+        return None  # answers that are never found in the texts are no sign of anything
     gain, real = late.solve_rate - early.solve_rate, late.accuracy - early.accuracy
     noise = Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
     if gain < limits.change or real > gain / 2 or gain - real < max(limits.change, noise):
@@ -140,7 +143,8 @@ def divergence(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     before, now = getattr(best, name), getattr(late, name)
     if before is None or now is None or now > limits.lost * before:
         return None
-    if wilson(before * best.groups, best.groups)[0] <= wilson(now * late.groups, late.groups)[1]:
+    solved = [(getattr(s, name) if evidence.self_play or s.useful is None else s.useful + s.all_right) * s.groups for s in (best, late)]
+    if wilson(solved[0], best.groups)[0] <= wilson(solved[1], late.groups)[1]:
         return None
     figures = {**_pairs(best, late, name, "held_out", "entropy", "kl", "length"), "best_step": best.step}
     text = f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step {best.step} and is {now:.2f} at the end"

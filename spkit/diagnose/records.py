@@ -11,7 +11,7 @@ from .aggregate import Totals
 from .audit import Audit
 from .files import raw_rows
 from .rows import row_of
-from .steps import Evidence, Step
+from .steps import Checked, Evidence, Step
 
 CHECKED = ("gold", "noisy", "majority", "grounded", "vote_share")  # rewards that stand for a right answer, and for nothing else
 
@@ -30,7 +30,8 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
     if rollouts is not None:
         known = {step.step: step for step in steps}
         merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
-        return replace(rollouts, steps=merged, reward_gap=gap_of(records, config))
+        checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked  # a share of votes is no verdict
+        return replace(rollouts, steps=merged, checked=checked, reward_gap=gap_of(records, config))
     if audit is not None:
         raise SpkitError(f"{folder} keeps no rollouts to find the audited samples in: give the log that they come from")
     if all(step.useful is None for step in steps):
@@ -52,7 +53,6 @@ def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
     if rate is not None and useful is not None:
         right = max(0.0, rate - useful * (k - 1) / k)
         wrong = max(0.0, 1 - rate - useful * (k - 1) / k)
-    made = _first(record, "proposals", "proposed") or (config.get("proposals", 0) or config.get("problems", 0) if "valid" in record else 0)
     return Step(
         record["iteration"],
         _groups(record, config),
@@ -65,7 +65,7 @@ def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
         length=record.get("solver_length"),
         kl=record.get("kl_to_base"),
         held_out=_first(record, "test_sampled_accuracy", "accuracy"),
-        proposals=made if isinstance(made, int) else 0,
+        proposals=_groups(record, config) if "valid" in record else 0,
         valid=record.get("valid"),
         duplicates=record.get("duplicates"),
         depth=record.get("proposed_depth"),
@@ -99,15 +99,16 @@ def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidenc
 
 
 def _merged(rollouts: Step, record: Step) -> Step:
-    """The rollouts of a step, with what only its record says."""
-    mine = {name: getattr(record, name) for name in ("entropy", "kl", "held_out", "proposal_entropy") if getattr(record, name) is not None}
-    made = {name: getattr(record, name) for name in ("valid", "duplicates", "depth") if getattr(record, name) is not None}
-    return replace(rollouts, **mine, **(made if rollouts.proposals else {}))
+    """The rollouts of a step, with what its record knows better: rewards of a wrong answer may differ by more than right and wrong."""
+    names = ("entropy", "kl", "held_out", "proposal_entropy", "valid", "duplicates", "depth", "useful", "solve_rate", "accuracy")
+    known = {name: value for name in names if (value := getattr(record, name)) is not None}
+    wrong = None if record.useful is None or rollouts.all_right is None else max(0.0, 1 - record.useful - rollouts.all_right)
+    return replace(rollouts, **known, all_wrong=wrong)
 
 
 def _groups(record: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    count = record.get("problems", config.get("problems", 0))
-    return count if isinstance(count, int) else 0
+    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as are asked for, which is also the number of proposals."""
+    return record["problems"] if "problems" in record else config.get("tasks", 0) * len(config.get("kinds", ()))
 
 
 def _first(values: Mapping[str, Any], *names: str) -> Any:

@@ -106,6 +106,7 @@ class Evidence:
     audit: Checked | None = None
     reward_gap: float | None = None
     self_play: bool = False
+    accuracy_was_read: bool = False  # off the texts, by their gold answers
     length_unit: str = "characters"
     length_pays: float | None = None
     notes: tuple[str, ...] = ()
