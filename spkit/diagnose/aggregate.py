@@ -168,10 +168,14 @@ class Totals:
         middle = (low + high) / 2
         notes, warnings = list(notes), list(warnings)
         if self.low == self.high:
-            warnings.append(f"every reward is {self.low:g}: read as {'right' if self.low > 0 else 'wrong'}, since it is {'' if self.low > 0 else 'not '}above 0")
+            warnings.append(
+                f"every reward is {self.low:g}: read as {'right' if self.low > 0 else 'wrong'}, since it is {'' if self.low > 0 else 'not '}above 0"
+            )
             middle = 0.0
         if repeated | self.late:
-            warnings.append(f"steps {_some(repeated | self.late)} are too large or out of order, and were read as several: their groups may be split")
+            warnings.append(
+                f"steps {_some(repeated | self.late)} are too large or out of order, and were read as several: their groups may be split"
+            )
         notes.append(f"rewards from {self.low:g} to {self.high:g} are read as 0 at {low:g} and 1 at {high:g}; above {middle:g} is right")
         if self.by_gold:
             notes.append("accuracy: the final answer, as far as it can be read, is the gold one")

@@ -36,7 +36,9 @@ class Audit:
         """Verdicts, accepted above `middle`, beside the truth. Raises SpkitError if too few of the samples were found."""
         found = [item for items in self.items.values() for item in items if item.reward is not None]
         if len(found) < FEWEST:
-            raise SpkitError(f"{self.path}: only {len(found)} of its samples are in the log, and {FEWEST} are needed: audit rows of this very log")
+            raise SpkitError(
+                f"{self.path}: only {len(found)} of its samples are in the log, and {FEWEST} are needed: audit rows of this very log"
+            )
         result = Checked()
         for item in found:
             result.counts[item.reward > middle, item.right] += 1
@@ -62,4 +64,3 @@ def read_audit(path: Path) -> Audit:
     if not items:
         raise SpkitError(f"{path} has no audited samples")
     return Audit(path, items)
-

@@ -31,7 +31,7 @@ class Log:
         self.form, self.rewards, self.unjudged = None, (), 0
 
     def __iter__(self) -> Iterator[Row]:
-        """Raises SpkitError for a row that is damaged, misses a column or comes from another trainer than the rows before it, and for none at all."""
+        """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row at all."""
         count = 0
         for file in self.files:
             for place, raw in raw_rows(file, self.warnings, last=file == self.files[-1]):
@@ -64,7 +64,9 @@ def log_files(path: Path) -> list[Path]:
             chosen = [file for file in found if file.name.endswith(ending)]
             if chosen:
                 return sorted(chosen, key=_number_in_name)
-    raise SpkitError(f"{path} is neither a run of spkit (no config.json with metrics.jsonl) nor a folder of logs (no .parquet or .jsonl in it)")
+    raise SpkitError(
+        f"{path} is neither a run of spkit (no config.json with metrics.jsonl) nor a folder of logs (no .parquet or .jsonl in it)"
+    )
 
 
 def _number_in_name(path: Path) -> tuple[list[int], str]:
@@ -137,7 +139,9 @@ def _parquet(path: Path, warnings: list[str], last: bool) -> Iterator[Raw]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        text = "parquet logs are read with pyarrow, which is not installed: pip install 'selfplay-kit[logs]', or write the log as JSON lines"
+        text = (
+            "parquet logs are read with pyarrow, which is not installed: pip install 'selfplay-kit[logs]', or write the log as JSON lines"
+        )
         raise SpkitError(text) from None
     number = 0
     try:

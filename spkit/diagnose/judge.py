@@ -1,7 +1,7 @@
 """Which role holds a run back: from steps to findings.
 
-The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO, arXiv:2503.14476), whether the problems
-are too easy or too hard; a proposer is paid for problems in between (Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play from
+The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO, arXiv:2503.14476), whether the
+problems are too easy or too hard; a proposer is paid for problems in between (Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play from
 breaking down, and the share of votes pulling away from the true accuracy is how a reward without a check shows (arXiv:2605.22217).
 Entropy is spent for reward, and with it what could still be learned (arXiv:2505.22617).
 
@@ -13,36 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .steps import Z, Agreement, Checked, Evidence, Step, pooled, wilson, window
+from .limits import Limits
+from .steps import Agreement, Checked, Evidence, Step, Z, pooled, wilson, window
 
 Role = Literal["solver", "proposer", "verifier"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a sign becomes a finding, and why there."""
-
-    window: float = 0.25  # of the steps are the start, and the end: long enough to average, short enough to see a change
-    fewest: int = 16  # groups in a window: below, the interval of a share is wider than half of all there is
-    nearly_all: float = 0.75  # of the groups alike: three of four samples teach nothing
-    surely: float = 0.5  # and the interval above this: more than half, whatever the draw
-    useless: float = 0.1  # useful groups: ten problems are sampled for one that teaches
-    change: float = 0.1  # of reward beyond accuracy: smaller ones come and go with the problems of a step
-    lost: float = 0.25  # of the best solve rate is left: a curriculum does not fall this far, a broken policy does
-    copies: float = 0.35  # different completions in a group: at most 3 of 8
-    narrowed: float = 0.6  # of the diversity at the start
-    spent: float = 0.25  # of the entropy at the start: the reward's part that entropy can still buy is nearly gone
-    unsolved: float = 0.25  # groups not all right: with fewer, being sure is being right
-    duplicates: float = 0.5  # of the proposals: more old than new
-    invalid: float = 0.5  # of the proposals: more refused than asked
-    shallower: float = 0.7  # of the depth at the start
-    solved: float = 0.8  # solve rate above which shallower problems are an escape and not a help
-    twice: float = 0.02  # flips seen on identical samples, which an exact check never does: room for time-outs
-    same_answer: float = 0.1  # flips seen on equal final answers: a check of the working makes some of these too
-    wrong_verdicts: float = 0.05  # verdicts in either direction, from an audit: GRPO's advantage of a rare right answer is then half noise
-    clusters: int = 20  # of equal samples, before their agreement is judged
-    longer: float = 1.3  # times the length at the start
-    added: float = 0.2  # more completions with something beside the answer
 
 
 @dataclass(frozen=True)
@@ -113,11 +87,19 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Findin
             rates = flip_rates(checked)
             figures[name] = rates
             if any(rate["interval"][0] > limits.wrong_verdicts for rate in (rates["wrong_accepted"], rates["right_refused"])):
-                parts = (f"{label} {_with_interval(rates[key])}" for key, label in (("wrong_accepted", "accepts wrong samples"), ("right_refused", "refuses right ones")))
-                signs.append(f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves {rates['signal']:.2f} of the signal")
+                parts = (
+                    f"{label} {_with_interval(rates[key])}"
+                    for key, label in (("wrong_accepted", "accepts wrong samples"), ("right_refused", "refuses right ones"))
+                )
+                signs.append(
+                    f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves {rates['signal']:.2f} of the signal"
+                )
     twice = flips(evidence.texts, limits)
     same = flips(evidence.answers, limits) if evidence.binary and twice is None else None
-    for name, flip, limit, what in (("identical", twice, limits.twice, "identical samples"), ("same_answer", same, limits.same_answer, "equal final answers")):
+    for name, flip, limit, what in (
+        ("identical", twice, limits.twice, "identical samples"),
+        ("same_answer", same, limits.same_answer, "equal final answers"),
+    ):
         if flip is not None:
             figures[name] = flip
             if flip["interval"][0] > limit:
@@ -125,7 +107,9 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Findin
     if evidence.reward_gap is not None:
         figures["reward_minus_accuracy"] = evidence.reward_gap
         if abs(evidence.reward_gap) > limits.wrong_verdicts:
-            signs.append(f"the mean reward is {evidence.reward_gap:+.2f} beside the exact check's, so at least that share of the verdicts is wrong")
+            signs.append(
+                f"the mean reward is {evidence.reward_gap:+.2f} beside the exact check's, so at least that share of the verdicts is wrong"
+            )
     if not signs:
         return None
     advice = (
@@ -147,7 +131,9 @@ def divergence(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     if wilson(solved[0], best.groups)[0] <= wilson(solved[1], late.groups)[1]:
         return None
     figures = {**_pairs(best, late, name, "held_out", "entropy", "kl", "length"), "best_step": best.step}
-    text = f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step {best.step} and is {now:.2f} at the end"
+    text = (
+        f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step {best.step} and is {now:.2f} at the end"
+    )
     advice = (
         "go back to a checkpoint from before, with a learning rate three to ten times lower",
         "clip the gradient, add a KL term to the base, or take fewer updates a batch",
@@ -166,7 +152,9 @@ def degeneration(evidence: Evidence, early: Step, late: Step, limits: Limits) ->
     what = "depth" if late.depth is not None else "proposal_length"
     shorter = _ratio(getattr(late, what), getattr(early, what))
     if shorter <= limits.shallower and (late.solve_rate or 0.0) >= limits.solved:
-        signs.append(f"the proposals' {what.split('_')[-1]} fell to {shorter:.0%} of what it was, and {late.solve_rate:.0%} of the attempts are right")
+        signs.append(
+            f"the proposals' {what.split('_')[-1]} fell to {shorter:.0%} of what it was, and {late.solve_rate:.0%} of the attempts are right"
+        )
     if not signs:
         return None
     figures = _pairs(early, late, "valid", "duplicates", "depth", "proposal_length", "proposal_entropy", "solve_rate")
@@ -214,7 +202,9 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
 def starvation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
     """Nearly no group teaches anything, and not because it is solved."""
     too_hard = _mostly(late.all_wrong, late.groups, limits.nearly_all, limits)
-    none_useful = late.useful is not None and late.useful <= limits.useless and wilson(late.useful * late.groups, late.groups)[1] <= limits.surely
+    none_useful = (
+        late.useful is not None and late.useful <= limits.useless and wilson(late.useful * late.groups, late.groups)[1] <= limits.surely
+    )
     if not too_hard and not none_useful:
         return None
     text = f"{_share(late.all_wrong, late.groups)} of the groups are all wrong, {late.all_right:.0%} all right, {late.useful:.0%} useful"
@@ -251,7 +241,9 @@ def flips(agreement: Agreement, limits: Limits) -> dict[str, Any] | None:
 
 def _mostly(share: float | None, count: int, limit: float, limits: Limits) -> bool:
     """The share is at least the limit, and its interval above two thirds of it."""
-    return share is not None and count > 0 and share >= limit and wilson(share * count, count)[0] >= limit * limits.surely / limits.nearly_all
+    return (
+        share is not None and count > 0 and share >= limit and wilson(share * count, count)[0] >= limit * limits.surely / limits.nearly_all
+    )
 
 
 def _windows(steps: tuple[Step, ...], limits: Limits) -> list[Step]:
@@ -268,7 +260,10 @@ def _windows(steps: tuple[Step, ...], limits: Limits) -> list[Step]:
 def _unknown(evidence: Evidence, late: Step) -> tuple[str, ...]:
     reasons = {
         "reward hacking": late.accuracy is None and "no exact check of the same samples (a column `correct` or `gold`)",
-        "bias of the verifier": evidence.audit is None and not evidence.checked.counts and evidence.reward_gap is None and "no audited sample (--audit)",
+        "bias of the verifier": evidence.audit is None
+        and not evidence.checked.counts
+        and evidence.reward_gap is None
+        and "no audited sample (--audit)",
         "proposer degeneration": not late.proposals and "no rows of a proposer",
         "entropy": late.entropy is None and "no column `entropy`",
     }

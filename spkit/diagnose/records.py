@@ -19,7 +19,7 @@ CHECKED = ("gold", "noisy", "majority", "grounded", "vote_share")  # rewards tha
 def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
     """Evidence of a run. Raises SpkitError if the folder is no run, has no finished iteration, or its loop samples no groups.
 
-    What the rollouts say, where they are kept, is more than the records can: these then add entropy, test accuracy and distance to the base.
+    Where the rollouts are kept they say more than the records, which then add entropy, test accuracy and distance to the base.
     """
     description, records = load_run(folder)
     if len(records) < 2:
@@ -45,8 +45,8 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
 def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
     """A record of RLVR or Absolute Zero. The shares of groups that agree are what reward and useful groups leave room for, at least.
 
-    A useful group of k samples has at most k - 1 right ones, so all-right groups are at least r - u (k - 1) / k of all, for solve rate r and
-    share u of useful groups; and all-wrong ones the rest.
+    A useful group of k samples has at most k - 1 right ones, so all-right groups are at least r - u (k - 1) / k of all, for solve rate r
+    and share u of useful groups; and all-wrong ones the rest.
     """
     rate, useful, k = _first(record, "solve_rate", "reward"), record.get("useful_groups"), config.get("k", 2)
     right = wrong = None
@@ -107,7 +107,7 @@ def _merged(rollouts: Step, record: Step) -> Step:
 
 
 def _groups(record: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as are asked for, which is also the number of proposals."""
+    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for, as are proposals."""
     return record["problems"] if "problems" in record else config.get("tasks", 0) * len(config.get("kinds", ()))
 
 

@@ -20,7 +20,9 @@ from ..errors import SpkitError
 Format = Literal["spkit", "trl", "verl"]
 Role = Literal["solver", "proposer"]
 ROLES: dict[str, Role] = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
-COLUMNS = "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; spkit's prompt, completion, reward, step"
+COLUMNS = (
+    "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; spkit's prompt, completion, reward, step"
+)
 _KNOWN = {"step", "prompt", "prompt_id", "completion", "advantage", "role", "gold", "correct", "entropy", "depth", "valid", "fault", "kind"}
 
 

@@ -12,9 +12,9 @@ Z = 1.96  # two-sided 95 %
 class Step:
     """One step, or several pooled. Shares in [0, 1]; None is what the log does not say.
 
-    A group is the samples of one problem; `useful` groups have rewards that differ, `all_right` and `all_wrong` ones do not. `solve_rate` is
-    the mean reward on the scale from 0, wrong, to 1, right; `accuracy` what an exact check says of the same samples, `held_out` the accuracy
-    on a test set, `kl` the distance to the base (nats a token).
+    A group is the samples of one problem; `useful` groups have rewards that differ, `all_right` and `all_wrong` ones do not. `solve_rate`
+    is the mean reward on the scale from 0, wrong, to 1, right; `accuracy` what an exact check says of the same samples, `held_out` the
+    accuracy on a test set, `kl` the distance to the base (nats a token).
     `distinct` is the number of different completions in a group over its size, in groups that are not all right; `distinct_2` the same
     of pairs of neighbouring words. Entropies are in nats a token, lengths in characters (of logs) or tokens (of records).
     """

@@ -24,7 +24,11 @@ WORLDS = {  # fault: (base, task, settings)
     "noisy": ("sums", replace(Sums(), difficulties=(3, 4, 5, 6)), {**SUMS, "reward": "noisy", "flip_rate": 0.3}),
     "easy": ("sums", replace(Sums(), difficulties=(2,)), SUMS),
     "hard": ("addition", replace(Addition(), difficulties=(4, 5)), {**SUMS, "iterations": 6}),
-    "majority": ("sums", replace(Sums(), difficulties=(3, 4, 5, 6)), {**SUMS, "iterations": 20, "learning_rate": 1e-3, "reward": "majority"}),
+    "majority": (
+        "sums",
+        replace(Sums(), difficulties=(3, 4, 5, 6)),
+        {**SUMS, "iterations": 20, "learning_rate": 1e-3, "reward": "majority"},
+    ),
     "diverged": ("sums", replace(Sums(), difficulties=(3, 4, 5, 6)), {**SUMS, "learning_rate": 5e-3}),
 }
 SEEDS = (0, 1, 2)

@@ -71,7 +71,9 @@ def test_parquet_of_trl_is_read_like_json_lines(tmp_path):
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", lambda name, *rest: (_ for _ in ()).throw(ImportError) if name == "pyarrow" else real(name, *rest))
+    monkeypatch.setattr(
+        builtins, "__import__", lambda name, *rest: (_ for _ in ()).throw(ImportError) if name == "pyarrow" else real(name, *rest)
+    )
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(SpkitError, match=r"pip install 'selfplay-kit\[logs\]'"):
         read_log(tmp_path / "a.parquet")
@@ -161,7 +163,11 @@ def test_audits_are_matched_and_refused(tmp_path):
     other = write(tmp_path / "other.jsonl", [{"prompt": "x", "completion": str(index), "correct": True} for index in range(50)])
     with pytest.raises(SpkitError, match="only 0 of its samples are in the log, and 10 are needed"):
         read_log(log, audit=read_audit(other))
-    for lines, message in (([], "has no audited samples"), ([{"prompt": "x", "completion": "y"}], "has no correct"), ([{**ROW, "correct": "maybe"}], "has correct = 'maybe'")):
+    for lines, message in (
+        ([], "has no audited samples"),
+        ([{"prompt": "x", "completion": "y"}], "has no correct"),
+        ([{**ROW, "correct": "maybe"}], "has correct = 'maybe'"),
+    ):
         with pytest.raises(SpkitError, match=message):
             read_audit(write(tmp_path / "bad.jsonl", lines))
 
@@ -227,3 +233,25 @@ def test_shares_of_groups_that_agree_follow_from_reward_and_useful_groups(tmp_pa
     records = [{"iteration": 0}, {"iteration": 1, "reward": 0.9, "useful_groups": 0.2, "problems": 32, "sampled_accuracy": 0.9}]
     (step,) = read_run(run_folder(tmp_path / "r", records, k=8, reward="gold")).steps
     assert step.all_right == pytest.approx(0.9 - 0.2 * 7 / 8) and step.all_wrong == 0.0, "at most 7 of 8 are right in a useful group"
+
+
+def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
+    from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
+    from spkit.policy import load_policy
+    from spkit.runs import Run
+    from spkit.tasks import load_task
+
+    small = AbsoluteZeroConfig(iterations=3, tasks=8, k=4, seed_rounds=1, measure_every=1, test_per_difficulty=1, test_samples=2, flip_rate=0.3)
+    records = list(absolute_zero(load_policy("expressions"), load_task("expressions"), small, Run(tmp_path / "r")))
+    evidence = read_run(tmp_path / "r")
+    diagnosis = diagnose(evidence)
+    assert diagnosis.verdict == "verifier noise" and evidence.self_play and len(evidence.steps) == 3
+    low, high = diagnosis.findings[0].figures["checked"]["wrong_accepted"]["interval"]
+    assert low < 0.3 < high
+    for step, record in zip(evidence.steps, records[1:]):
+        told = (step.useful, step.solve_rate, step.accuracy, step.valid, step.duplicates, step.depth, step.held_out)
+        names = ("useful_groups", "solve_rate", "sampled_accuracy", "valid", "duplicates", "proposed_depth", "test_sampled_accuracy")
+        assert told == tuple(record[name] for name in names) and step.proposals == 24
+    (tmp_path / "r" / "samples.jsonl").unlink()
+    without = read_run(tmp_path / "r")
+    assert [step.groups for step in without.steps] == [24, 24, 24] and diagnose(without).early.valid == pytest.approx(diagnosis.early.valid)

@@ -32,13 +32,23 @@ class World:
 
 
 WORLDS = {  # expected verdict: worlds that have earned it
-    "healthy": [World(), World(truth=True), World(flip=0.002), World(proposer=False, ways=(12, 5)), World(padding=(10, 30), truth=True), World(skill=(3.0, 4.5), ways=(12, 3))],
+    "healthy": [
+        World(),
+        World(truth=True),
+        World(flip=0.002),
+        World(proposer=False, ways=(12, 5)),
+        World(padding=(10, 30), truth=True),
+        World(skill=(3.0, 4.5), ways=(12, 3)),
+    ],
     "saturation": [World(skill=(4.0, 8.0), depth=2.0), World(skill=(4.0, 8.0), depth=2.0, ways=2, proposer=False)],
     "starvation": [World(depth=(4.0, 9.0)), World(depth=9.0, skill=3.0, proposer=False)],
     "proposer degeneration": [World(duplicates=(0.05, 0.9)), World(invalid=(0.05, 0.8)), World(depth=(3.0, 1.5), skill=(3.0, 4.5))],
     "verifier noise": [World(flip=0.3), World(flip=0.1, ways=4), World(fooled=0.6, truth=True)],
     "collapse": [World(ways=(12, -6)), World(ways=(12, -6), proposer=False, truth=True)],
-    "reward hacking": [World(padding=(2, 40), padded_pays=(0.0, 0.9), truth=True), World(padded_pays=(0.0, 0.8), truth=True, proposer=False)],
+    "reward hacking": [
+        World(padding=(2, 40), padded_pays=(0.0, 0.9), truth=True),
+        World(padded_pays=(0.0, 0.8), truth=True, proposer=False),
+    ],
     "divergence": [World(skill=(4.0, -4.0), depth=3.0, proposer=False)],
 }
 
@@ -65,7 +75,17 @@ def _proposals(world: World, now: World, draw: random.Random, step: int, prompt:
         valid = draw.random() >= now.invalid
         text = draw.choice(written) if draw.random() < now.duplicates else f"{prompt}, draft {len(made)}"
         written.append(text)
-        made.append({"step": step, "role": "proposer", "prompt": "write a problem", "completion": text, "reward": 0.5, "valid": valid, "depth": depth})
+        made.append(
+            {
+                "step": step,
+                "role": "proposer",
+                "prompt": "write a problem",
+                "completion": text,
+                "reward": 0.5,
+                "valid": valid,
+                "depth": depth,
+            }
+        )
         if valid:
             return made
 
