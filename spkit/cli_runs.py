@@ -245,8 +245,11 @@ def run_absolute_zero(
         str, typer.Option(help="The solver's: `grounded` in the evaluator, `vote_share` (agreement), or dealt out at `random` (the control).")
     ] = "grounded",
     flip_rate: Annotated[float, typer.Option(help="How often the evaluator's word is turned round.")] = 0.0,
-    lenient: Annotated[bool, typer.Option("--lenient", help="One right answer among several counts as right.")] = False,
+    check: Annotated[
+        str, typer.Option(help="What must be right: the `answer`, all `steps` too, or (`lenient`) any one of several answers.")
+    ] = "answer",
     advantage: Annotated[str, typer.Option(help="trr_pp (per kind and role), global, grpo, rloo, or rae.")] = "trr_pp",
+    proposer_weight: Annotated[float, typer.Option(help="Attempts that a proposal weighs as much as in the update.")] = 8.0,
     kl_coef: Annotated[float, typer.Option(help="Weight of the distance to the base.")] = 0.0,
     entropy_coef: Annotated[float, typer.Option(help="Weight of the entropy bonus.")] = 0.0,
     epochs: Annotated[int, typer.Option(help="Passes over the rollouts of an iteration.")] = 1,

@@ -8,7 +8,8 @@ A problem is about a program, its input and its output: deduction asks for the o
 
 What differs from the paper, and why:
 - Programs are expressions (task `expressions`), where every program runs and is safe; what can be invalid is the text.
-- All k attempts are learned from; the paper estimates r from 8 attempts and learns from one more. 48 problems an iteration (384).
+- All k attempts are learned from, and each proposal counts k times (`proposer_weight`); the paper estimates r from 8 attempts and learns
+  from one more, so that the roles have equally many rows there. 48 problems an iteration (192 proposed and 192 solved).
 - A duplicate is solved and paid like any other problem, and kept once. A program whose function is held out for the test split is
   counted, and neither stored, nor solved, nor learned from.
 - Learning rates of a tiny model; as many minibatches an iteration, but of fewer rows.
@@ -21,8 +22,11 @@ start; `pay="constant"` pays any valid problem alike; `reward="random"` deals a 
 many solved problems, attempts and optimizer steps.
 
 Breakages: the gate `off`, or with a `leak`, lets invalid text through to the solver (Survive or Collapse, arXiv:2605.22217); `vote_share`
-pays agreement in place of right answers; `flip_rate` and `lenient` are verifiers that err and that can be talked round; `hardness` pays for
-unsolvable problems.
+pays agreement in place of right answers; with a `flip_rate` the verifier errs, and the check `lenient` can be talked round; `hardness` pays
+for unsolvable problems.
+
+One digit in ten is right by luck, and a lucky answer is paid for with all the wrong steps before it, which are then learned. The check
+`steps` pays for an answer only if every step is right: a stronger evaluator than the paper's.
 
 Run it: spkit run absolute-zero --iterations 60 --seed 0
 """
@@ -74,10 +78,11 @@ class AbsoluteZeroConfig:
     leak: float = 0.0  # chance that the strict gate lets an invalid proposal through
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
     flip_rate: float = 0.0  # of the evaluator's word
-    lenient: bool = False  # any right answer among several counts
+    check: Literal["answer", "steps", "lenient"] = "answer"  # what grounded and random look at; lenient: any answer among several
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
     unreadable: float = -1.0  # [-1]
     advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "trr_pp"
+    proposer_weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
     whiten: Literal["tokens", "rows"] = "tokens"  # what trr_pp and global count [its code: tokens; its equation: rows]
     aggregation: Literal["sequence", "token", "constant"] = "token"
     clip_low: float = 0.2
@@ -96,9 +101,9 @@ class AbsoluteZeroConfig:
         object.__setattr__(self, "kinds", tuple(self.kinds))
         at_least(self, 1, "tasks", "epochs", "minibatches", "rows_at_once", "measure_every", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
-        at_least(self, 0, "iterations", "references", "seed_rounds", "learning_rate")
+        at_least(self, 0, "iterations", "references", "seed_rounds", "learning_rate", "proposer_weight")
         one_of(self, proposer=PROPOSERS, pay=tuple(PAYS), extremes=("paper", "code"), gate=("strict", "off"))
-        one_of(self, reward=REWARDS, advantage=ADVANTAGES, whiten=("tokens", "rows"))
+        one_of(self, reward=REWARDS, advantage=ADVANTAGES, whiten=("tokens", "rows"), check=("answer", "steps", "lenient"))
         if not self.kinds or len(set(self.kinds)) < len(self.kinds) or set(self.kinds) - set(KINDS):
             raise SpkitError(f"kinds must be some of {', '.join(KINDS)}, each once, not {', '.join(map(str, self.kinds)) or 'none'}")
         if self.kinds == ("induction",):
@@ -107,6 +112,11 @@ class AbsoluteZeroConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise SpkitError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
         self.update(1)
+
+    @property
+    def asks(self) -> str:
+        """The check that scores attempts."""
+        return "vote_share" if self.reward == "vote_share" else self.check
 
     def update(self, rows: int) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts."""
@@ -137,7 +147,7 @@ def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, r
         with run.stage("solve", len(problems) * config.k, "attempts") as tick:
             attempts = attempt(policy, problems, config.k, generator(config.seed, t, "solve"), tick)
         # 4 verify
-        scores = scores_of(attempts, config.reward == "vote_share", config.lenient, config.flip_rate, generator(config.seed, t, "verify"))
+        scores = scores_of(attempts, config.asks, config.flip_rate, generator(config.seed, t, "verify"))
         solver_rewards = rewards_of(attempts, scores, config.wrong, config.unreadable)
         if config.reward == "random":
             solver_rewards = dealt_anew(solver_rewards, generator(config.seed, t, "deal"))
@@ -244,7 +254,7 @@ def rollouts(
 ) -> tuple[list[Rollout], dict[str, float]]:
     """What is learned from, the solver's rows first, with advantages; and the running means to go on with (`rae`).
 
-    The proposer has rows if it is learned, one for each proposal that was paid.
+    The proposer has rows if it is learned, one for each proposal that was paid, and their advantages are times `proposer_weight`.
     """
     prompts = {problem.prompt: policy.prompt_ids(problem.prompt) for problem in attempts.problems}
     examples = [Example(prompts[prompt], ids) for prompt, ids in zip(attempts.rollouts.prompts, attempts.rollouts.token_ids)]
@@ -257,6 +267,7 @@ def rollouts(
             rewards.append(earned)
     lengths = torch.tensor([len(example.completion) for example in examples])
     advantages, baselines = advantages_of(config, torch.tensor(rewards), cells, lengths, attempts.k, solver_rewards.numel(), baselines)
+    advantages[solver_rewards.numel() :] *= config.proposer_weight
     return [Rollout(example, advantage) for example, advantage in zip(examples, advantages.tolist())], baselines
 
 

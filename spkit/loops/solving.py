@@ -86,12 +86,18 @@ def vote_shares(attempts: Attempts) -> Tensor:
     return attempts.table([counts[i][answer] / attempts.k for i, row in enumerate(rows) for answer in row])
 
 
-def scores_of(attempts: Attempts, vote: bool, lenient: bool, flip_rate: float, draw: torch.Generator) -> Tensor:
-    """Scores (problems, k): what the verifier says, which is the exact check unless it is lenient, turned round, or a vote."""
-    if vote:
+def scores_of(attempts: Attempts, check: str, flip_rate: float, draw: torch.Generator) -> Tensor:
+    """Scores (problems, k) by one of the checks, each word of which is turned round with chance `flip_rate`; a vote is not.
+
+    `answer`: the answer is right; `steps`: it is, and so is every step that leads to it; `lenient`: one of the answers is right;
+    `vote_share`: see there.
+    """
+    if check == "vote_share":
         return vote_shares(attempts)
     right = attempts.correct
-    if lenient:
+    if check == "steps":
+        right = attempts.table([verdict.reward == 1 for verdict in attempts.verdicts])
+    if check == "lenient":
         rows = [problem for problem in attempts.problems for _ in range(attempts.k)]
         ends = zip(rows, attempts.rollouts.texts, attempts.rollouts.finished)
         right = attempts.table([end and leniently_right(problem, text) for problem, text, end in ends])
