@@ -168,9 +168,8 @@ class Totals:
         middle = (low + high) / 2
         notes, warnings = list(notes), list(warnings)
         if self.low == self.high:
-            warnings.append(
-                f"every reward is {self.low:g}: read as {'right' if self.low > 0 else 'wrong'}, since it is {'' if self.low > 0 else 'not '}above 0"
-            )
+            read = "right, since it is above 0" if self.low > 0 else "wrong, since it is not above 0"
+            warnings.append(f"every reward is {self.low:g}: read as {read}")
             middle = 0.0
         if repeated | self.late:
             warnings.append(

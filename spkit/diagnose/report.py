@@ -13,7 +13,8 @@ from .steps import Step
 
 SHOWN = {  # name of a number: how it is called
     "useful": "useful groups", "all_right": "groups all right", "all_wrong": "groups all wrong", "solve_rate": "solve rate",
-    "accuracy": "accuracy of the same samples", "held_out": "test accuracy", "distinct": "different completions in a group", "distinct_2": "distinct-2",
+    "accuracy": "accuracy of the same samples", "held_out": "test accuracy",
+    "distinct": "different completions in a group", "distinct_2": "distinct-2",
     "entropy": "entropy (nats a token)", "length": "length", "extra": "something beside the answer", "kl": "KL to the base (nats a token)",
     "valid": "valid proposals", "duplicates": "duplicate proposals", "depth": "proposed depth", "proposal_length": "length of a proposal",
     "proposal_entropy": "entropy of the proposer",
@@ -36,7 +37,7 @@ def text(diagnosis: Diagnosis) -> str:
             lines.append(f"{label:<34}{_number(before):>8}{_number(now):>8}")
     lines += [
         "",
-        f"{len(evidence.steps)} steps, {sum(step.groups for step in evidence.steps)} groups; start and end are a quarter of the steps each",
+        f"{len(evidence.steps)} steps, {sum(step.groups for step in evidence.steps)} groups; start and end are a quarter of the steps each, or more if those have few groups",
     ]
     lines += [f"read: {note}" for note in evidence.notes]
     lines += [f"not judged: {reason}" for reason in diagnosis.unknown]

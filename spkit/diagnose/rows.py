@@ -28,7 +28,10 @@ _KNOWN = {"step", "prompt", "prompt_id", "completion", "advantage", "role", "gol
 
 @dataclass(frozen=True)
 class Row:
-    """One completion. `reward` is as logged, 0 for a proposal without one; `correct` is what an exact check says, None if nobody looked; `entropy` in nats a token."""
+    """One completion. `reward` is as logged, 0 for a proposal without one; `entropy` in nats a token.
+
+    `correct` is what an exact check says, None if nobody looked.
+    """
 
     step: int
     prompt: str

@@ -241,7 +241,9 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     from spkit.runs import Run
     from spkit.tasks import load_task
 
-    small = AbsoluteZeroConfig(iterations=3, tasks=8, k=4, seed_rounds=1, measure_every=1, test_per_difficulty=1, test_samples=2, flip_rate=0.3)
+    small = AbsoluteZeroConfig(
+        iterations=3, tasks=8, k=4, seed_rounds=1, measure_every=1, test_per_difficulty=1, test_samples=2, flip_rate=0.3
+    )
     records = list(absolute_zero(load_policy("expressions"), load_task("expressions"), small, Run(tmp_path / "r")))
     evidence = read_run(tmp_path / "r")
     diagnosis = diagnose(evidence)
