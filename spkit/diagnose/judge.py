@@ -1,8 +1,8 @@
 """Which role holds a run back: from steps to findings.
 
 The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO, arXiv:2503.14476), whether the
-problems are too easy or too hard; a proposer is paid for problems in between (Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play from
-breaking down, and the share of votes pulling away from the true accuracy is how a reward without a check shows (arXiv:2605.22217).
+problems are too easy or too hard; a proposer is paid for problems in between (Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play
+from breaking down, and the share of votes pulling away from the true accuracy is how a reward without a check shows (arXiv:2605.22217).
 Entropy is spent for reward, and with it what could still be learned (arXiv:2505.22617).
 
 A share is only judged against its limit with its 95 % interval beside it; a change compares the first and the last quarter of the steps.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .limits import Limits
+from .limits import DEFAULT, Limits
 from .steps import Agreement, Checked, Evidence, Step, Z, pooled, wilson, window
 
 Role = Literal["solver", "proposer", "verifier"]
@@ -43,7 +43,7 @@ class Diagnosis:
     unknown: tuple[str, ...] = field(default=())
 
 
-def diagnose(evidence: Evidence, limits: Limits = Limits()) -> Diagnosis:
+def diagnose(evidence: Evidence, limits: Limits = DEFAULT) -> Diagnosis:
     """The findings, those first that make the others unsafe to read: a wrong verifier, then a broken policy, then what is asked."""
     early, late = window(evidence.steps, limits.window, limits.fewest), window(evidence.steps[::-1], limits.window, limits.fewest)
     found = [finding for judge in JUDGES if (finding := judge(evidence, early, late, limits))]

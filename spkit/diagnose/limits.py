@@ -28,3 +28,6 @@ class Limits:
     clusters: int = 20  # of equal samples, before their agreement is judged
     longer: float = 1.3  # times the length at the start
     added: float = 0.2  # more completions with something beside the answer
+
+
+DEFAULT = Limits()

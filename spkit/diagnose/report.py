@@ -35,10 +35,8 @@ def text(diagnosis: Diagnosis) -> str:
         if now is not None:
             label = f"{label} ({evidence.length_unit})" if "length" in name else label
             lines.append(f"{label:<34}{_number(before):>8}{_number(now):>8}")
-    lines += [
-        "",
-        f"{len(evidence.steps)} steps, {sum(step.groups for step in evidence.steps)} groups; start and end are a quarter of the steps each, or more if those have few groups",
-    ]
+    groups = sum(step.groups for step in evidence.steps)
+    lines += ["", f"{len(evidence.steps)} steps, {groups} groups; start and end are a quarter of the steps each, or more if those have few groups"]
     lines += [f"read: {note}" for note in evidence.notes]
     lines += [f"not judged: {reason}" for reason in diagnosis.unknown]
     return "\n".join(lines)
