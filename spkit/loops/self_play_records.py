@@ -17,7 +17,7 @@ from ..policy import Policy
 from ..runs import Run
 from ..tasks import Expressions
 from .proposing import Proposed
-from .solving import Attempts, attempt, measure_kinds, vote_shares
+from .solving import Attempts, measure_kinds, vote_shares
 
 
 def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
