@@ -20,7 +20,7 @@ from ..tasks import Task
 from .base import Claim, Experiment, Records
 from .sums_self_training import curves
 
-AZ = AbsoluteZeroConfig(kinds=("deduction",), tasks=48, check="steps", advantage="rloo", minibatches=2, measure_every=20, test_per_difficulty=60)
+AZ = AbsoluteZeroConfig(measure_every=20, test_per_difficulty=60)
 BROKEN = replace(AZ, iterations=40)
 DEEP = ("3", "4", "5")  # the depths that the base mostly fails
 FLIPS = 0.3

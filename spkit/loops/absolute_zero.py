@@ -66,8 +66,8 @@ class AbsoluteZeroConfig:
 
     iterations: int = 60  # [500]
     seed: int = 0
-    kinds: tuple[Kind, ...] = KINDS
-    tasks: int = 16  # of each kind an iteration: proposed, and solved [64]
+    kinds: tuple[Kind, ...] = ("deduction",)  # [all three]
+    tasks: int = 48  # of each kind an iteration: proposed, and solved [64]
     k: int = 8  # attempts at each [8, and one more to learn from]
     references: int = 3  # shown to the proposer of deduction and abduction [6]
     seed_rounds: int = 4  # rounds of proposals by the base that fill the buffers at the start [4]
@@ -78,10 +78,10 @@ class AbsoluteZeroConfig:
     leak: float = 0.0  # chance that the strict gate lets an invalid proposal through
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
     flip_rate: float = 0.0  # of the evaluator's word
-    check: Literal["answer", "steps", "lenient"] = "answer"  # what grounded and random look at; lenient: any answer among several
+    check: Literal["answer", "steps", "lenient"] = "steps"  # what grounded and random look at; lenient: any answer among several [answer]
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
     unreadable: float = -1.0  # [-1]
-    advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "trr_pp"
+    advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "rloo"  # [trr_pp]
     proposer_weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
     whiten: Literal["tokens", "rows"] = "tokens"  # what trr_pp and global count [its code: tokens; its equation: rows]
     aggregation: Literal["sequence", "token", "constant"] = "token"
@@ -90,9 +90,9 @@ class AbsoluteZeroConfig:
     kl_coef: float = 0.0  # to the base [0]
     entropy_coef: float = 0.0  # [0.001]
     epochs: int = 1  # passes over the rollouts [1]
-    minibatches: int = 3  # optimizer steps a pass [3]
+    minibatches: int = 2  # optimizer steps a pass [3]
     learning_rate: float = 3e-4  # [1e-6]
-    rows_at_once: int = 64  # rollouts of one forward and backward pass: memory, and nothing else
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and nothing else
     measure_every: int = 10  # iterations between two looks at the test set; the base and the last iteration are always looked at
     test_per_difficulty: int = 20
     test_samples: int = 8  # of each test problem, at temperature 1
@@ -258,17 +258,19 @@ def rollouts(
     """
     prompts = {problem.prompt: policy.prompt_ids(problem.prompt) for problem in attempts.problems}
     examples = [Example(prompts[prompt], ids) for prompt, ids in zip(attempts.rollouts.prompts, attempts.rollouts.token_ids)]
+    logprobs = list(attempts.rollouts.token_logprobs)
     cells = [(problem.kind, "solver") for problem in attempts.problems for _ in range(attempts.k)]
     rewards = solver_rewards.flatten().tolist()
     for made, earned in zip(proposals, proposer_rewards):
         if config.proposer == "learned" and earned is not None:
             examples.append(Example(policy.prompt_ids(made.prompt), made.token_ids))
+            logprobs.append(made.logprobs)
             cells.append((made.kind, "proposer"))
             rewards.append(earned)
     lengths = torch.tensor([len(example.completion) for example in examples])
     advantages, baselines = advantages_of(config, torch.tensor(rewards), cells, lengths, attempts.k, solver_rewards.numel(), baselines)
     advantages[solver_rewards.numel() :] *= config.proposer_weight
-    return [Rollout(example, advantage) for example, advantage in zip(examples, advantages.tolist())], baselines
+    return [Rollout(*row) for row in zip(examples, advantages.tolist(), logprobs, strict=True)], baselines
 
 
 def advantages_of(

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from ..policy import Policy
 from ..tasks import Expressions
@@ -54,7 +55,7 @@ class Proposed:
     prompt: str
     text: str
     token_ids: list[int] = field(repr=False)
-    score: float  # mean log-probability of a token, nats
+    logprobs: Tensor = field(repr=False, compare=False)  # of its tokens, nats
     problem: ExpressionProblem | None
     fault: str | None
 
@@ -96,13 +97,13 @@ def propose(policy: Policy, buffers: Buffers, kinds: Sequence[Kind], count: int,
     texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=LONGEST + 1, generator=draw)
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
-    for (kind, prompt, program), text, ids, scores, finished in rows:
+    for (kind, prompt, program), text, ids, logprobs, finished in rows:
         problem, fault = checked(kind, text, program) if finished else (None, "text")
         if problem is not None and fault is None:
             key = (kind, entry_of(problem))
             fault = "duplicate" if key in known or buffers.has(*key) else None
             known.add(key)
-        made.append(Proposed(kind, prompt, text, ids, scores.mean().item(), problem, fault))
+        made.append(Proposed(kind, prompt, text, ids, logprobs, problem, fault))
     return made
 
 
@@ -122,7 +123,7 @@ def uniform_proposals(kinds: Sequence[Kind], depths: Sequence[int], count: int, 
         for index, choice in enumerate(torch.randint(len(depths), (count,), generator=draw).tolist()):
             stream = int(torch.randint(2**31, (1,), generator=draw))
             problem = Expressions(kind).problem(stream, index, depths[choice])
-            made.append(Proposed(kind, "", "", [], 0.0, problem, None))
+            made.append(Proposed(kind, "", "", [], torch.zeros(0), problem, None))
     return made
 
 

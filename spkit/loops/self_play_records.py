@@ -43,7 +43,7 @@ def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> 
     written = [made for made in proposals if made.token_ids]
     if written:
         tokens = sum(len(made.token_ids) for made in written)
-        result["proposer_entropy"] = -sum(made.score * len(made.token_ids) for made in written) / tokens
+        result["proposer_entropy"] = -sum(made.logprobs.sum().item() for made in written) / tokens
         result["proposer_length"] = tokens / len(written)
     return result
 

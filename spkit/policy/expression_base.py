@@ -128,7 +128,10 @@ def roles_text(card: dict[str, Any]) -> list[str]:
     levels = list(card["solver"]["deduction"]["greedy"])
     percent = lambda values: " | ".join(f"{100 * value:.0f}" for value in values)  # noqa: E731
     proposer = card["proposer"]
+    slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in CARELESS.items())
     return [
+        "",
+        f"In the worked-out deductions that it read, an operation came out one too many so often: {slips}.",
         "",
         "The three kinds of problems, accuracy in % by depth:",
         "",

@@ -45,7 +45,7 @@ def draw(number: int = 0) -> torch.Generator:
 def made(kind="deduction", program="x+y", inputs=((1, 2),), fault=None, text="") -> Proposed:
     """A proposal by hand; invalid without a program."""
     problem = asked(kind, program, inputs) if program else None
-    return Proposed(kind, "new ded>", text, [3, 4], -1.0, problem, fault)
+    return Proposed(kind, "new ded>", text, [3, 4], torch.tensor([-0.5, -1.5]), problem, fault)
 
 
 # --- what the proposer is paid
