@@ -89,13 +89,18 @@ def band(axes: Axes, seeds: Sequence[Sequence[float]], label: str, color: str, m
         axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
 
 
-def lines_over_iterations(panels: dict[str, dict[str, Sequence[Sequence[float]]]], title: str, xlabel: str = "iteration (0 = the base)") -> Figure:
-    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the numbers given."""
+def lines_over_iterations(
+    panels: dict[str, dict[str, Sequence[Sequence[float]]]], title: str, xlabel: str = "iteration (0 = the base)", x: Sequence[float] | None = None
+) -> Figure:
+    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the numbers given.
+
+    `x` says where the points stand, a curve that is shorter has the first of them; 0, 1, 2, ... if left out.
+    """
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(4.1 * len(panels) + 1.9, 3.7), squeeze=False)
         for axis, (quantity, runs) in zip(axes[0], panels.items()):
             for (name, seeds), color, marker in zip(runs.items(), PALETTE, "osD^vPX"):
-                band(axis, seeds, name, color, marker)
+                band(axis, seeds, name, color, marker, x=None if x is None else x[: len(seeds[0])])
             axis.set(xlabel=xlabel, ylabel=quantity)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -18,12 +18,12 @@ from ..policy import Policy
 from ..runs import Run
 from ..tasks import Task
 from .base import Claim, Experiment, Records
-from .sums_self_training import curves
 
 AZ = AbsoluteZeroConfig(measure_every=20, test_per_difficulty=60)
 BROKEN = replace(AZ, iterations=40)
 DEEP = ("3", "4", "5")  # the depths that the base mostly fails
 FLIPS = 0.3
+NUMBERS = ("proposed_depth", "valid", "solve_rate", "useful_groups", "vote_gap", "learnability", "solver_entropy", "proposer_entropy")
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,23 @@ def rise(records: Records, key: str) -> float:
     return late(records, key) - early(records, key)
 
 
+def blocks(records: Records, key: str, length: int = 10) -> list[float]:
+    """The mean of a number over each ten iterations, those without it left out."""
+    parts = [records[start : start + length] for start in range(1, len(records), length)]
+    values = [[record[key] for record in part if record.get(key) is not None] for part in parts]
+    return [round(fmean(some), 4) for some in values if some]
+
+
 def told(runs: Mapping[str, Records]) -> dict[str, Any]:
-    """What is stored of every run beside the effect."""
-    looks = {name: looked(records) for name, records in runs.items()}
-    kept = curves(runs, "proposed_depth", "valid", "solve_rate", "useful_groups", "vote_gap", "learnability", "solver_entropy", "proposer_entropy")
-    for name, records in looks.items():
-        kept[name]["at"] = [record["iteration"] for record in records]
-        kept[name]["accuracy"] = [round(record["accuracy"], 4) for record in records]
-        kept[name]["deep"] = {how: [round(deep(record, how), 4) for record in records] for how in ("greedy", "pass@1", "pass@8")}
-        kept[name]["greedy"] = [record["accuracy_by_difficulty"] for record in records]
+    """What is stored of every run beside the effect: means over each ten iterations, and every look at the test set."""
+    kept: dict[str, Any] = {}
+    for name, records in runs.items():
+        looks = looked(records)
+        kept[name] = {key: blocks(records, key) for key in NUMBERS} | {
+            "at": [record["iteration"] for record in looks],
+            "accuracy": [round(record["accuracy"], 4) for record in looks],
+            "deep": {how: [round(deep(record, how), 4) for record in looks] for how in ("greedy", "pass@1", "pass@8")},
+        }
     return kept
 
 
