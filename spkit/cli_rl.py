@@ -59,6 +59,7 @@ def run_absolute_zero(
     ] = "learned",
     pay: Annotated[str, typer.Option(help="The proposer's: 1-r, 1-2|r-1/2|, min(r,1-r)-dup, 0<r<1, variance, hardness, constant.")] = "1-r",
     extremes: Annotated[str, typer.Option(help="Reward where r is 0 or 1: 0 as in the `paper`, or -0.5 as in its `code`.")] = "paper",
+    invalid: Annotated[float, typer.Option(help="Reward of a proposal that is no problem.")] = -0.3,
     gate: Annotated[str, typer.Option(help="`strict`: only valid problems are solved. `off`: invalid text too.")] = "strict",
     leak: Annotated[float, typer.Option(help="How often the strict gate lets invalid text through.")] = 0.0,
     reward: Annotated[
@@ -74,7 +75,7 @@ def run_absolute_zero(
     entropy_coef: Annotated[float, typer.Option(help="Weight of the entropy bonus.")] = 0.0,
     epochs: Annotated[int, typer.Option(help="Passes over the rollouts of an iteration.")] = 1,
     minibatches: Annotated[int, typer.Option(help="Optimizer steps of a pass.")] = 2,
-    learning_rate: Annotated[float, typer.Option(help="Learning rate, constant.")] = 3e-4,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate, constant.")] = 2e-4,
     measure_every: Annotated[int, typer.Option(help="Iterations between two looks at the test set.")] = 10,
     test_per_difficulty: Tests = 20,
     test_samples: Annotated[int, typer.Option(help="Samples of each test problem, for pass@k.")] = 8,

@@ -48,7 +48,7 @@ from ..tasks import Expressions
 from ..tasks.expression_language import MAX_DEPTH
 from ..tasks.expressions import KINDS, ExpressionProblem, Kind
 from .buffers import Buffers
-from .proposing import INVALID, PAYS, Pay, Proposed, duplicate_shares, pay, propose, uniform_proposals, unsound
+from .proposing import PAYS, Pay, Proposed, duplicate_shares, pay, propose, uniform_proposals, unsound
 from .rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
 from .rlvr import dealt_anew
 from .self_play_records import measured, proposed, samples_of, solved
@@ -81,6 +81,7 @@ class AbsoluteZeroConfig:
     check: Literal["answer", "steps", "lenient"] = "steps"  # what grounded and random look at; lenient: any answer among several [answer]
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
     unreadable: float = -1.0  # [-1]
+    invalid: float = -0.3  # reward of a proposal that is no problem; at -1 the proposer mostly learns to be safe, and stays shallow [-1]
     advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "rloo"  # [trr_pp]
     proposer_weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
     whiten: Literal["tokens", "rows"] = "tokens"  # what trr_pp and global count [its code: tokens; its equation: rows]
@@ -91,7 +92,7 @@ class AbsoluteZeroConfig:
     entropy_coef: float = 0.0  # [0.001]
     epochs: int = 1  # passes over the rollouts [1]
     minibatches: int = 2  # optimizer steps a pass [3]
-    learning_rate: float = 3e-4  # [1e-6]
+    learning_rate: float = 2e-4  # [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and nothing else
     measure_every: int = 10  # iterations between two looks at the test set; the base and the last iteration are always looked at
     test_per_difficulty: int = 20
@@ -234,11 +235,11 @@ def to_solve(
 
 
 def paid(proposals: Sequence[Proposed], origins: Sequence[int | None], rates: Tensor, config: AbsoluteZeroConfig) -> list[float | None]:
-    """What each proposal earns: by the mean score of its attempts if it was solved, INVALID if it is none; None if it is held out."""
+    """What each proposal earns: by the mean score of its attempts if it was solved, `invalid` if it is none; None if it is held out."""
     rate = {index: value for index, value in zip(origins, rates.tolist()) if index is not None}
     shares = duplicate_shares(proposals)
     return [
-        pay(config.pay, rate[index], shares[index], config.extremes) if index in rate else None if made.valid else INVALID
+        pay(config.pay, rate[index], shares[index], config.extremes) if index in rate else None if made.valid else config.invalid
         for index, made in enumerate(proposals)
     ]
 

@@ -39,7 +39,6 @@ PAYS: dict[str, Callable[[float, float], float]] = {  # of r and the share of du
 }
 UNCONDITIONAL = ("hardness", "constant")  # those that do not look at whether r is 0 or 1
 AT_EXTREMES = -0.5  # what Absolute Zero's published code pays where r is 0 or 1; its paper says 0
-INVALID = -1.0
 LONGEST = max(MAX_PROGRAM + len(" 4,7"), 4 * PAIRS - 1)  # characters of a valid proposal
 
 
