@@ -23,7 +23,7 @@ from spkit.runs import Run
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
-SELF_PLAY = AbsoluteZeroConfig(3, tasks=3, k=4, seed_rounds=1, advantage="rae", epochs=2, measure_every=2, test_per_difficulty=2, test_samples=2)
+SELF_PLAY = AbsoluteZeroConfig(3, kinds=("deduction", "abduction"), tasks=3, k=4, seed_rounds=1, advantage="rae", epochs=2, measure_every=2, test_per_difficulty=2, test_samples=2)
 LOOPS = {  # loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
     "star": (star, "addition", StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)),
     "rest_em": (rest_em, "sums", RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3)),

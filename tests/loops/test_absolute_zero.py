@@ -23,8 +23,19 @@ from spkit.tasks.expression_proposals import proposer_prompt
 from spkit.tasks.expressions import KINDS, asked
 
 TASK = load_task("expressions")
-SMALL = AbsoluteZeroConfig(
-    iterations=2, tasks=4, k=4, seed_rounds=2, measure_every=1, test_per_difficulty=2, test_samples=2, rows_at_once=256
+SMALL = AbsoluteZeroConfig(  # the paper's kinds, check and advantage
+    iterations=2,
+    kinds=KINDS,
+    tasks=4,
+    k=4,
+    seed_rounds=2,
+    check="answer",
+    advantage="trr_pp",
+    minibatches=3,
+    measure_every=1,
+    test_per_difficulty=2,
+    test_samples=2,
+    rows_at_once=256,
 )
 
 
@@ -78,10 +89,10 @@ def test_only_the_pay_that_says_so_minds_duplicates():
     assert duplicate_shares(batch) == [1 / 6, 1 / 6, 0, 0, 0, 0]
 
 
-def test_invalid_text_costs_one_a_held_out_problem_nothing_and_a_solved_one_is_paid_by_its_own_rate():
+def test_invalid_text_has_its_price_a_held_out_problem_nothing_and_a_solved_one_is_paid_by_its_own_rate():
     batch = [made(), made(program=None, fault="text"), made(program="x-y", fault="held out"), made(program="y")]
     rates = torch.tensor([0.25, 0.9, 0.75])
-    assert paid(batch, [3, None, 0], rates, SMALL) == [pytest.approx(0.25), -1.0, None, pytest.approx(0.75)]
+    assert paid(batch, [3, None, 0], rates, SMALL) == [pytest.approx(0.25), -0.3, None, pytest.approx(0.75)]
     assert paid(batch, [1, 0, 3], rates, replace(SMALL, pay="hardness"))[1] == pytest.approx(0.75), "text that passed the gate is a problem"
 
 
@@ -230,7 +241,7 @@ def test_scores_and_rewards_by_hand():
 
 def test_the_check_of_steps_pays_no_lucky_answer():
     problem = asked("deduction", "(x+y)*2", [(1, 2)])
-    attempts = hand_made(problem, ["(1+2)*2=3*2=6", "(1+2)*2=4*2=6", "6", "(1+2)*2=3*2=5", "(1+2)*2=6"])
+    attempts = hand_made(problem, ["(1+2=3)*2=6", "(1+2=4)*2=6", "6", "(1+2=3)*2=5", "(1+2)*2=6"])
     assert attempts.correct.tolist() == [[1, 1, 1, 0, 1]]
     assert scores_of(attempts, "steps", 0.0, draw()).tolist() == [[1, 0, 0, 0, 0]]
 
@@ -271,7 +282,8 @@ def test_advantages_are_those_of_their_names():
 
 
 def test_the_proposer_learns_from_what_it_was_paid_for_and_only_if_it_is_learned(base, buffers):
-    batch = [replace(one, fault="held out") if i == 0 else one for i, one in enumerate(propose(base, buffers, KINDS, 4, 2, draw()))]
+    batch = propose(base, buffers, KINDS, 4, 2, draw())
+    batch[:2] = [replace(batch[0], fault="held out"), replace(batch[1], problem=None, fault="text")]
     problems, origins = to_solve(batch, buffers, SMALL, draw())
     attempts = attempt(base, problems, 2, draw())
     earned = paid(batch, origins, attempts.correct.mean(1), SMALL)
@@ -294,7 +306,7 @@ def test_the_proposer_learns_from_what_it_was_paid_for_and_only_if_it_is_learned
 
 @pytest.mark.parametrize("rows", [384, 417, 432])
 def test_every_role_knob_has_as_many_optimizer_steps(rows):
-    assert -(-rows // AbsoluteZeroConfig().update(rows).batch_size) == 3
+    assert -(-rows // AbsoluteZeroConfig().update(rows).batch_size) == 2
 
 
 # --- whole runs

@@ -57,7 +57,7 @@ def test_the_texts_of_a_proposer_are_valid_proposals():
 def test_careless_writers_are_one_too_many_as_often_as_stated_and_carry_it_on():
     rng = random.Random(0)
     for levels in (1, 2, 3, 5):
-        tree = parse("(" * (levels - 1) + "x+y" + "+1)" * (levels - 1))
+        tree = parse("(" * (levels - 1) + "x+y" + ")+1" * (levels - 1))
         slips = [step_errors(tree, (2, 3), careless_trace(tree, (2, 3), rng)) for _ in range(1000)]
         assert sum(slips) / 1000 == pytest.approx(sum(CARELESS.get(level, 0) for level in range(2, levels + 1)), abs=0.12)
     assert careless_trace(parse("(x+y)-1"), (2, 3), random.Random(1)) in ("(2+3=5)-1=4", "(2+3=5)-1=5")
