@@ -39,6 +39,7 @@ PAYS: dict[str, Callable[[float, float], float]] = {  # of r and the share of du
 }
 UNCONDITIONAL = ("hardness", "constant")  # those that do not look at whether r is 0 or 1
 AT_EXTREMES = -0.5  # what Absolute Zero's published code pays where r is 0 or 1; its paper says 0
+UNKNOWN = "<unk>"  # how a tokenizer writes a token that is no character; a policy may sample it, and no prompt may hold it
 LONGEST = max(MAX_PROGRAM + len(" 4,7"), 4 * PAIRS - 1)  # characters of a valid proposal
 
 
@@ -127,5 +128,5 @@ def uniform_proposals(kinds: Sequence[Kind], depths: Sequence[int], count: int, 
 
 
 def unsound(made: Proposed) -> ExpressionProblem:
-    """An invalid proposal as a problem that has no right answer: its text stands where program and input would."""
-    return ExpressionProblem(f"{WORDS[made.kind]} {made.text}>", "", MAX_DEPTH, made.kind, "", ())
+    """An invalid proposal as a problem that has no right answer: its text, without unknown tokens, stands where program and input would."""
+    return ExpressionProblem(f"{WORDS[made.kind]} {made.text.replace(UNKNOWN, '')}>", "", MAX_DEPTH, made.kind, "", ())

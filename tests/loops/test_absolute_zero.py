@@ -208,6 +208,11 @@ def test_the_gate_keeps_invalid_text_out_unless_it_is_off_or_leaks_and_held_out_
     assert problems[3].prompt == "ded x+3+ 1,2>" and not verdict_on(problems[3], "4").correct and verdict_on(problems[3], "4").parsed == "4"
 
 
+def test_text_with_an_unknown_token_that_passes_the_gate_can_be_asked(base):
+    problem = unsound(made(program=None, fault="text", text="y-(<unk>3*(x 1,9"))
+    assert problem.prompt == "ded y-(3*(x 1,9>" and not attempt(base, [problem], 4, draw()).correct.any()
+
+
 # --- attempts and their scores
 
 
