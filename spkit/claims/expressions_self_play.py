@@ -189,7 +189,7 @@ CLAIMS = (
     claim("az-depth-paid", "It does so because it is paid by 1 - r, and not when every valid problem earns the same", US, "rise of depth over 40 iterations, az minus az-constant > 0",
           ("az", "az-constant"), lambda runs: late(runs["az"], "proposed_depth", 40) - early(runs["az"], "proposed_depth") - rise(runs["az-constant"], "proposed_depth")),
     beats("az-constant", "Pay by learnability beats pay for any valid problem", US, "az", "az-constant"),
-    claim("az-shape", "The shape of the pay (1-r or 1-2|r-1/2|) matters less than the gate", "Chae et al. 2025", "what the gate is worth under a vote minus the difference between shapes > 0",
+    claim("az-shape", "The shape of the pay (Absolute Zero's or R-Zero's) matters less than the gate", "Chae et al. 2025", "what the gate is worth under a vote minus the difference between shapes > 0",
           ("az", "az-half", "az-vote", "az-vote-off"), spread),
     beats("az-answer", "Checking every step beats checking the answer, of which one in ten is right by luck", US, "az", "az-answer"),
     beats("az-flipped", "A verifier that is wrong three times in ten costs accuracy", US, "az", "az-flipped"),
