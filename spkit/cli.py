@@ -3,25 +3,19 @@
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from .cli_runs import Json, emitter, interruptible, runs_app
 from .errors import SpkitError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Self-play for language models, to run and to take apart.")
-runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again with the same settings and folder, it continues where it was.")
 app.add_typer(runs_app, name="run")
-
-Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
-INTERRUPTED = 130  # the shell's exit code for Ctrl+C
 
 
 def main() -> None:
@@ -38,53 +32,8 @@ def demo(out: Annotated[Path, typer.Option(help="Folder of the demo's runs and f
     """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (3 minutes on 2 cores)."""
     from .demo import run_demo
 
-    with _interruptible(out):
+    with interruptible(out):
         run_demo(out, Console(highlight=False))
-
-
-@runs_app.command("star")
-def run_star(
-    task: Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")] = "addition",
-    model: Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")] = "",
-    iterations: Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")] = 8,
-    seed: Annotated[int, typer.Option(help="Decides the problems and every random draw.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/star-TASK-seedSEED.")] = None,
-    problems: Annotated[int, typer.Option(help="Training problems an iteration.")] = 600,
-    rationalize: Annotated[bool, typer.Option(help="Try failed problems again with the answer as a hint.")] = True,
-    rationalizer: Annotated[str, typer.Option(help="Who reads the hints: the `base`, or the `last` policy (the paper).")] = "base",
-    restart: Annotated[str, typer.Option(help="Train each iteration from the `base` (the paper) or from the `last` policy.")] = "base",
-    select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
-    direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
-    temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
-    schedule: Annotated[str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")] = "exponential",
-    steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 80,
-    growth: Annotated[float, typer.Option(help="Factor of the exponential schedule.")] = 1.2,
-    increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
-    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure lengths beyond the training range too.")] = False,
-    as_json: Json = False,
-) -> None:
-    """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
-    from .loops.star import StarConfig, star
-    from .policy import load_policy
-    from .progress import progress
-    from .runs import Run
-    from .tasks import load_task
-
-    values = {**locals(), "problems_per_iteration": problems}
-    config = StarConfig(**{field.name: values[field.name] for field in fields(StarConfig) if field.name in values})
-    chosen_task, base = load_task(task), load_policy(model or task)
-    folder = out or Path(f"runs/star-{task}-seed{seed}")
-    with _interruptible(folder):
-        run = Run(folder, progress())
-        try:
-            emit = _emitter(chosen_task.unit, as_json)
-            for record in star(base, chosen_task, config, run):
-                emit(record)
-        finally:
-            run.progress.close()
-    if not as_json:
-        Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -101,7 +50,7 @@ def show(
     description, records = load_run(folder)
     if not records:
         raise SpkitError(f"{folder} has no finished iteration yet: start its command again to continue it")
-    emit = _emitter(load_task(description["task"]).unit, as_json)
+    emit = emitter(load_task(description["task"]).unit, description["method"], as_json)
     for record in records:
         emit(record)
     if not as_json:
@@ -125,7 +74,7 @@ def pretrain(
     folder, bar = out or Path("runs/models") / name, progress()
     total = RECIPES[name].sft.steps if name in RECIPES else 1
     try:
-        with _interruptible(folder), bar.stage(f"pretrain {name}", total, "steps") as tick:
+        with interruptible(folder), bar.stage(f"pretrain {name}", total, "steps") as tick:
             card = make(name, folder, seed, lambda *_: tick(1))
     finally:
         bar.close()
@@ -158,13 +107,14 @@ def env(as_json: Json = False) -> None:
 @app.command()
 def reproduce(
     ids: Annotated[list[str] | None, typer.Argument(help="Claims to measure; all of them by default.")] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds 0 to N-1; an interval needs at least 2.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds; an interval needs at least 2.")] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
     out: Annotated[Path, typer.Option(help="Where the results go, one JSON file a claim.")] = Path("data/results"),
     work: Annotated[Path, typer.Option(help="Where the runs are kept; what is there already is not run again.")] = Path("runs/claims"),
     as_json: Json = False,
 ) -> None:
-    """Measure what the course says is true, over seeds (the first time about 10 minutes a seed on 2 cores; a stopped one continues)."""
-    from .claims import CLAIMS, Lab, markdown_table, write_result
+    """Measure what the course says is true, over seeds; says first how long it will take, and continues if it was stopped."""
+    from .claims import CLAIMS, EXPERIMENTS, Lab, markdown_table, write_result
     from .claims import reproduce as measure
     from .progress import progress
 
@@ -174,15 +124,34 @@ def reproduce(
             raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
     if seeds < 2:
         raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
+    chosen, asked = [known[name] for name in ids] if ids else list(CLAIMS), range(first_seed, first_seed + seeds)
     bar, results = progress(), []
-    with _interruptible(work):
+    lab = Lab(work, EXPERIMENTS, bar)
+    minutes = lab.seconds_left(chosen, asked) / 60
+    Console(stderr=True).print(f"{len(chosen)} claims, {seeds} seeds: about {minutes:.0f} minutes on 2 cores for the runs that are not in {work} yet", highlight=False)
+    with interruptible(work):
         try:
-            for claim in [known[name] for name in ids] if ids else CLAIMS:
-                results.append(measure(claim, range(seeds), Lab(work, bar)))
+            for claim in chosen:
+                results.append(measure(claim, asked, lab))
                 write_result(results[-1], out)
         finally:
             bar.close()
     print("\n".join(json.dumps(result) for result in results) if as_json else markdown_table(results))
+
+
+@app.command()
+def ledger(
+    results: Annotated[Path, typer.Option(help="Where `spkit reproduce` put the results.")] = Path("data/results"),
+    readme: Annotated[Path | None, typer.Option(help="A file with result markers, to put the table into.")] = None,
+) -> None:
+    """The table of what was measured; with --readme README.md it is written into the README."""
+    from .claims import CLAIMS, markdown_table, read_results, write_into
+
+    table = markdown_table(read_results(CLAIMS, results))
+    if readme is None:
+        print(table)
+    else:
+        write_into(readme, table)
 
 
 def _version(distribution: str) -> str:
@@ -198,20 +167,3 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()}); the tiny models still run on the CPU, where they are faster"
     return f"cpu, {torch.get_num_threads()} threads (no CUDA device was found)"
-
-
-@contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        text = f"Stopped. What was finished is in {folder}; start the same command again to continue."
-        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _emitter(unit: str, as_json: bool) -> Callable[[dict[str, Any]], Any]:
-    """What prints a record: a JSON line, or a line of the table."""
-    from .tables import IterationTable
-
-    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit).print

@@ -26,7 +26,7 @@ def run_demo(out: Path, console: Console) -> None:
     panels = {}
     for name, config in variants().items():
         console.print(f"[bold]{name}[/bold]")
-        run, table = Run(out / slug(name), progress()), IterationTable(task.unit)
+        run, table = Run(out / slug(name), progress()), IterationTable(task.unit, "star")
         try:
             panels[name] = [[table.print(record) for record in star(base, task, config, run)]]
         finally:

@@ -75,6 +75,44 @@ def compare_runs(panels: dict[str, Sequence[Records]], title: str, unit: str = "
     return figure
 
 
+def band(axes: Axes, seeds: Sequence[Sequence[float]], label: str, color: str, marker: str = "o", x: Sequence[float] | None = None) -> None:
+    """Mean over seeds as a line, lowest to highest seed as a band; `seeds` is (seeds, points)."""
+    values = np.array(seeds, dtype=float)
+    x = range(values.shape[1]) if x is None else x
+    axes.plot(x, values.mean(0), color=color, marker=marker, markersize=4, label=label)
+    if len(values) > 1:
+        axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
+
+
+def lines_over_iterations(panels: dict[str, dict[str, Sequence[Sequence[float]]]], title: str, xlabel: str = "iteration (0 = the base)") -> Figure:
+    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the numbers given."""
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(4.1 * len(panels) + 1.9, 3.7), squeeze=False)
+        for axis, (quantity, runs) in zip(axes[0], panels.items()):
+            for (name, seeds), color, marker in zip(runs.items(), PALETTE, "osD^vPX"):
+                band(axis, seeds, name, color, marker)
+            axis.set(xlabel=xlabel, ylabel=quantity)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    return figure
+
+
+def over_k(runs: dict[str, Sequence[dict[str, float]]], title: str, ylabel: str) -> Figure:
+    """One band for each run against the number of samples k, on a logarithmic axis; `runs` maps a name to {k as text: share} for each seed."""
+    with style():
+        figure, axis = plt.subplots(figsize=(6.4, 3.7))
+        for (name, seeds), color, marker in zip(runs.items(), PALETTE, "osD^vPX"):
+            band(axis, [[100 * share for share in row.values()] for row in seeds], name, color, marker, x=[int(k) for k in seeds[0]])
+        axis.set(xlabel="samples a problem, k", ylabel=ylabel, xscale="log", ylim=(0, 103))
+        ticks = [int(k) for k in next(iter(runs.values()))[0]]
+        axis.set_xticks(ticks, [str(k) for k in ticks])
+        axis.minorticks_off()
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG and close the figure."""
     figure.savefig(path, dpi=150)

@@ -3,6 +3,7 @@
     config.json     what the run is: method, task, base, settings
     metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
     samples.jsonl   a few completions of every iteration
+    data/           iteration-0003.jsonl, ...: what a loop that accumulates its data trained on, prompt and token ids
     checkpoints/    iteration-0003, ...: the policies of the last two iterations
 
 Every write goes to a temporary name and is renamed, so each name holds a whole file or the one before it. Within an iteration the
@@ -17,7 +18,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from .progress import Silent, Tick
 
 MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
 KEPT_CHECKPOINTS = 2
+FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
 
 
 class Run:
@@ -39,6 +41,7 @@ class Run:
         self.progress = progress or Silent()
         self.records: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
+        self._data: dict[int, list[tuple[str, list[int]]]] = {}
 
     def start(self, description: dict[str, Any], base: Policy) -> Policy:
         """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
@@ -78,6 +81,25 @@ class Run:
     def _checkpoint(self, iteration: int) -> Path:
         return self.folder / "checkpoints" / f"iteration-{iteration:04d}"
 
+    def store(self, iteration: int, pairs: Sequence[tuple[str, list[int]]]) -> None:
+        """Keep (prompt, completion ids) of an iteration under way; it may be stored again, with the same content, after a kill."""
+        self._data[iteration] = list(pairs)
+        if self.folder is not None:
+            with _disk_errors(self.folder, FREE_SPACE):
+                (self.folder / "data").mkdir(exist_ok=True)
+                write_jsonl(self._data_file(iteration), [{"prompt": prompt, "token_ids": ids} for prompt, ids in pairs])
+
+    def stored(self, iteration: int) -> list[tuple[str, list[int]]]:
+        """What `store` was given in that iteration, by this process or by one that was killed. Raises SpkitError if it is gone."""
+        if iteration not in self._data:
+            if self.folder is None or not self._data_file(iteration).exists():
+                raise SpkitError(f"the training data of iteration {iteration} is gone from {self.folder}: delete the folder and start the run again")
+            self._data[iteration] = [(row["prompt"], row["token_ids"]) for row in read_jsonl(self._data_file(iteration))]
+        return self._data[iteration]
+
+    def _data_file(self, iteration: int) -> Path:
+        return self.folder / "data" / f"iteration-{iteration:04d}.jsonl"
+
     @contextlib.contextmanager
     def stage(self, name: str, total: int = 1, unit: str = "") -> Iterator[Tick]:
         """Time one stage of the iteration under way and show its progress; yields a callable that takes units done."""
@@ -95,8 +117,7 @@ class Run:
         self._seconds = {}
         rows = [*self.records, row]
         if self.folder is not None:
-            advice = "free some space and start the same command again; finished iterations are safe"
-            with finish_before_interrupt(), _disk_errors(self.folder, advice):
+            with finish_before_interrupt(), _disk_errors(self.folder, FREE_SPACE):
                 if iteration > 0:
                     self._save(iteration, policy)
                 earlier = read_jsonl(self.folder / "samples.jsonl")

@@ -2,23 +2,38 @@
 
 from typing import Any
 
+PERCENT, NUMBER = "percent", "number"
+KEPT, KEPT_WRONG, WRONG_STEPS = ("kept", "kept", "count"), ("kept wrong", "kept_wrong_rate", PERCENT), ("wrong steps", "wrong_steps_rate", PERCENT)
+COLUMNS = {  # heading, key of the record and format, by method
+    "star": (KEPT, ("hinted", "rationalized", "count"), WRONG_STEPS),
+    "collapse": (KEPT, KEPT_WRONG, ("perplexity", "perplexity", NUMBER), ("entropy", "entropy", NUMBER), ("tail", "tail_mass", PERCENT)),
+}
+OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
+
 
 class IterationTable:
-    """One line an iteration, printed as it comes."""
+    """One line an iteration, printed as it comes; which columns there are depends on the method."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit, self.begun = unit, False
+    def __init__(self, unit: str, method: str) -> None:
+        self.unit, self.columns, self.begun = unit, COLUMNS.get(method, OTHERS), False
 
     def print(self, record: dict[str, Any]) -> dict[str, Any]:
         """Print the record (after the header, the first time) and hand it back."""
         lengths = record["accuracy_by_difficulty"]
         if not self.begun:
             heads = "".join(f"{n:>6}" for n in lengths)
-            print(f"iteration  accuracy {heads} {self.unit}   kept  hinted  wrong steps  seconds")
+            print(f"iteration  accuracy {heads} {self.unit} {'  '.join(f'{head:>6}' for head, *_ in self.columns)}  seconds")
             self.begun = True
         shares = "".join(f"{100 * share:>5.0f}%" for share in lengths.values())
-        wrong = record.get("wrong_steps_rate")
-        numbers = f"{record.get('kept', 0):>6}  {record.get('rationalized', 0):>6}  {'-' if wrong is None else f'{100 * wrong:.1f}%':>11}"
+        numbers = "  ".join(f"{_cell(record.get(key), kind):>{max(6, len(head))}}" for head, key, kind in self.columns)
         seconds = sum(record["seconds"].values())
-        print(f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}}{numbers}  {seconds:>7.1f}", flush=True)
+        print(f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}", flush=True)
         return record
+
+
+def _cell(value: float | None, kind: str) -> str:
+    if kind == "count":
+        return str(value or 0)
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}%" if kind == PERCENT else f"{value:.3f}"

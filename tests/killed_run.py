@@ -1,7 +1,7 @@
-"""A small STaR run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
+"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
 
-python -m tests.killed_run FOLDER ITERATION POINT, where POINT is a stage (solve, rationalize, learn, measure: killed half-way in) or a
-moment of the write (checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
+python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in) or a moment of a write
+(data-done, checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
 import os
@@ -12,18 +12,26 @@ from contextlib import contextmanager
 import torch
 
 from spkit import runs
+from spkit.loops.collapse import CollapseConfig, collapse
+from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.star import StarConfig, star
-from spkit.policy import Policy, load_policy
+from spkit.policy import Policy, SftConfig, load_policy
 from spkit.runs import Run
 from spkit.tasks import load_task
 
-CONFIG = StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)
+QUICK = SftConfig(steps=2, batch_size=8)
+LOOPS = {  # loop, task, settings; both of the others need what earlier iterations stored
+    "star": (star, "addition", StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)),
+    "rest_em": (rest_em, "sums", RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3)),
+    "collapse": (collapse, "sums", CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3)),
+}
 
 
-def records(run: Run) -> list[dict]:
+def records(run: Run, loop: str = "star") -> list[dict]:
     """The whole run, on one thread."""
     torch.set_num_threads(1)
-    return list(star(load_policy("addition"), load_task("addition"), CONFIG, run))
+    play, task, config = LOOPS[loop]
+    return list(play(load_policy(task), load_task(task), config, run))
 
 
 def die() -> None:
@@ -77,13 +85,13 @@ def doom_writes(run: Doomed) -> None:
             path.with_name(".partial-metrics.jsonl").write_text('{"iteration": 0, "accu')
             die()
         write(path, rows)
-        if now() and run.point == f"{path.stem}-done":
+        if now() and run.point == f"{path.parent.name if path.parent.name == 'data' else path.stem}-done":
             die()
 
     Policy.save, os.replace, runs.write_jsonl = save_half, replace_then_die, write_then_die
 
 
 if __name__ == "__main__":
-    doomed_run = Doomed(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    doomed_run = Doomed(sys.argv[1], int(sys.argv[3]), sys.argv[4])
     doom_writes(doomed_run)
-    records(doomed_run)
+    records(doomed_run, sys.argv[2])

@@ -10,6 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from spkit import cli_runs
+from spkit.cli import main
+from spkit.cli_runs import run_collapse, run_rest, run_rest_em, run_rft
+from spkit.loops.collapse import CollapseConfig
+from spkit.loops.rest import RestConfig
+from spkit.loops.rest_em import RestEmConfig
+from spkit.loops.rft import RftConfig
+
 ROOT = Path(__file__).parents[1]
 FAST = ["--iterations", "1", "--problems", "20", "--steps", "2"]
 
@@ -56,6 +64,74 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, message):
     assert message in done.stderr and "Traceback" not in done.stderr
 
 
+TINY = ["--problems", "10", "--steps", "2", "--batch-size", "8", "--test-per-difficulty", "2"]
+
+
+@pytest.fixture
+def inside(monkeypatch, capsys):
+    """The command line without a process of its own, which takes seconds to start: (exit code, output, errors)."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [
+        (["rft", "--k", "2"], "kept  kept wrong  wrong steps  seconds"),
+        (["rest", "--iterations", "1", "--k", "2", "--real", "5"], "kept  kept wrong  wrong steps  seconds"),
+        (["rest-em", "--iterations", "1", "--k", "2", "--validation-problems", "5"], "kept  kept wrong  wrong steps  seconds"),
+        (["collapse", "--iterations", "1"], "kept  kept wrong  perplexity  entropy    tail  seconds"),
+    ],
+)
+def test_every_loop_prints_its_table_and_started_again_its_records(command, columns, tmp_path, inside):
+    code, first, errors = inside("run", *command, *TINY, "--out", tmp_path / "r")
+    assert (code, errors) == (0, "")
+    head, *rows = first.splitlines()[:3]
+    assert head.endswith(f"terms   {columns}") and [row.split()[0] for row in rows] == ["0", "1"]
+    assert {len(line) for line in (head, *rows)} == {len(head)}, "the numbers stand below their headings"
+    again = inside("run", *command, *TINY, "--out", tmp_path / "r", "--json")[1]
+    assert [json.loads(line)["iteration"] for line in again.splitlines()] == [0, 1]
+    described = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert described["config"]["sft"]["steps"] == 2 and described["config"].get("real", 5) == 5
+    code, shown, _ = inside("show", tmp_path / "r")
+    assert code == 0 and shown.splitlines()[:3] == [head, *rows]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rft", "--verifier", "golden"], "verifier must be one of gold, steps, noisy, majority, none, random, not 'golden'"),
+        (["rest", "--thresholds", "0.9,0.7"], "thresholds must rise within [0, 1)"),
+        (["rest", "--thresholds", "low,high"], "thresholds must be numbers with commas between them"),
+        (["rest", "--real", "-1"], "real must be 0 or more, not -1"),
+        (["rest-em", "--steps", "0"], "steps must be 1 or more, not 0"),
+        (["rest-em", "--cap", "-1"], "cap must be 1 or more, not -1"),
+        (["collapse", "--task", "addition"], "the real text of 'addition' has no known distribution"),
+        (["collapse", "--regime", "forget"], "regime must be one of replace, accumulate, mix"),
+    ],
+)
+def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, message, inside, tmp_path):
+    code, _, errors = inside("run", *arguments, "--out", tmp_path / "r")
+    assert code == 2 and errors.startswith("spkit: ") and message in errors and errors.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "config"), [(run_rft, RftConfig()), (run_rest, RestConfig()), (run_rest_em, RestEmConfig()), (run_collapse, CollapseConfig())]
+)
+def test_options_that_are_left_out_mean_the_settings_of_the_loop(command, config, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli_runs, "_run", lambda name, loop, config, *others: asked.append(config))
+    command()
+    assert asked == [config]
+
+
 def test_another_config_in_the_folder(tmp_path):
     assert spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0").returncode == 0
     done = spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0", "--seed", "5")
@@ -87,7 +163,7 @@ def test_env_says_which_package_and_which_device():
     assert rows["device"].startswith(("cpu", "cuda"))
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
 def test_help_everywhere(command):
     done = spkit(*command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200

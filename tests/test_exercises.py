@@ -1,20 +1,57 @@
 """The exercises' checks: right answers pass, usual mistakes are named, and the student notebook hides the solutions."""
 
 import json
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+from math import comb
 
 import numpy as np
 import pytest
 
 from spkit.errors import SpkitError
-from spkit.exercises import Mistake, check_accuracy, check_debias, check_learnability, check_nash_conv, check_payment, compare
+from spkit.exercises import (
+    Mistake,
+    check_accuracy,
+    check_debias,
+    check_learnability,
+    check_nash_conv,
+    check_payment,
+    compare,
+    compare_lists,
+)
 from spkit.exercises.__main__ import main
+from spkit.exercises.self_training import (
+    check_conclude,
+    check_kept_sizes,
+    check_pass_at_k,
+    check_plan,
+    check_precision,
+    check_select,
+    check_star_pairs,
+    check_tolerable,
+    check_vote_is_right,
+)
 from spkit.exercises.student import generate, student_notebook, without_solutions
+from spkit.loops.rest_em import RestEmConfig
+from spkit.policy import SftConfig
+from spkit.tasks import Addition, Problem
 
 RIGHT = {
     check_nash_conv: lambda a, x, y: max(a @ y) - min(x @ a),
     check_learnability: lambda r: np.mean([np.sum((g - g.mean()) ** 2) / (len(g) - 1) for g in r]),
     check_debias: lambda v, f: v / (1 - 2 * f) - f / (1 - 2 * f),
     check_payment: lambda r, f, g: (g / (g - 1) * (r - r**2) - f + f**2) / (1 - 4 * f + 4 * f**2),
+    check_star_pairs: lambda attempts: star_by_options(attempts),
+    check_pass_at_k: lambda correct, n, k: np.mean(
+        [1 - np.prod([1 - k / i for i in range(n - c + 1, n + 1)]) if n - c >= k else 1.0 for c in correct]
+    ),
+    check_select: lambda samples, cap: select_by_options(samples, cap),
+    check_kept_sizes: lambda r, thresholds: [sum(x > t and x > sum(r) / len(r) for x in r) for t in thresholds],
+    check_vote_is_right: lambda chances, k: vote_by_outcomes(chances, k),
+    check_precision: lambda p, f: 1 / (1 + (1 - p) / p * f / (1 - f)),
+    check_tolerable: lambda p, t: 1 / (1 + p**-1 * (1 - p) * t / (1 - t)),
+    check_conclude: lambda v, c, noise: conclude_by_options(v, c, noise),
 }
 WRONG = [
     (check_nash_conv, lambda a, x, y: max(a @ y) - x @ a @ y, "row player's gain alone"),
@@ -28,7 +65,192 @@ WRONG = [
     (check_payment, lambda r, f, g: (r > 0) * (1 - r), "pass its gate"),
     (check_payment, lambda r, f, g: (r * (1 - r) - f * (1 - f)) / (1 - 2 * f) ** 2, "correct that before subtracting"),
     (check_payment, lambda r, f, g: 1 - 2 * abs(r - 1 / 2), "R-Zero"),
+    (check_star_pairs, lambda a: star_by_options(a, prompt=lambda x: x.hint), "hint is left in the prompts"),
+    (check_star_pairs, lambda a: star_by_options(a, stop=False), "rationalizes the successes too"),
+    (check_star_pairs, lambda a: star_by_options(a, read_hinted=lambda *_: True), "keeps every hinted completion"),
+    (
+        check_star_pairs,
+        lambda a: [(x.prompt, x.completion) for x in a if not ends_right(x.completion, x.answer)] + star_by_options(a),
+        "failures' own",
+    ),
+    (
+        check_star_pairs,
+        lambda a: [(x.prompt, x.completion) for x in a if ends_right(x.completion, x.answer) or ends_right(x.hinted, x.answer)],
+        "that failed",
+    ),
+    (check_star_pairs, lambda a: star_by_options(a, read_hinted=lambda *_: False), "without rationalization"),
+    (check_star_pairs, lambda a: star_by_options(a, own=False), "rationalized ones alone"),
+    (check_star_pairs, lambda a: star_by_options(a, read=lambda text, gold: text.count(gold) > 0), "anywhere in the text"),
+    (check_star_pairs, lambda a: star_by_options(a, read=lambda text, gold: text[-len(gold) :] == gold), "only ends in the right digits"),
+    (check_star_pairs, lambda a: star_without_wrong_steps(a), "checks the steps too"),
+    (check_star_pairs, lambda a: a, "9 too many, such as Attempt"),
+    (check_pass_at_k, lambda correct, n, k: np.mean(1 - (1 - np.array(correct) / n) ** k), "with replacement"),
+    (check_pass_at_k, lambda correct, n, k: sum(correct) / n / len(correct), "pass@1 whatever k"),
+    (check_pass_at_k, lambda correct, n, k: np.mean(np.array(correct) >= 1), "pass@n"),
+    (check_pass_at_k, lambda correct, n, k: np.mean(np.minimum(1, np.array(correct) * k / n)), "right on average"),
+    (check_pass_at_k, lambda correct, n, k: np.mean([comb(c, k) / comb(n, k) for c in correct]), "all k samples are right"),
+    (check_pass_at_k, lambda correct, n, k: np.mean([comb(n - c, k) / comb(n, k) for c in correct]), "no sample is right"),
+    (check_pass_at_k, lambda correct, n, k: pass_pooled(sum(correct), n * len(correct), k), "average over problems last"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="vcd"), "caps first"),
+    (check_select, lambda s, cap: select_by_options(s, cap, path=lambda x: x.text), "by their text"),
+    (check_select, lambda s, cap: select_by_options(s, cap, group=lambda x: "", stages="vd", then_cap=True), "another problem has as well"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="vd")[:cap], "caps the whole data set"),
+    (check_select, lambda s, cap: select_by_options(s, cap, path=lambda x: ""), "one sample a problem"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="vd"), "has no cap"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="vc"), "keeps copies"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="dc"), "keeps wrong answers"),
+    (check_select, lambda s, cap: select_by_options(s, cap, stages="dcv"), "filters last"),
+    (check_kept_sizes, lambda r, taus: [int((r >= max(t, r.mean())).sum()) for t in taus], "equal to the threshold"),
+    (check_kept_sizes, lambda r, taus: [int((r > t).sum()) for t in taus], "as they are"),
+    (check_kept_sizes, lambda r, taus: [int((r > min(t, r.mean())).sum()) for t in taus], "lower of threshold and mean"),
+    (check_kept_sizes, lambda r, taus: [int((r > r.mean()).sum()) for t in taus], "whatever the threshold"),
+    (check_kept_sizes, lambda r, taus: sizes_with_a_moving_mean(list(r), taus), "step before kept"),
+    (check_kept_sizes, lambda r, taus: [int((r > np.quantile(r, t)).sum()) for t in taus], "RAFT"),
+    (check_kept_sizes, lambda r, taus: [len(r) - int((r > max(t, r.mean())).sum()) for t in taus], "left out"),
+    (check_kept_sizes, lambda r, taus: [np.mean(r > max(t, r.mean())) for t in taus], "these are shares"),
+    (check_vote_is_right, lambda chances, k: vote_by_outcomes(chances, k, unreadable_votes=True), "has no vote"),
+    (check_vote_is_right, lambda chances, k: vote_by_outcomes(chances, k, share=lambda level: 1), "every tie as won"),
+    (check_vote_is_right, lambda chances, k: vote_by_outcomes(chances, k, share=lambda level: level == 1), "every tie as lost"),
+    (
+        check_vote_is_right,
+        lambda chances, k: sum(comb(k, j) * chances[0] ** j * (1 - chances[0]) ** (k - j) for j in range(k // 2 + 1, k + 1)),
+        "more than half",
+    ),
+    (check_vote_is_right, lambda chances, k: np.argmax(chances) == 0, "limit of many samples"),
+    (check_vote_is_right, lambda chances, k: chances[0], "one sample is right"),
+    (check_vote_is_right, lambda chances, k: 1 - (1 - chances[0]) ** k, "pass@k"),
+    (check_vote_is_right, lambda chances, k: vote_by_outcomes(np.array(chances) / sum(chances), k), "not sampled again"),
+    (check_precision, lambda p, f: 1 - f, "how often a verdict is true"),
+    (check_precision, lambda p, f: p * (1 - f), "divide by the share"),
+    (check_precision, lambda p, f: p + f - 2 * p * f, "share of the samples that is kept"),
+    (check_precision, lambda p, f: 1, "forgets the false positives"),
+    (check_precision, lambda p, f: p * (1 - f) / (p * (1 - f) + f), "they are 1 - p of all"),
+    (check_precision, lambda p, f: p * (1 - f) / (1 - p * f), "keeps all wrong samples"),
+    (check_precision, lambda p, f: p / (p + (1 - p) * f), "turned away"),
+    (check_precision, lambda p, f: f * (1 - p) / (p + f - 2 * p * f), "share of wrong samples"),
+    (check_precision, lambda p, f: p, "flips are blind"),
+    (check_tolerable, lambda p, t: 1 - t, "as if half"),
+    (check_tolerable, lambda p, t: t * (1 - p) / (p * (1 - t) + t * (1 - p)), "changed places"),
+    (check_tolerable, lambda p, t: p / (1 - p) * (1 - t) / t, "odds"),
+    (check_tolerable, lambda p, t: (1 - t) * p, "no flip rate yet"),
+    (check_conclude, lambda v, c, noise: conclude_by_options([np.mean(v)], [np.mean(c)], noise), "mean alone"),
+    (check_conclude, lambda v, c, noise: conclude_by_options([max(v)], [max(c)], noise), "best seed"),
+    (check_conclude, lambda v, c, noise: conclude_by_options(v, c, 0), "larger than the noise"),
+    (check_conclude, lambda v, c, noise: conclude_by_options([x for x in v for _ in c], [y for _ in v for y in c], noise), "seed by seed"),
+    (
+        check_conclude,
+        lambda v, c, noise: conclude_by_options(*zip(max(zip(v, c), key=lambda pair: abs(pair[0] - pair[1]))), noise),
+        "one seed is not enough",
+    ),
+    (check_conclude, lambda v, c, noise: conclude_by_options(c, v, noise), "variant minus its control"),
+    (check_conclude, lambda v, c, noise: "better", "say one of higher, lower, no difference, not 'better'"),
 ]
+
+
+def ends_right(text, gold):
+    return text.split(";")[-1] == gold
+
+
+def star_by_options(attempts, *, read=ends_right, read_hinted=None, prompt=lambda a: a.prompt, stop=True, own=True):
+    pairs = []
+    for a in attempts:
+        solved = read(a.completion, a.answer)
+        pairs += [(a.prompt, a.completion)] * (solved and own)
+        pairs += [(prompt(a), a.hinted)] * ((read_hinted or read)(a.hinted, a.answer) and not (solved and stop))
+    return pairs
+
+
+def star_without_wrong_steps(attempts):
+    def flawless(a, text):
+        return Addition().verify(Problem(a.prompt, a.answer, a.prompt.index("+")), text).reward == 1
+
+    kept = [(a.prompt, a.completion) for a in attempts if flawless(a, a.completion)]
+    return kept + [(a.prompt, a.hinted) for a in attempts if not ends_right(a.completion, a.answer) and flawless(a, a.hinted)]
+
+
+def pass_pooled(right, drawn, k):
+    return 1 - comb(drawn - right, k) / comb(drawn, k)
+
+
+def select_by_options(samples, cap, *, stages="vdc", path=lambda x: x.path, group=lambda x: x.problem.prompt, then_cap=False):
+    """Verify, drop copies, cap: one letter each, in the order given."""
+    for stage in stages:
+        seen, kept = Counter(), []
+        for x in samples:
+            place = (group(x), path(x)) if stage == "d" else group(x)
+            seen[place] += 1
+            if x.verdict.correct if stage == "v" else seen[place] <= (1 if stage == "d" else cap):
+                kept.append(x)
+        samples = kept
+    return select_by_options(samples, cap, stages="c") if then_cap else samples
+
+
+def sizes_with_a_moving_mean(rewards, thresholds):
+    sizes = []
+    for threshold in thresholds:
+        rewards = [x for x in rewards if x > max(threshold, sum(rewards) / len(rewards))]
+        sizes.append(len(rewards))
+    return sizes
+
+
+def vote_by_outcomes(chances, k, *, unreadable_votes=False, share=lambda level: 1 / level):
+    everything = [*chances, 1 - sum(chances)]
+    total = 0.0
+    for drawn in product(range(len(everything)), repeat=k):
+        votes = Counter(x for x in drawn if unreadable_votes or x < len(chances))
+        most = max(votes.values(), default=0)
+        if most and votes[0] == most:
+            total += np.prod([everything[x] for x in drawn]) * share(sum(count == most for count in votes.values()))
+    return total
+
+
+def conclude_by_options(variant, control, noise):
+    signs = {int(v - c > noise) - int(c - v > noise) for v, c in zip(variant, control)}
+    return {1: "higher", -1: "lower"}.get(signs.pop(), "no difference") if len(signs) == 1 else "no difference"
+
+
+CONTROL = RestEmConfig(iterations=1, problems=100, k=8)
+REASON = "because the labels of long sums are mostly wrong"
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        replace(CONTROL, temperature=0.3),
+        replace(CONTROL, filter=replace(CONTROL.filter, verifier="noisy", flip_rate=0.1)),
+        replace(CONTROL, k=16, problems=50),
+        replace(CONTROL, iterations=2, problems=50, sft=replace(CONTROL.sft, steps=CONTROL.sft.steps // 2)),
+        replace(CONTROL, seed=7, restart="last"),
+    ],
+)
+def test_fair_experiments_may_run(variant, capsys):
+    check_plan(CONTROL, variant, (0, 1), "lower", REASON)
+    assert capsys.readouterr().out == "plan: ready to run.\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prediction": "worse"}, "not 'worse'"),
+        ({"because": "it is better"}, "say in a sentence why"),
+        ({"seeds": (3,)}, "one seed"),
+        ({"seeds": (3, 3)}, "one seed"),
+        ({"variant": CONTROL}, "the variant is the control"),
+        ({"variant": replace(CONTROL, seed=5)}, "the variant is the control"),
+        ({"variant": replace(CONTROL, k=16)}, "800 samples are drawn in it and 1600"),
+        (
+            {"variant": replace(CONTROL, sft=SftConfig(steps=50, batch_size=32, learning_rate=3e-4))},
+            "3200 rows are trained on in it and 1600",
+        ),
+        ({"variant": replace(CONTROL, temperature=0.3, restart="last")}, "more than one setting differs .restart, temperature"),
+        ({"variant": replace(CONTROL, temperature=0.3, k=16, problems=50)}, "more than one setting differs"),
+        ({"variant": replace(CONTROL, temperature=0.3, test_per_difficulty=200)}, "test_per_difficulty changes what is measured"),
+    ],
+)
+def test_unfair_experiments_are_refused(changes, message):
+    plan = {"variant": replace(CONTROL, temperature=0.3), "seeds": (0, 1), "prediction": "higher", "because": REASON} | changes
+    with pytest.raises(Mistake, match=message):
+        check_plan(CONTROL, **plan)
 
 
 def sum_over_states(table, n, *, end=lambda c, s: c == s, keep=lambda c, s: True, follow=lambda c, s: s):
@@ -77,6 +299,21 @@ def test_other_mistakes_get_numbers_or_shapes():
         check_nash_conv(lambda a, x, y: 0.0)
     with pytest.raises(Mistake, match=r"shape \(40,\), and \(\) is asked for"):
         check_learnability(lambda r: r.var(1, ddof=1))
+
+
+def test_other_mistakes_in_lists_are_counted():
+    double = lambda answer: compare_lists("double", answer, lambda x: [x, x], {"once.": lambda x: [x]}, [(1,), (2,)], key=str)  # noqa: E731
+    double(lambda x: (y for y in (x, x)))
+    for wrong, message in (
+        (lambda x: [x], "once"),
+        (lambda x: [x, x, 7], "of 2 asked for, 1 too many, such as 7; this is none"),
+        (lambda x: [x, 7], "1 too many, such as 7 and 1 missing, such as 1;"),
+        (lambda x: None, "the answer is None; return a list"),
+    ):
+        with pytest.raises(Mistake, match=message):
+            double(wrong)
+    with pytest.raises(SpkitError, match="cannot tell"):
+        compare_lists("double", lambda x: [x, x], lambda x: [x, x], {"once.": lambda x: [x, x]}, [(1,)], key=str)
 
 
 def test_an_unwritten_answer_says_so():

@@ -42,15 +42,34 @@ def uninterrupted(tmp_path_factory) -> Path:
 def test_killed_and_resumed_equals_uninterrupted(point, uninterrupted, tmp_path):
     folder = tmp_path / "run"
     iteration = 0 if point == "measure" else 2
-    command = [sys.executable, "-m", "tests.killed_run", str(folder), str(iteration), point]
-    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[1], capture_output=True, timeout=300)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    kill(folder, "star", iteration, point)
     assert len(read_jsonl(folder / "metrics.jsonl")) == iteration + (point == "metrics-done")
     resumed = records(Run(folder))
     assert comparable(resumed) == comparable(read_jsonl(uninterrupted / "metrics.jsonl"))
     for name in ("config.json", "samples.jsonl"):
         assert (folder / name).read_text() == (uninterrupted / name).read_text()
     assert not list(folder.rglob(".partial-*.json*")) or point == "metrics-half"
+
+
+def kill(folder: Path, loop: str, iteration: int, point: str) -> None:
+    command = [sys.executable, "-m", "tests.killed_run", str(folder), loop, str(iteration), point]
+    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[1], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+
+
+@pytest.mark.parametrize("loop", ["rest_em", "collapse"])
+def test_what_earlier_iterations_stored_survives_a_kill(loop, tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), loop))
+    for point in ("grow", "data-done", "improve"):
+        kill(tmp_path / point, loop, 3, point)
+        assert comparable(records(Run(tmp_path / point), loop)) == whole
+        for one in (tmp_path / "whole" / "data").iterdir():
+            assert one.read_text() == (tmp_path / point / "data" / one.name).read_text()
+    first = next((tmp_path / "grow" / "data").iterdir())
+    first.unlink()
+    (tmp_path / "grow" / "metrics.jsonl").write_text("".join((tmp_path / "grow" / "metrics.jsonl").read_text().splitlines(True)[:3]))
+    with pytest.raises(SpkitError, match=f"training data of iteration {int(first.stem[-4:])} is gone"):
+        records(Run(tmp_path / "grow"), loop)
 
 
 def run_small(folder: Path, **changes) -> list[dict]:

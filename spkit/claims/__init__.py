@@ -1,6 +1,24 @@
-"""What the course says is true, each claim with the code that measures it."""
+"""What the course says is true, each statement with the code that measures it."""
 
-from .base import Claim, Lab, interval, markdown_table, reproduce, verdict, write_result
-from .star_addition import CLAIMS
+from . import star_addition, sums_self_training
+from .base import Claim, Experiment, Lab, interval, read_results, reproduce, stored_curves, verdict, write_result
+from .table import markdown_table, write_into
 
-__all__ = ["CLAIMS", "Claim", "Lab", "interval", "markdown_table", "reproduce", "verdict", "write_result"]
+CLAIMS = star_addition.CLAIMS + sums_self_training.CLAIMS
+EXPERIMENTS = star_addition.EXPERIMENTS | sums_self_training.EXPERIMENTS
+
+__all__ = [
+    "CLAIMS",
+    "EXPERIMENTS",
+    "Claim",
+    "Experiment",
+    "Lab",
+    "interval",
+    "markdown_table",
+    "read_results",
+    "reproduce",
+    "stored_curves",
+    "verdict",
+    "write_into",
+    "write_result",
+]

@@ -1,23 +1,24 @@
 """The ledger: what the course says is true, each statement with the code that measures it.
 
-A claim measures one number a seed. It holds if the whole 95 % interval of the mean lies above the claim's threshold, does not hold if
-the whole interval lies at or below it, and is inconclusive otherwise.
+A claim measures one number a seed, from the records of the runs it names. It holds if the whole 95 % interval of the mean lies above the
+claim's threshold, does not hold if the whole interval lies at or below it, and is inconclusive otherwise.
 """
 
 import json
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpkitError
-from ..loops.star import StarConfig, star
-from ..policy import load_policy
+from ..policy import data_folder, load_policy
 from ..progress import Silent
-from ..runs import Run, write_atomic
+from ..runs import Run, read_jsonl, write_atomic
 from ..tasks import load_task
+
+Records = list[dict[str, Any]]
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131) + (
@@ -26,28 +27,57 @@ T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.
 
 
 @dataclass(frozen=True)
-class Lab:
-    """Where a claim's runs live: a finished run is read, an unfinished one continued, so claims share runs and a kill costs little."""
+class Experiment:
+    """A run that claims read: a loop with its settings (the seed is filled in), and how long a seed takes on 2 cores."""
 
-    folder: Path
-    progress: Silent
+    loop: Callable[..., Iterator[dict[str, Any]]]
+    config: Any
+    task: str
+    seconds: int
+    model: str | None = None  # by default the task's own base
 
-    def star(self, name: str, config: StarConfig, model: str = "addition") -> list[dict[str, Any]]:
-        """The records of one STaR run on addition."""
-        run = Run(self.folder / f"{name}-seed{config.seed}", self.progress)
-        return list(star(load_policy(model), load_task("addition"), config, run))
+    def records(self, seed: int, run: Run) -> Records:
+        """All its records: read if the run is finished, continued if it was stopped."""
+        return list(self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`measure(seed, lab)` returns plain numbers, of which `effect` is the one the criterion speaks of."""
+    """`measure` maps the records of the experiments in `needs`, by name, to plain numbers: the criterion speaks of `effect`."""
 
     id: str
     statement: str
     source: str
     criterion: str
     threshold: float
-    measure: Callable[[int, Lab], dict[str, Any]]
+    needs: tuple[str, ...]
+    measure: Callable[[Mapping[str, Records]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where the runs live, each in a folder of its own, so that claims share them and a kill costs little."""
+
+    folder: Path
+    experiments: Mapping[str, Experiment]
+    progress: Silent
+
+    def records(self, name: str, seed: int) -> Records:
+        """The records of an experiment."""
+        return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress))
+
+    def seconds_left(self, claims: Sequence[Claim], seeds: Sequence[int]) -> float:
+        """How long the runs that are not there yet take on 2 cores; a run that was begun counts by the share that is left."""
+        names = {name for claim in claims for name in claim.needs}
+        return sum(self.experiments[name].seconds * self._share_left(name, seed) for name in names for seed in seeds)
+
+    def _share_left(self, name: str, seed: int) -> float:
+        rows = len(read_jsonl(self._run_folder(name, seed) / "metrics.jsonl"))
+        wanted = asdict(self.experiments[name].config).get("iterations", 1) + 1
+        return max(0.0, 1 - rows / wanted)
+
+    def _run_folder(self, name: str, seed: int) -> Path:
+        return self.folder / f"{name}-seed{seed}"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -69,7 +99,7 @@ def verdict(low: float, high: float, threshold: float) -> str:
 
 def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
     """Measure a claim over seeds; the result as plain data."""
-    values = {str(seed): claim.measure(seed, lab) for seed in seeds}
+    values = {str(seed): claim.measure({name: lab.records(name, seed) for name in claim.needs}) for seed in seeds}
     effects = [value["effect"] for value in values.values()]
     low, high = interval(effects)
     return {
@@ -94,11 +124,16 @@ def write_result(result: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def markdown_table(results: Sequence[dict[str, Any]]) -> str:
-    """The README's table."""
-    lines = ["| claim | measured: mean and 95 % interval over seeds | verdict |", "|---|---|---|"]
-    for result in results:
-        low, high = result["interval"]
-        measured = f"{result['criterion']}: {result['mean']:.2f} [{low:.2f}, {high:.2f}], {len(result['seeds'])} seeds"
-        lines.append(f"| {result['statement']} ({result['source']}) | {measured} | **{result['verdict']}** |")
-    return "\n".join(lines) + "\n"
+def read_results(claims: Sequence[Claim], folder: Path) -> list[dict[str, Any]]:
+    """The results of these claims, those that are there, in order."""
+    paths = [folder / f"{claim.id}.json" for claim in claims]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) -> list[list[Any]]:
+    """What the result of a claim keeps of a run: `key` in every record, one list a seed; `folder` is that of the shipped results."""
+    path = (folder or data_folder() / "results") / f"{claim}.json"
+    if not path.is_file():
+        raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")
+    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    return [value[run][key] for value in values.values()]

@@ -1,9 +1,10 @@
 """Exercises: checks that name the mistake they meet, and the student notebooks made from the solutions.
 
-`python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/.
+`python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/. The checks of notebook 02 are in
+`spkit.exercises.self_training`: they load torch, which those of notebook 00, here, do without.
 """
 
-from spkit.exercises.checking import Mistake, compare
+from spkit.exercises.checking import Mistake, compare, compare_lists
 from spkit.exercises.toy_games import check_accuracy, check_debias, check_learnability, check_nash_conv, check_payment
 
-__all__ = ["Mistake", "check_accuracy", "check_debias", "check_learnability", "check_nash_conv", "check_payment", "compare"]
+__all__ = ["Mistake", "check_accuracy", "check_debias", "check_learnability", "check_nash_conv", "check_payment", "compare", "compare_lists"]

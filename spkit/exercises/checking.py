@@ -1,6 +1,9 @@
 """What every check does: compare an answer with the right one and with the known wrong ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import eq
+from typing import Any
 
 import numpy as np
 
@@ -18,22 +21,59 @@ def compare(name: str, answer: Answer, right: Answer, known: Mapping[str, Answer
 
     Cases must tell the known mistakes from the right answer: SpkitError otherwise.
     """
-    expected = _evaluate(right, cases)
-    got = _evaluate(answer, cases)
+    _judge(name, answer, right, known, lambda function: _evaluate(function, cases), _same, _wrong_number)
+
+
+def compare_lists(
+    name: str, answer: Answer, right: Answer, known: Mapping[str, Answer], cases: Sequence[tuple], key: Callable[[Any], Hashable]
+) -> None:
+    """`compare` for answers that are lists, in any order: equal if they hold the same keys equally often. The key is shown to the reader."""
+
+    def count(function: Answer) -> list[Counter]:
+        lists = [function(*case) for case in cases]
+        if not all(isinstance(items, Iterable) for items in lists):
+            raise Mistake(f"{name}: the answer is {next(items for items in lists if not isinstance(items, Iterable))!r}; return a list.")
+        return [Counter(map(key, items)) for items in lists]
+
+    _judge(name, answer, right, known, count, eq, _wrong_items)
+
+
+def _judge(
+    name: str,
+    answer: Answer,
+    right: Answer,
+    known: Mapping[str, Answer],
+    evaluate: Callable[[Answer], list],
+    same: Callable[[list, list], bool],
+    tell: Callable[[Any, Any], str | None],
+) -> None:
+    """What `compare` promises, for any kind of value; `tell` says how a value differs from the right one, or nothing if it does not."""
+    expected = evaluate(right)
+    got = evaluate(answer)
     for explanation, wrong in known.items():
-        if _same(_evaluate(wrong, cases), expected):
+        if same(evaluate(wrong), expected):
             raise SpkitError(f"The cases of {name} cannot tell a known mistake from the right answer: {explanation}")
-    if _same(got, expected):
+    if same(got, expected):
         print(f"{name}: right.")
         return
     for explanation, wrong in known.items():
-        if _same(got, _evaluate(wrong, cases)):
+        if same(got, evaluate(wrong)):
             raise Mistake(f"{name}: {explanation}")
-    for mine, theirs in zip(got, expected, strict=True):
-        if mine.shape != theirs.shape:
-            raise Mistake(f"{name}: the answer has the shape {mine.shape}, and {theirs.shape} is asked for.")
-        if not np.allclose(mine, theirs, rtol=1e-6, atol=1e-9):
-            raise Mistake(f"{name}: got {_brief(mine)} where {_brief(theirs)} is right; this is none of the usual mistakes.")
+    raise Mistake(f"{name}: " + next(filter(None, map(tell, got, expected))))
+
+
+def _wrong_number(mine: np.ndarray, theirs: np.ndarray) -> str | None:
+    if mine.shape != theirs.shape:
+        return f"the answer has the shape {mine.shape}, and {theirs.shape} is asked for."
+    if not np.allclose(mine, theirs, rtol=1e-6, atol=1e-9):
+        return f"got {_brief(mine)} where {_brief(theirs)} is right; this is none of the usual mistakes."
+    return None
+
+
+def _wrong_items(mine: Counter, theirs: Counter) -> str | None:
+    extra, missing = mine - theirs, theirs - mine
+    parts = [f"{items.total()} {what}, such as {next(iter(items))}" for what, items in (("too many", extra), ("missing", missing)) if items]
+    return f"of {theirs.total()} asked for, {' and '.join(parts)}; this is none of the usual mistakes." if parts else None
 
 
 def _evaluate(function: Answer, cases: Sequence[tuple]) -> list[np.ndarray]:

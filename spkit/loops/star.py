@@ -23,13 +23,12 @@ from typing import Any, Literal
 import torch
 
 from ..errors import SpkitError
-from ..metrics import accuracy, by_difficulty, solve, wrong_steps_rate
+from ..metrics import solve, wrong_steps_rate
 from ..policy import Policy, SftConfig
 from ..runs import Run
 from ..seeds import generator
-from ..tasks import Problem, Task, Verdict, problems, test_set
-
-Pair = tuple[str, list[int]]
+from ..tasks import Problem, Task, Verdict, problems
+from .self_training import Pair, Sample, at_least, measure, one_of
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,11 @@ class StarConfig:
     extrapolate: bool = False  # measure lengths beyond the training range too
 
     def __post_init__(self) -> None:
-        if self.iterations < 0:
-            raise SpkitError(f"iterations must be 0 or more, not {self.iterations}")
-        for name in ("problems_per_iteration", "steps", "batch_size", "test_per_difficulty"):
-            if getattr(self, name) < 1:
-                raise SpkitError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        if self.temperature < 0 or self.learning_rate <= 0 or self.growth <= 0:
-            raise SpkitError("temperature must be 0 or more, learning_rate and growth above 0")
-        choices = {"restart": ("base", "last"), "rationalizer": ("base", "last"), "select": ("correct", "random"), "schedule": ("exponential", "linear")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise SpkitError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        at_least(self, 0, "iterations", "temperature")
+        at_least(self, 1, "problems_per_iteration", "steps", "batch_size", "test_per_difficulty")
+        one_of(self, restart=("base", "last"), rationalizer=("base", "last"), select=("correct", "random"), schedule=("exponential", "linear"))
+        if self.learning_rate <= 0 or self.growth <= 0:
+            raise SpkitError("learning_rate and growth must be above 0")
 
     def sft(self, t: int) -> SftConfig:
         """The update of iteration t, from 1; `direct` gets the steps of all iterations so far."""
@@ -88,7 +81,7 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
     policy = run.start({"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:
-        yield run.record(0, base, **measure(base, task, config, run))
+        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run, extrapolate=config.extrapolate))
 
     for t in range(len(run.records), config.iterations + 1):
         run.progress.iteration(t - 1, config.iterations)
@@ -102,7 +95,7 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
             # 4 rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
             reader = base if config.rationalizer == "base" else policy
             hinted = attempt(reader, task, failed, config, run, t, hinted=True)[0] if config.rationalize else []
-            pairs = [(rationale.problem.prompt, rationale.token_ids) for rationale in kept + hinted]
+            pairs = [rationale.pair for rationale in kept + hinted]
         # 5 learn: from the base every time, as in Algorithm 1
         policy = (base if config.restart == "base" else policy).clone()
         update = config.sft(t)
@@ -110,21 +103,13 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
             learned = policy.fit(pairs, update, generator(config.seed, t, "learn"), lambda *_: tick(1)) if pairs else {}
         # 6 measure and record
         counts = count(len(batch), kept, hinted)
-        yield run.record(t, policy, **counts, **learned, **measure(policy, task, config, run))
-
-
-@dataclass(frozen=True)
-class Rationale:
-    """A completion kept for training on `problem`'s own prompt, whatever prompt it was sampled from."""
-
-    problem: Problem
-    token_ids: list[int]
-    verdict: Verdict
+        measured = measure(policy, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
+        yield run.record(t, policy, **counts, **learned, **measured)
 
 
 def attempt(
     policy: Policy, task: Task, batch: list[Problem], config: StarConfig, run: Run, t: int, hinted: bool = False
-) -> tuple[list[Rationale], list[Problem]]:
+) -> tuple[list[Sample], list[Problem]]:
     """Try each problem once, with or without the hint; return the rationales to train on and the problems that failed."""
     name = "rationalize" if hinted else "solve"
     draw = generator(config.seed, t, name)
@@ -133,7 +118,7 @@ def attempt(
         rollouts, verdicts = solve(policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick)
     chosen = select(verdicts, config.select, draw)
     failed = [problem for problem, verdict in zip(batch, verdicts) if not verdict.correct]
-    return [Rationale(batch[i], rollouts.token_ids[i], verdicts[i]) for i in chosen], failed
+    return [Sample(batch[i], rollouts.token_ids[i], rollouts.texts[i], verdicts[i], task.path(batch[i], rollouts.texts[i])) for i in chosen], failed
 
 
 def select(verdicts: list[Verdict], how: str, draw: torch.Generator) -> list[int]:
@@ -150,7 +135,7 @@ def direct_answers(policy: Policy, task: Task, config: StarConfig, t: int) -> li
     return [(problem.prompt, policy.completion_ids(task.direct(problem))) for problem in seen]
 
 
-def count(asked: int, kept: list[Rationale], hinted: list[Rationale]) -> dict[str, Any]:
+def count(asked: int, kept: list[Sample], hinted: list[Sample]) -> dict[str, Any]:
     """How many rationales are trained on, what share of the problems they cover, and how many have a wrong step."""
     return {
         "problems": asked,
@@ -159,17 +144,3 @@ def count(asked: int, kept: list[Rationale], hinted: list[Rationale]) -> dict[st
         "used": (len(kept) + len(hinted)) / asked,
         "kept_wrong_steps_rate": wrong_steps_rate([rationale.verdict for rationale in kept + hinted]),
     }
-
-
-def measure(policy: Policy, task: Task, config: StarConfig, run: Run) -> dict[str, Any]:
-    """Greedy accuracy on the fixed test set, longer problems too if asked for, and two completions of each difficulty as `samples`."""
-    tests = test_set(task, config.test_per_difficulty)
-    with run.stage("measure", len(tests), "problems") as tick:
-        rollouts, verdicts = solve(policy, task, tests, on_rows=tick)
-        longer = test_set(task, config.test_per_difficulty, task.extrapolation) if config.extrapolate else []
-        beyond = by_difficulty(longer, [v.correct for v in solve(policy, task, longer)[1]]) if longer else None
-    shown = {problem.difficulty: [] for problem in tests}
-    for problem, text, verdict in zip(tests, rollouts.texts, verdicts):
-        shown[problem.difficulty].append({"prompt": problem.prompt, "completion": text, **asdict(verdict)})
-    samples = [sample for group in shown.values() for sample in group[:2]]
-    return {**accuracy(tests, verdicts), **({"extrapolation": beyond} if beyond else {}), "samples": samples}

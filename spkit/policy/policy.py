@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from ..errors import SpkitError
 from .sampling import SamplingPlan, generate
-from .training import Example, SftConfig, completion_logprobs, sft
+from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
 ROWS_PER_BATCH = 1024
 
@@ -123,14 +123,28 @@ class Policy:
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
-    @torch.no_grad()
     def logprobs(self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256) -> list[Tensor]:
         """Log-probability of every completion token (nats, float32), one 1-D tensor a row; completions are token ids."""
+        return self.per_token(token_logprobs, prompts, completions, rows_per_batch)
+
+    @torch.no_grad()
+    def per_token(
+        self,
+        measure: Callable[[Tensor, Tensor], Tensor],
+        prompts: Sequence[str],
+        completions: Sequence[list[int]],
+        rows_per_batch: int = 256,
+    ) -> list[Tensor]:
+        """`measure` of the next-token distribution at every completion token, one 1-D tensor a row; completions are token ids.
+
+        It maps float32 logits (rows, tokens, vocabulary), those a token was predicted from, and the tokens (rows, tokens) to one
+        number a token; what it says of prompt and padding is dropped.
+        """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            scores, mask = completion_logprobs(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
-            for r, row, counted in zip(batch, scores.cpu(), mask.cpu()):
+            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
+            for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
                 result[r] = row[counted]
         return result
 

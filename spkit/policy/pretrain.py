@@ -16,6 +16,7 @@ from ..errors import SpkitError
 from ..metrics import accuracy, solve
 from ..seeds import generator
 from ..tasks import Task, item_rng, load_task, test_set
+from ..tasks.sums import CARELESS
 from .policy import Policy
 from .tiny import char_tokenizer, tiny_llama
 from .training import SftConfig
@@ -32,8 +33,11 @@ class Recipe:
     plain: dict[int, float]
     hinted: dict[int, float]
     hinted_share: float
+    careless: dict[int, float] = field(default_factory=dict)  # share of the texts without a hint that leave something out
     alphabet: str = "0123456789+=#:;"
     context: int = 192
+    width: int = 128
+    layers: int = 4
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=1800, batch_size=32, learning_rate=1e-3))
 
 
@@ -45,6 +49,18 @@ RECIPES = {
         hinted={1: 0.20, 2: 0.65, 3: 0.04, 4: 0.05, 5: 0.06},
         hinted_share=0.35,
         sft=SftConfig(steps=2200, batch_size=32, learning_rate=1e-3),
+    ),
+    "sums": Recipe(
+        task="sums",
+        about="adds two or three numbers, and mostly leaves one out when there are more: it has read careless writers",
+        plain={2: 0.30, 3: 0.40, 4: 0.18, 5: 0.08, 6: 0.04},
+        careless=CARELESS,
+        hinted={2: 0.2, 3: 0.3, 4: 0.3, 5: 0.1, 6: 0.1},
+        hinted_share=0.15,
+        context=128,
+        width=96,
+        layers=3,
+        sft=SftConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     ),
     "addition-2digits": Recipe(
         task="addition",
@@ -63,7 +79,10 @@ def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str
     shares = recipe.hinted if hinted else recipe.plain
     difficulty = rng.choices(list(shares), list(shares.values()))[0]
     problem = task.problem(PRETRAINING_STREAM - seed, index, difficulty)
-    return (task.hint(problem) if hinted else problem.prompt), task.solution(problem)
+    if hinted:
+        return task.hint(problem), task.solution(problem)
+    careless = bool(recipe.careless) and rng.random() < recipe.careless.get(difficulty, 0.0)
+    return problem.prompt, task.careless(problem) if careless else task.solution(problem)
 
 
 def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None) -> dict[str, Any]:
@@ -79,7 +98,7 @@ def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[in
     recipe, begun = RECIPES[name], time.perf_counter()
     task = load_task(recipe.task)
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
-    policy = Policy(tiny_llama(tokenizer, recipe.context, seed), tokenizer)
+    policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
     texts = (reading(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
     pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
     learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step)
@@ -119,7 +138,7 @@ def _save(policy: Policy, folder: Path, card: dict[str, Any]) -> None:
 
 
 def _card_text(card: dict[str, Any]) -> str:
-    recipe = card["recipe"]
+    recipe, unit = card["recipe"], load_task(card["recipe"]["task"]).unit
     kinds = {"greedy": "greedy", "sampled": "sampled at temperature 1", "hinted": "greedy, with the answer as a hint"}
     lengths = list(card["greedy"]["accuracy_by_difficulty"])
     rows = [
@@ -137,10 +156,11 @@ def _card_text(card: dict[str, Any]) -> str:
             f"{card['tokens']:,} completion tokens, peak learning rate {recipe['sft']['learning_rate']:g}, {card['minutes']} minutes on the machine that made it.",
             f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
             "",
-            f"- digits of the texts without the hint: {shares(recipe['plain'])}",
-            f"- digits of the texts with the hint: {shares(recipe['hinted'])}",
+            f"- {unit} of the texts without the hint: {shares(recipe['plain'])}",
+            f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}",
+            *([f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"] if recipe["careless"] else []),
             "",
-            "Accuracy on the fixed test set, in %, by number of digits:",
+            f"Accuracy on the fixed test set, in %, by number of {unit}:",
             "",
             "| | " + " | ".join(lengths) + " | mean |",
             "|---|" + "---|" * (len(lengths) + 1),

@@ -34,8 +34,8 @@ class SftConfig:
     clip: float = 1.0
 
 
-def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
-    """Log-probabilities (rows, tokens) in float32 and the mask (rows, tokens) of the completion tokens.
+def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Next-token logits (rows, tokens, vocabulary) in float32, the tokens that came next, and the mask of completion tokens (rows, tokens).
 
     Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing.
     """
@@ -48,7 +48,18 @@ def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad
         mask[row, start:end] = True
     ids, mask = ids.to(model.device), mask.to(model.device)
     logits = model(input_ids=ids[:, :-1], use_cache=False).logits.float()
-    return logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1), mask[:, 1:]
+    return logits, ids[:, 1:], mask[:, 1:]
+
+
+def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
+    """Log-probability (rows, tokens) of each token of `ids` under logits (rows, tokens, vocabulary)."""
+    return logits.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
+
+
+def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
+    """Log-probabilities (rows, tokens) in float32 and the mask (rows, tokens) of the completion tokens."""
+    logits, ids, mask = completion_logits(model, examples, pad)
+    return token_logprobs(logits, ids), mask
 
 
 def epochs(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> Iterator[list[Example]]:

@@ -3,8 +3,9 @@
 from ..errors import SpkitError
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .sums import Sums
 
-TASKS: dict[str, type] = {"addition": Addition}
+TASKS: dict[str, type] = {"addition": Addition, "sums": Sums}
 
 
 def load_task(name: str) -> Task:
@@ -14,4 +15,4 @@ def load_task(name: str) -> Task:
     return TASKS[name]()
 
 
-__all__ = ["TASKS", "Addition", "Problem", "Task", "Verdict", "item_rng", "load_task", "problems", "test_set"]
+__all__ = ["TASKS", "Addition", "Problem", "Sums", "Task", "Verdict", "item_rng", "load_task", "problems", "test_set"]

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 
 from ..errors import SpkitError
-from .base import Problem, Split, Verdict, item_rng
+from .base import Problem, Split, Verdict, graded_reward, item_rng
 
 MAX_DIGITS = 10
 MAX_READ = 400  # characters: more than three times the longest right completion; what comes after is not read
@@ -70,8 +70,12 @@ class Addition:
         *steps, final = text.split(";")
         complete = len(completion) <= MAX_READ and _ANSWER.fullmatch(final) is not None
         parsed = final if complete and (final == "0" or final[0] != "0") else None
-        correct = parsed == problem.answer
-        return Verdict(correct, float(correct), parsed, step_errors(problem, steps, parsed) if steps else 0)
+        correct, errors = parsed == problem.answer, step_errors(problem, steps, parsed) if steps else 0
+        return Verdict(correct, graded_reward(correct, errors, len(steps), problem.difficulty), parsed, errors)
+
+    def path(self, problem: Problem, completion: str) -> str:
+        """The text itself: a column-by-column sum can be worked out in one way only."""
+        return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Nine characters for each column and its `;`, and an answer of at most one digit more than the operands."""

@@ -23,7 +23,7 @@ class Verdict:
 
     `correct` reads the final answer only; `step_errors` counts wrong intermediate steps and never changes `correct`, so that a
     right answer reached through wrong steps is visible as `correct and step_errors > 0`. `parsed` is the final answer as read, None
-    if there is none. `reward` is in [0, 1].
+    if there is none. `reward` is graded, in [0, 1]: the share of steps that are right, the answer counted as one more.
     """
 
     correct: bool
@@ -54,8 +54,21 @@ class Task(Protocol):
     def verify(self, problem: Problem, completion: str) -> Verdict:
         """Check a completion, however malformed, without ever raising."""
 
+    def path(self, problem: Problem, completion: str) -> str:
+        """The completion in the form by which two that reason alike are known as copies; bounded in length."""
+
     def max_completion_chars(self, difficulty: int) -> int:
         """Length of the longest right completion, in characters, end mark not counted."""
+
+
+def graded_reward(correct: bool, errors: int, steps: int, needed: int) -> float:
+    """Share of `needed` steps and the answer that are right: 1 exactly if the answer and every step are.
+
+    Missing and extra steps are among the `errors`, so that repeating a right step earns nothing. A bare answer, without any of the
+    `steps`, earns the answer's share alone.
+    """
+    right = int(correct) if steps == 0 else needed + correct - errors
+    return max(0, right) / (needed + 1)
 
 
 def item_rng(*parts: int | str) -> random.Random:

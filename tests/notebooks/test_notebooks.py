@@ -21,7 +21,9 @@ NOTEBOOKS = ROOT / "notebooks"
 STRICT, LAX = "--nbval", "--nbval-lax"  # compare every output, or only those of cells marked NBVAL_CHECK_OUTPUT
 COMPARED = {  # one line a notebook
     "00_self_play_toy_example.ipynb": STRICT,
+    "02_self_training_star_rest.ipynb": LAX,  # samples of a model: another machine rounds otherwise
     "solutions/00_self_play_toy_example.ipynb": STRICT,
+    "solutions/02_self_training_star_rest.ipynb": LAX,
 }
 SHOWS = {"print", "show", "display"}  # a cell that calls one of these, or ends in an expression, shows something
 

@@ -9,6 +9,7 @@ from spkit.policy import load_policy, shipped_models
 from spkit.policy.pretrain import RECIPES, pretrain, reading
 from spkit.tasks import load_task, test_set
 from spkit.tasks.addition import operands
+from spkit.tasks.sums import terms
 
 
 def test_save_and_load_give_the_same_policy(policy, tmp_path):
@@ -59,7 +60,7 @@ def test_shipped_models_are_what_their_cards_say(name):
     folder = shipped_models()[name]
     card = json.loads((folder / "card.json").read_text())
     policy, task = load_policy(name), load_task(RECIPES[name].task)
-    assert 0.5e6 < sum(p.numel() for p in policy.model.parameters()) < 1.5e6
+    assert 0.2e6 < sum(p.numel() for p in policy.model.parameters()) < 1.5e6
     tests = test_set(task, 100)
     measured = accuracy(tests, solve(policy, task, tests)[1])
     assert measured["accuracy"] == pytest.approx(card["greedy"]["accuracy"], abs=0.02)
@@ -80,10 +81,11 @@ def test_the_addition_base_is_weak_but_above_chance():
 def test_bases_never_read_a_test_problem(name):
     recipe = RECIPES[name]
     task = load_task(recipe.task)
-    held_out = {frozenset(operands(p.prompt)) for p in test_set(task, 100)}
-    read = [reading(recipe, task, 0, index) for index in range(5000)]
-    assert not held_out & {frozenset(operands(prompt)) for prompt, _ in read}
-    longest = max(len(str(operands(prompt)[0])) for prompt, _ in read)
+    numbers = operands if recipe.task == "addition" else terms
+    held_out = {tuple(sorted(numbers(p.prompt))) for p in test_set(task, 100)}
+    read = [numbers(reading(recipe, task, 0, index)[0]) for index in range(5000)]
+    assert not held_out & {tuple(sorted(text)) for text in read}
+    longest = max(len(str(text[0])) if recipe.task == "addition" else len(text) for text in read)
     assert longest == max({**recipe.plain, **recipe.hinted})
 
 

@@ -28,29 +28,29 @@ def test_written_example():
 
 
 @pytest.mark.parametrize(
-    ("completion", "correct", "step_errors"),
+    ("completion", "correct", "step_errors", "reward"),
     [
-        ("7+5+0:12;4+8+1:13;132", True, 0),
-        ("132", True, 0),  # no scratchpad: no step to be wrong
-        ("7+5+0:12;4+8+1:13;0+0+0:00;132", True, 2),  # one more, and now they spell 0132
-        ("7+5+0:13;4+8+1:13;132", True, 2),  # wrong sum in a column, and the columns spell 133
-        ("7+5+0:12;4+8+0:12;132", True, 2),  # the carry is forgotten, the answer is right all the same
-        ("7+5+0:12;132", True, 2),  # a column is missing, and what is there spells 12
-        ("7+5+0:12;4+8+1:13;0+0+1:01;132", True, 1),  # a column too many
-        ("7+5+0:12;4+8+1:13;133", False, 1),
-        ("7+5+0:12;4+8+1:13;0132", False, 0),
-        ("7+5+0:12;4+8+1:13;+132", False, 0),
-        ("7+5+0:12;4+8+1:13;132 ", False, 0),
-        ("7+5+0:12;4+8+1:13;١٣٢", False, 0),  # digits of another script
-        ("7+5+0:12;4+8+1:13;", False, 0),
-        ("", False, 0),
-        (";;;", False, 3),
+        ("7+5+0:12;4+8+1:13;132", True, 0, 3 / 3),
+        ("132", True, 0, 1 / 3),  # no scratchpad: no step to be wrong
+        ("7+5+0:12;4+8+1:13;0+0+0:00;132", True, 2, 1 / 3),  # one more, and now they spell 0132
+        ("7+5+0:13;4+8+1:13;132", True, 2, 1 / 3),  # wrong sum in a column, and the columns spell 133
+        ("7+5+0:12;4+8+0:12;132", True, 2, 1 / 3),  # the carry is forgotten, the answer is right all the same
+        ("7+5+0:12;132", True, 2, 1 / 3),  # a column is missing, and what is there spells 12
+        ("7+5+0:12;4+8+1:13;0+0+1:01;132", True, 1, 2 / 3),  # a column too many
+        ("7+5+0:12;4+8+1:13;133", False, 1, 1 / 3),
+        ("7+5+0:12;4+8+1:13;0132", False, 0, 2 / 3),
+        ("7+5+0:12;4+8+1:13;+132", False, 0, 2 / 3),
+        ("7+5+0:12;4+8+1:13;132 ", False, 0, 2 / 3),
+        ("7+5+0:12;4+8+1:13;١٣٢", False, 0, 2 / 3),  # digits of another script
+        ("7+5+0:12;4+8+1:13;", False, 0, 2 / 3),
+        ("", False, 0, 0 / 3),
+        (";;;", False, 3, 0 / 3),
     ],
 )
-def test_verdicts(completion, correct, step_errors):
+def test_verdicts(completion, correct, step_errors, reward):
     verdict = TASK.verify(Problem("47+85=", "132", 2), completion)
     assert (verdict.correct, verdict.step_errors) == (correct, step_errors)
-    assert verdict.reward == float(correct)
+    assert verdict.reward == reward
 
 
 def test_a_huge_or_binary_answer_is_wrong_and_quick():

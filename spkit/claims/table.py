@@ -1,0 +1,29 @@
+"""The ledger as a table, in the terminal and in the README."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpkitError
+from ..runs import write_atomic
+
+BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
+
+
+def markdown_table(results: Sequence[dict[str, Any]]) -> str:
+    """One line a claim."""
+    lines = ["| claim | measured: mean and 95 % interval over seeds | verdict |", "|---|---|---|"]
+    for result in results:
+        low, high = result["interval"]
+        measured = f"{result['criterion']}: {result['mean']:.2f} [{low:.2f}, {high:.2f}], {len(result['seeds'])} seeds"
+        lines.append(f"| {result['statement']} ({result['source']}) | {measured} | **{result['verdict']}** |")
+    return "\n".join(lines) + "\n"
+
+
+def write_into(readme: Path, table: str) -> None:
+    """Put the table between the markers of a file. Raises SpkitError if they are not there once each, in order."""
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise SpkitError(f"{readme} has no place for the table: put the lines {BEGIN.strip()} and {END} where it should go")
+    before, rest = text.split(BEGIN)
+    write_atomic(readme, before + BEGIN + table + END + rest.split(END)[1])

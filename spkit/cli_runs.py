@@ -1,0 +1,241 @@
+"""The commands `spkit run LOOP`: their options, and what they share."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .errors import SpkitError
+
+runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again with the same settings and folder, it continues where it was.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
+TaskName = Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")]
+Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")]
+Iterations = Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")]
+Seed = Annotated[int, typer.Option(help="Decides the problems and every random draw.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/LOOP-TASK-seedSEED.")]
+Problems = Annotated[int, typer.Option(help="Training problems an iteration.")]
+Samples = Annotated[int, typer.Option(help="Samples of each problem.")]
+Temperature = Annotated[float, typer.Option(help="Temperature of the samples; 0 is greedy.")]
+Who = Annotated[str, typer.Option(help="Who decides what is kept: gold, steps, noisy, majority, none, or random (the control of equal size).")]
+Flips = Annotated[float, typer.Option(help="How often the `noisy` verifier turns a verdict round.")]
+Unique = Annotated[bool, typer.Option(help="Keep each reasoning path of a problem once.")]
+Cap = Annotated[int, typer.Option(help="Most samples kept of one problem; 0: no limit.")]
+Restart = Annotated[str, typer.Option(help="Train each iteration from the `base` or from the `last` policy.")]
+Steps = Annotated[int, typer.Option(help="Optimizer steps of an update.")]
+BatchSize = Annotated[int, typer.Option(help="Samples of an optimizer step.")]
+LearningRate = Annotated[float, typer.Option(help="Peak learning rate.")]
+Tests = Annotated[int, typer.Option(help="Test problems of each difficulty.")]
+INTERRUPTED = 130  # the shell's exit code for Ctrl+C
+
+
+@runs_app.command("star")
+def run_star(
+    task: TaskName = "addition",
+    model: Model = "",
+    iterations: Iterations = 8,
+    seed: Seed = 0,
+    out: Out = None,
+    problems: Problems = 600,
+    rationalize: Annotated[bool, typer.Option(help="Try failed problems again with the answer as a hint.")] = True,
+    rationalizer: Annotated[str, typer.Option(help="Who reads the hints: the `base`, or the `last` policy (the paper).")] = "base",
+    restart: Annotated[str, typer.Option(help="Train each iteration from the `base` (the paper) or from the `last` policy.")] = "base",
+    select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
+    direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
+    temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")] = "exponential",
+    steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 80,
+    growth: Annotated[float, typer.Option(help="Factor of the exponential schedule.")] = 1.2,
+    increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
+    learning_rate: LearningRate = 5e-4,
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure lengths beyond the training range too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
+    from .loops.star import StarConfig, star
+
+    config = _config(StarConfig, locals(), problems_per_iteration=problems)
+    _run("star", star, config, task, model, out, as_json)
+
+
+@runs_app.command("rft")
+def run_rft(
+    task: TaskName = "sums",
+    model: Model = "",
+    seed: Seed = 0,
+    out: Out = None,
+    problems: Problems = 400,
+    k: Samples = 16,
+    temperature: Temperature = 0.7,
+    verifier: Who = "steps",
+    flip_rate: Flips = 0.0,
+    unique: Unique = True,
+    cap: Cap = 0,
+    steps: Steps = 100,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 3e-4,
+    test_per_difficulty: Tests = 50,
+    as_json: Json = False,
+) -> None:
+    """RFT: one round of samples, of which every distinct right path is learned from."""
+    from .loops.rft import RftConfig, rft
+
+    config = _config(RftConfig, locals(), **_parts(locals()))
+    _run("rft", rft, config, task, model, out, as_json)
+
+
+@runs_app.command("rest")
+def run_rest(
+    task: TaskName = "sums",
+    model: Model = "",
+    iterations: Iterations = 2,
+    seed: Seed = 0,
+    out: Out = None,
+    problems: Problems = 400,
+    k: Samples = 8,
+    temperature: Temperature = 1.0,
+    thresholds: Annotated[str, typer.Option(help="What a reward must be above, rising, one an Improve step.")] = "0,0.7,0.9",
+    reward: Annotated[str, typer.Option(help="`graded` (share of right steps), or `correct` (0 or 1 for the final answer).")] = "graded",
+    real: Annotated[int, typer.Option(help="Right solutions of a careful writer, mixed into every Improve step.")] = 100,
+    steps: Steps = 60,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 3e-4,
+    decay: Annotated[float, typer.Option(help="Factor of the learning rate from one Improve step to the next.")] = 0.5,
+    test_per_difficulty: Tests = 50,
+    as_json: Json = False,
+) -> None:
+    """ReST: from the samples of each Grow step, Improve steps on what is above a rising threshold, with real data."""
+    from .loops.rest import RestConfig, rest
+
+    config = _config(RestConfig, locals(), thresholds=_numbers(thresholds), **_parts(locals()))
+    _run("rest", rest, config, task, model, out, as_json)
+
+
+@runs_app.command("rest-em")
+def run_rest_em(
+    task: TaskName = "sums",
+    model: Model = "",
+    iterations: Iterations = 3,
+    seed: Seed = 0,
+    out: Out = None,
+    problems: Annotated[int, typer.Option(help="Training problems, the same in every iteration.")] = 400,
+    k: Samples = 8,
+    temperature: Temperature = 0.7,
+    verifier: Who = "gold",
+    flip_rate: Flips = 0.0,
+    unique: Unique = True,
+    cap: Cap = 4,
+    restart: Restart = "base",
+    accumulate: Annotated[bool, typer.Option("--accumulate", help="Train on the samples of all iterations so far.")] = False,
+    steps: Steps = 100,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 3e-4,
+    validate_every: Annotated[int, typer.Option(help="Steps between two looks at the validation problems.")] = 25,
+    validation_problems: Annotated[int, typer.Option(help="Problems by which the best step is chosen; 0: the last step.")] = 100,
+    test_per_difficulty: Tests = 50,
+    test_samples: Annotated[int, typer.Option(help="Samples of each test problem, for pass@k and maj@k; 0: none.")] = 0,
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure harder problems and the format with a hint too.")] = False,
+    measure_train: Annotated[bool, typer.Option("--measure-train", help="Measure the training problems too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """ReST^EM: sample, keep what is right, fine-tune the base on it, repeat."""
+    from .loops.rest_em import RestEmConfig, rest_em
+
+    config = _config(RestEmConfig, locals(), **_parts(locals()))
+    _run("rest-em", rest_em, config, task, model, out, as_json)
+
+
+@runs_app.command("collapse")
+def run_collapse(
+    task: TaskName = "sums",
+    model: Model = "",
+    iterations: Annotated[int, typer.Option(help="Generations after the base; a larger number extends a run.")] = 8,
+    seed: Seed = 0,
+    out: Out = None,
+    regime: Annotated[str, typer.Option(help="Own text `replace`s the real text, is `accumulate`d beside it, or is `mix`ed with a share of it.")] = "replace",
+    real_share: Annotated[float, typer.Option(help="Share of real text, for `mix`.")] = 0.1,
+    problems: Problems = 300,
+    temperature: Temperature = 1.0,
+    verifier: Who = "none",
+    flip_rate: Flips = 0.0,
+    restart: Restart = "last",
+    steps: Steps = 60,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 3e-4,
+    test_per_difficulty: Tests = 50,
+    as_json: Json = False,
+) -> None:
+    """Model collapse: each generation learns from what the one before it wrote."""
+    from .loops.collapse import CollapseConfig, collapse
+
+    config = _config(CollapseConfig, locals(), **_parts({**locals(), "unique": False, "cap": 0}))
+    _run("collapse", collapse, config, task, model, out, as_json)
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """On Ctrl+C, say where the finished part is and exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"Stopped. What was finished is in {folder}; start the same command again to continue."
+        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def emitter(unit: str, method: str, as_json: bool) -> Callable[[dict[str, Any]], Any]:
+    """What prints a record: a JSON line, or a line of the method's table."""
+    from .tables import IterationTable
+
+    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
+
+
+def _run(name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool) -> None:
+    """Run the loop in its folder, or continue it, and print every record as it comes."""
+    from .policy import load_policy
+    from .progress import progress
+    from .runs import Run
+    from .tasks import load_task
+
+    chosen_task, base = load_task(task), load_policy(model or task)
+    folder = out or Path(f"runs/{name}-{task}-seed{config.seed}")
+    with interruptible(folder):
+        run = Run(folder, progress())
+        try:
+            emit = emitter(chosen_task.unit, name, as_json)
+            for record in loop(base, chosen_task, config, run):
+                emit(record)
+        finally:
+            run.progress.close()
+    if not as_json:
+        Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
+
+
+def _config(kind: type, options: dict[str, Any], **values: Any) -> Any:
+    """A loop's settings from the options of the same name, and from `values`."""
+    values = {**options, **values}
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+
+
+def _parts(options: dict[str, Any]) -> dict[str, Any]:
+    """The nested settings `filter` and `sft`, from the options that belong to them."""
+    from .loops.self_training import Filter
+    from .policy import SftConfig
+
+    parts = {"sft": _config(SftConfig, options)}
+    if "verifier" in options:
+        parts["filter"] = _config(Filter, options, cap=options["cap"] or None)
+    return parts
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SpkitError(f"thresholds must be numbers with commas between them, like 0,0.7,0.9, not {text!r}") from None

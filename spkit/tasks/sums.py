@@ -1,0 +1,195 @@
+"""Order-free sums: one problem, many right rationales.
+
+The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more at a time to the total so far, in any order, and ends
+with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the problem: `7+15+8+22#52=`.
+
+A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity mean something; a
+column-by-column sum has one. Writers pick the order at random, from a distribution that is known exactly: Plackett and Luce's, where the
+next number is drawn among those left with probability proportional to RATIO ** position. Most writers of long sums are careless and leave
+the last number out (CARELESS). So the everyday text that the base has read has an exact entropy, a tail of rare orders that a model can
+lose, and faults that a verifier sees.
+"""
+
+import math
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
+
+from ..errors import SpkitError
+from .base import Problem, Split, Verdict, graded_reward, item_rng
+
+MAX_TERMS = 8
+LARGEST = 15  # the largest term
+CARELESS = {2: 0.0, 3: 0.15, 4: 0.50, 5: 0.70, 6: 0.85}  # share of the everyday writers who leave a number out, by number of terms
+RATIO = 0.5  # how much less likely each later position is to be taken next
+MAX_READ = 300  # characters: more than three times the longest right completion; what comes after is not read
+TEST_SHARE = 4  # one multiset of terms in four is kept for the test split
+
+_PROMPT = re.compile(r"(\d+(?:\+\d+)+)(?:#\d+)?=", re.ASCII)
+_STEP = re.compile(r"([1-9]\d{0,3})\+([1-9]\d{0,3}):([1-9]\d{0,3})", re.ASCII)
+_ANSWER = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of n terms from 1 to 15, n = 2..6 by default; any n up to 8 can be asked for by `difficulty`."""
+
+    name: str = "sums"
+    difficulties: tuple[int, ...] = (2, 3, 4, 5, 6)
+    extrapolation: tuple[int, ...] = (7, 8)
+    unit: str = "terms"
+
+    def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
+        """`difficulty` terms of the asked split."""
+        count = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
+        if not 2 <= count <= MAX_TERMS:
+            raise SpkitError(f"sums has problems of 2 to {MAX_TERMS} terms, not {count}: ask for a difficulty in that range")
+        rng = item_rng(self.name, split, seed, index, count)
+        while True:
+            numbers = [rng.randint(1, LARGEST) for _ in range(count)]
+            if split_of(numbers) == split:
+                return Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), count)
+
+    def hint(self, problem: Problem) -> str:
+        """The prompt with the answer after `#`."""
+        return f"{problem.prompt[:-1]}#{problem.answer}="
+
+    def solution(self, problem: Problem, variant: int = 0) -> str:
+        """The rationale of a careful writer; each `variant` is an independent draw of the order."""
+        return written(self._order(problem, variant))
+
+    def careless(self, problem: Problem, variant: int = 0) -> str:
+        """The rationale of a writer who leaves out the number that would come last: every step right, the answer too small."""
+        return written(self._order(problem, variant)[:-1])
+
+    def everyday(self, problem: Problem, variant: int = 0) -> str:
+        """What an everyday writer puts, careful or careless: the text that the base has read."""
+        careless = item_rng(self.name, "everyday", problem.prompt, variant).random() < CARELESS[problem.difficulty]
+        return self.careless(problem, variant) if careless else self.solution(problem, variant)
+
+    def _order(self, problem: Problem, variant: int) -> list[int]:
+        rng, left = item_rng(self.name, "writer", problem.prompt, variant), list(enumerate(terms(problem.prompt)))
+        order = []
+        while left:
+            chosen = rng.choices(range(len(left)), [RATIO**position for position, _ in left])[0]
+            order.append(left.pop(chosen)[1])
+        return order
+
+    def direct(self, problem: Problem) -> str:
+        """The answer without steps."""
+        return problem.answer
+
+    def verify(self, problem: Problem, completion: str) -> Verdict:
+        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong, missing and extra steps.
+
+        A step is right if it adds a number that is not used up yet to the total as written before it, correctly. An answer that is not
+        the last total is one more error. A completion without steps has none to be wrong. Leading zeros and signs are no answer.
+        """
+        text = completion[:MAX_READ]
+        *steps, final = text.split(";")
+        parsed = final if len(completion) <= MAX_READ and _ANSWER.fullmatch(final) else None
+        correct, count = parsed == problem.answer, len(terms(problem.prompt))
+        errors = step_errors(terms(problem.prompt), steps, parsed) if steps else 0
+        return Verdict(correct, graded_reward(correct, errors, len(steps), count - 1), parsed, errors)
+
+    def path(self, problem: Problem, completion: str) -> str:
+        """The rationale with the two numbers of its first step in order of size: `7+15:22` and `15+7:22` are the same path."""
+        first, semicolon, rest = completion[:MAX_READ].partition(";")
+        match = _STEP.fullmatch(first)
+        if match is None:
+            return completion[:MAX_READ]
+        small, large = sorted((int(match[1]), int(match[2])))
+        return f"{small}+{large}:{match[3]}{semicolon}{rest}"
+
+    def max_completion_chars(self, difficulty: int) -> int:
+        """Eleven characters for each step with its `;` (`105+15:120;` is the longest, the first ones are shorter), and the answer."""
+        return 11 * (difficulty - 1) + 3
+
+
+def split_of(numbers: list[int]) -> Split:
+    """Which split a multiset of terms belongs to, by its content: reordered problems always fall on the same side."""
+    text = "+".join(map(str, sorted(numbers)))
+    return "test" if zlib.crc32(text.encode()) % TEST_SHARE == 0 else "train"
+
+
+def terms(prompt: str) -> list[int]:
+    """The numbers of a prompt, hinted or not."""
+    match = _PROMPT.fullmatch(prompt)
+    if match is None:
+        raise SpkitError(f"not a prompt of sums: {prompt[:60]!r}; write it as 7+15+8=")
+    return [int(number) for number in match[1].split("+")]
+
+
+def written(order: list[int]) -> str:
+    """The completion that adds the numbers in this order, without a mistake."""
+    steps, total = [], order[0]
+    for number in order[1:]:
+        steps.append(f"{total}+{number}:{total + number}")
+        total += number
+    return ";".join([*steps, str(total)])
+
+
+def step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int:
+    """Steps that are wrong, missing or too many, plus one if the answer is not the last total as written."""
+    left, total = Counter(numbers), None
+    wrong = abs(len(numbers) - 1 - len(steps))
+    for step in steps[: len(numbers) - 1]:
+        match = _STEP.fullmatch(step)
+        if match is None:
+            wrong, total = wrong + 1, None
+            continue
+        a, b, result = map(int, match.groups())
+        used = Counter([a, b] if total is None else [b])
+        wrong += a + b != result or not used <= left or (total is not None and a != total)
+        left -= used
+        total = result
+    return wrong + (parsed is not None and parsed != str(total))
+
+
+def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
+    """The order in which a careful or a careless writer's text takes the numbers, one that is left out coming last; None for other text."""
+    matches = [_STEP.fullmatch(step) for step in completion[:MAX_READ].split(";")[:-1]]
+    if not matches or None in matches:
+        return None
+    order = [int(matches[0][1]), *(int(match[2]) for match in matches)]
+    left = Counter(terms(problem.prompt)) - Counter(order)
+    whole = tuple(order + list(left.elements()))
+    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and written(order) == completion
+    return whole if readable else None
+
+
+@cache
+def writer(numbers: tuple[int, ...]) -> dict[tuple[int, ...], float]:
+    """A writer's probability of every order of these terms; equal numbers make orders that read the same, which are one."""
+    weights = [RATIO**position for position in range(len(numbers))]
+    chances: dict[tuple[int, ...], float] = {}
+    for positions in permutations(range(len(numbers))):
+        left, chance = sum(weights), 1.0
+        for position in positions:
+            chance *= weights[position] / left
+            left -= weights[position]
+        order = tuple(numbers[position] for position in positions)
+        chances[order] = chances.get(order, 0.0) + chance
+    return chances
+
+
+def everyday_entropy(problem: Problem) -> float:
+    """Entropy (nats) of the everyday text of a problem: that of the order, and whether its last number is left out."""
+    order = -sum(chance * math.log(chance) for chance in writer(tuple(terms(problem.prompt))).values())
+    share = CARELESS[problem.difficulty]
+    return order - sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
+
+
+@cache
+def rare_orders(numbers: tuple[int, ...], mass: float = 0.1) -> dict[tuple[int, ...], float]:
+    """The tail: a writer's least likely orders, as many as have at most `mass` together, with their probabilities."""
+    tail, total = {}, 0.0
+    for order, chance in sorted(writer(numbers).items(), key=lambda item: item[1]):
+        total += chance
+        if total > mass:
+            break
+        tail[order] = chance
+    return tail
