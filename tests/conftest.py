@@ -1,8 +1,10 @@
 """Small models shared by the tests."""
 
 import os
+import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl+C, which some tests send
 
 import pytest
 import torch
