@@ -61,7 +61,7 @@ def show(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="addition or addition-2digits.")],
+    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums or replies.")],
     out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
     as_json: Json = False,
@@ -133,7 +133,9 @@ def reproduce(
         try:
             for claim in chosen:
                 results.append(measure(claim, asked, lab))
-                write_result(results[-1], out)
+                if not write_result(results[-1], out):
+                    text = f"{out}/{claim.id}.json has more than {seeds} seeds and is kept: choose another --out to write this result"
+                    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
         finally:
             bar.close()
     print("\n".join(json.dumps(result) for result in results) if as_json else markdown_table(results))

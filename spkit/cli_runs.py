@@ -23,7 +23,9 @@ Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/LOOP-T
 Problems = Annotated[int, typer.Option(help="Training problems an iteration.")]
 Samples = Annotated[int, typer.Option(help="Samples of each problem.")]
 Temperature = Annotated[float, typer.Option(help="Temperature of the samples; 0 is greedy.")]
-Who = Annotated[str, typer.Option(help="Who decides what is kept: gold, steps, noisy, majority, none, or random (the control of equal size).")]
+Who = Annotated[
+    str, typer.Option(help="Who decides what is kept: gold, steps, noisy, majority, none, or random (the control of equal size).")
+]
 Flips = Annotated[float, typer.Option(help="How often the `noisy` verifier turns a verdict round.")]
 Unique = Annotated[bool, typer.Option(help="Keep each reasoning path of a problem once.")]
 Cap = Annotated[int, typer.Option(help="Most samples kept of one problem; 0: no limit.")]
@@ -49,7 +51,9 @@ def run_star(
     select: Annotated[str, typer.Option(help="Keep `correct` answers, or as many at `random` (the control).")] = "correct",
     direct: Annotated[bool, typer.Option("--direct", help="Baseline: train on gold answers without a scratchpad.")] = False,
     temperature: Annotated[float, typer.Option(help="0 is greedy, as in the paper.")] = 0.0,
-    schedule: Annotated[str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")] = "exponential",
+    schedule: Annotated[
+        str, typer.Option(help="`exponential` (steps x growth) or `linear` (steps + increment) an iteration.")
+    ] = "exponential",
     steps: Annotated[int, typer.Option(help="Optimizer steps of the first iteration.")] = 80,
     growth: Annotated[float, typer.Option(help="Factor of the exponential schedule.")] = 1.2,
     increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
@@ -113,7 +117,7 @@ def run_rest(
     """ReST: from the samples of each Grow step, Improve steps on what is above a rising threshold, with real data."""
     from .loops.rest import RestConfig, rest
 
-    config = _config(RestConfig, locals(), thresholds=_numbers(thresholds), **_parts(locals()))
+    config = _config(RestConfig, locals(), thresholds=_numbers("thresholds", thresholds), **_parts(locals()))
     _run("rest", rest, config, task, model, out, as_json)
 
 
@@ -158,7 +162,9 @@ def run_collapse(
     iterations: Annotated[int, typer.Option(help="Generations after the base; a larger number extends a run.")] = 8,
     seed: Seed = 0,
     out: Out = None,
-    regime: Annotated[str, typer.Option(help="Own text `replace`s the real text, is `accumulate`d beside it, or is `mix`ed with a share of it.")] = "replace",
+    regime: Annotated[
+        str, typer.Option(help="Own text `replace`s the real text, is `accumulate`d beside it, or is `mix`ed with a share of it.")
+    ] = "replace",
     real_share: Annotated[float, typer.Option(help="Share of real text, for `mix`.")] = 0.1,
     problems: Problems = 300,
     temperature: Temperature = 1.0,
@@ -176,6 +182,44 @@ def run_collapse(
 
     config = _config(CollapseConfig, locals(), **_parts({**locals(), "unique": False, "cap": 0}))
     _run("collapse", collapse, config, task, model, out, as_json)
+
+
+@runs_app.command("spin")
+def run_spin(
+    task: TaskName = "replies",
+    model: Model = "",
+    iterations: Iterations = 3,
+    seed: Seed = 0,
+    out: Out = None,
+    references: Annotated[int, typer.Option(help="Reference replies, drawn from the task.")] = 1000,
+    references_file: Annotated[
+        Path | None, typer.Option(help='Your own instead: a file of one {"prompt": ..., "reply": ...} a line.')
+    ] = None,
+    wrong: Annotated[float, typer.Option(help="Share of the references that are wrong (task replies).")] = 0.0,
+    kind: Annotated[
+        str, typer.Option(help="Loss: logistic (SPIN), hinge, exponential, ipo, chi2, nce, tspin; or a control: sft, dpo.")
+    ] = "logistic",
+    beta: Annotated[str, typer.Option(help="Factor of the log-ratio, one an iteration (the paper's lambda).")] = "1.0",
+    tau: Annotated[float, typer.Option(help="Target of chi2 and ipo; weight of T-SPIN's second term.")] = 1.0,
+    learning_rate: Annotated[str, typer.Option(help="Peak learning rate, one an iteration.")] = "3e-4",
+    epochs: Annotated[int, typer.Option(help="Passes over the pairs of an iteration.")] = 2,
+    batch_size: Annotated[int, typer.Option(help="Pairs of an optimizer step.")] = 64,
+    previous: Annotated[bool, typer.Option(help="Train on the last iteration's replies too.")] = True,
+    temperature: Annotated[float, typer.Option(help="Of the opponent's replies; 0 is greedy (a control).")] = 1.0,
+    cut: Annotated[float, typer.Option(help="Share of each of the opponent's replies that is kept (a control).")] = 1.0,
+    cut_ends: Annotated[bool, typer.Option("--cut-ends", help="Give what is cut off an end token, as the official repository does.")] = False,
+    real: Annotated[str, typer.Option(help="`references`, or `self`: the opponent plays both sides (the swap control).")] = "references",
+    preference: Annotated[float, typer.Option(help="Preference pairs mixed in, as a share of the references.")] = 0.0,
+    test_per_difficulty: Tests = 30,
+    as_json: Json = False,
+) -> None:
+    """SPIN: tell reference replies from the opponent's, the policy of the last iteration, by the log-ratio to it."""
+    from .loops.references import read_references
+    from .loops.spin import SpinConfig, spin
+
+    config = _config(SpinConfig, locals(), beta=_numbers("beta", beta), learning_rate=_numbers("learning-rate", learning_rate))
+    own = read_references(references_file) if references_file else None
+    _run("spin", lambda *arguments: spin(*arguments, references=own), config, task, model, out, as_json)
 
 
 @contextmanager
@@ -196,7 +240,9 @@ def emitter(unit: str, method: str, as_json: bool) -> Callable[[dict[str, Any]],
     return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
 
 
-def _run(name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool) -> None:
+def _run(
+    name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool
+) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
     from .policy import load_policy
     from .progress import progress
@@ -234,8 +280,8 @@ def _parts(options: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def _numbers(text: str) -> tuple[float, ...]:
+def _numbers(name: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise SpkitError(f"thresholds must be numbers with commas between them, like 0,0.7,0.9, not {text!r}") from None
+        raise SpkitError(f"{name} must be numbers with commas between them, like 0.1,0.7,0.9, not {text!r}") from None

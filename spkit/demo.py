@@ -21,7 +21,7 @@ def run_demo(out: Path, console: Console) -> None:
     task, base = load_task("addition"), load_policy("addition")
     example = task.problem(0, 2, 3)
     console.print(f"A language model of {sum(p.numel() for p in base.model.parameters()) / 1e6:.1f} M parameters knows short sums. It now writes out longer ones,")
-    console.print("keeps what has the right answer, learns from that, and starts over (STaR). It is never shown how a long sum is worked out.")
+    console.print("keeps what has the right answer, learns from that, and starts over (STaR). The loop gives it answers, and never a worked-out sum.")
     console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}\n", markup=False)
     panels = {}
     for name, config in variants().items():

@@ -113,6 +113,24 @@ def over_k(runs: dict[str, Sequence[dict[str, float]]], title: str, ylabel: str)
     return figure
 
 
+def histograms(panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel: str) -> Figure:
+    """One panel for each entry, with the histograms of its groups over each other, as shares; all panels have the same bins."""
+    everything = np.concatenate([np.asarray(values, dtype=float) for groups in panels.values() for values in groups.values()])
+    low, high = np.quantile(everything, [0.01, 0.99])
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 1.0, 3.2), sharex=True, sharey=True, squeeze=False)
+        for axis, (name, groups) in zip(axes[0], panels.items()):
+            for (group, values), color in zip(groups.items(), PALETTE):
+                share = np.full(len(values), 100 / len(values))
+                axis.hist(np.clip(values, low, high), bins=np.linspace(low, high, 25), weights=share, color=color, alpha=0.55, label=group)
+            axis.set_title(name)
+            axis.set_xlabel(xlabel)
+        axes[0, 0].set_ylabel("share of replies (%)")
+        axes[0, -1].legend()
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG and close the figure."""
     figure.savefig(path, dpi=150)

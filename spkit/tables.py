@@ -3,10 +3,15 @@
 from typing import Any
 
 PERCENT, NUMBER = "percent", "number"
-KEPT, KEPT_WRONG, WRONG_STEPS = ("kept", "kept", "count"), ("kept wrong", "kept_wrong_rate", PERCENT), ("wrong steps", "wrong_steps_rate", PERCENT)
+KEPT, KEPT_WRONG, WRONG_STEPS = (
+    ("kept", "kept", "count"),
+    ("kept wrong", "kept_wrong_rate", PERCENT),
+    ("wrong steps", "wrong_steps_rate", PERCENT),
+)
 COLUMNS = {  # heading, key of the record and format, by method
     "star": (KEPT, ("hinted", "rationalized", "count"), WRONG_STEPS),
     "collapse": (KEPT, KEPT_WRONG, ("perplexity", "perplexity", NUMBER), ("entropy", "entropy", NUMBER), ("tail", "tail_mass", PERCENT)),
+    "spin": (("KL", "kl", NUMBER), ("AUC", "auc", NUMBER), ("rare", "rare", PERCENT), ("entropy", "entropy", NUMBER)),
 }
 OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
 
@@ -27,7 +32,10 @@ class IterationTable:
         shares = "".join(f"{100 * share:>5.0f}%" for share in lengths.values())
         numbers = "  ".join(f"{_cell(record.get(key), kind):>{max(6, len(head))}}" for head, key, kind in self.columns)
         seconds = sum(record["seconds"].values())
-        print(f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}", flush=True)
+        print(
+            f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}",
+            flush=True,
+        )
         return record
 
 

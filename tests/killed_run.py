@@ -14,15 +14,17 @@ import torch
 from spkit import runs
 from spkit.loops.collapse import CollapseConfig, collapse
 from spkit.loops.rest_em import RestEmConfig, rest_em
+from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.runs import Run
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
-LOOPS = {  # loop, task, settings; both of the others need what earlier iterations stored
+LOOPS = {  # loop, task, settings; all but star need what earlier iterations stored
     "star": (star, "addition", StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)),
     "rest_em": (rest_em, "sums", RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3)),
+    "spin": (spin, "replies", SpinConfig(3, references=16, kind="tspin", batch_size=8, test_per_difficulty=3, exact_per_difficulty=1)),
     "collapse": (collapse, "sums", CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3)),
 }
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spkit.claims import CLAIMS, EXPERIMENTS, Claim, Experiment, Lab, interval, markdown_table, read_results, reproduce, stored_curves, verdict, write_into
+from spkit.claims import CLAIMS, EXPERIMENTS, Claim, Experiment, Lab, interval, markdown_table, read_results, reproduce, stored_curves, verdict
+from spkit.claims import write_into, write_result
 from spkit.claims import star_addition, sums_self_training
 from spkit.claims.star_addition import first_above_half
 from spkit.claims.sums_self_training import pass_gain, share_of_gain, short_share, temperatures
@@ -80,6 +81,14 @@ def test_runs_are_shared_resumed_and_their_time_is_told(tmp_path):
     assert first["values"] == second["values"] and played == [0, 1, 0, 1]
     assert lab.seconds_left(claims, range(3)) == 10
     assert len(list(tmp_path.glob("tiny-seed*/metrics.jsonl"))) == 2
+
+
+def test_a_result_of_more_seeds_is_kept(tmp_path):
+    assert write_result({"id": "a", "seeds": [0, 1, 2], "mean": 1}, tmp_path)
+    assert not write_result({"id": "a", "seeds": [0, 1], "mean": 2}, tmp_path)
+    assert json.loads((tmp_path / "a.json").read_text())["mean"] == 1
+    assert write_result({"id": "a", "seeds": [3, 4, 5], "mean": 3}, tmp_path)
+    assert json.loads((tmp_path / "a.json").read_text())["mean"] == 3
 
 
 def test_the_table_goes_between_its_markers_and_nowhere_else(tmp_path):

@@ -8,6 +8,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import torch
 
 from spkit.errors import SpkitError
 from spkit.exercises import (
@@ -21,16 +22,24 @@ from spkit.exercises import (
     compare_lists,
 )
 from spkit.exercises.__main__ import main
+from spkit.exercises.experiments import check_conclude, check_plan
 from spkit.exercises.self_training import (
-    check_conclude,
     check_kept_sizes,
     check_pass_at_k,
-    check_plan,
     check_precision,
     check_select,
     check_star_pairs,
     check_tolerable,
     check_vote_is_right,
+)
+from spkit.exercises.spin import check_displaced, check_spin_loss, check_training_ids
+from spkit.exercises.spin_tables import (
+    check_best_response,
+    check_bounded_reward,
+    check_chi_square_loss,
+    check_fate,
+    check_sft_gradient,
+    check_spin_gradient,
 )
 from spkit.exercises.student import generate, student_notebook, without_solutions
 from spkit.loops.rest_em import RestEmConfig
@@ -52,6 +61,15 @@ RIGHT = {
     check_precision: lambda p, f: 1 / (1 + (1 - p) / p * f / (1 - f)),
     check_tolerable: lambda p, t: 1 / (1 + p**-1 * (1 - p) * t / (1 - t)),
     check_conclude: lambda v, c, noise: conclude_by_options(v, c, noise),
+    check_spin_loss: lambda *batch: spin_by_rows(*batch),
+    check_training_ids: lambda *reply: ids_by_options(*reply),
+    check_displaced: lambda *logs: displaced_by_rows(*logs),
+    check_best_response: lambda p, q, lam: response_by_options(p, q, lam),
+    check_fate: lambda p, q, lam: fate_by_iteration(p, q, lam),
+    check_chi_square_loss: lambda r, g, tau: np.mean(r**2 - 2 * tau * r + g**2 + 2 * tau * g) + 2 * tau**2,
+    check_bounded_reward: lambda p, q, tau: tau * np.tanh(np.log(p / q) / 2),
+    check_sft_gradient: lambda p, q: -sum(chance * (one - q) for chance, one in zip(p, np.eye(len(p)))),
+    check_spin_gradient: lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam),
 }
 WRONG = [
     (check_nash_conv, lambda a, x, y: max(a @ y) - x @ a @ y, "row player's gain alone"),
@@ -144,6 +162,127 @@ WRONG = [
     ),
     (check_conclude, lambda v, c, noise: conclude_by_options(c, v, noise), "variant minus its control"),
     (check_conclude, lambda v, c, noise: "better", "say one of higher, lower, no difference, not 'better'"),
+    (check_spin_loss, lambda pr, pg, o, og, mr, mg, beta: spin_by_rows(pg, pr, og, o, mg, mr, beta), "real with generated"),
+    (check_spin_loss, lambda pr, pg, o, og, mr, mg, beta: spin_by_rows(o, og, pr, pg, mr, mg, beta), "policy with opponent"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch, reply=lambda x, mask: x[mask > 0].mean()), "mean over a completion's tokens"),
+    (check_spin_loss, lambda pr, pg, o, og, *rest: spin_by_rows(pr, pg, 0 * o, 0 * og, *rest), "opponent is missing"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch, reply=lambda x, mask: x.sum()), "padding are counted"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch, reply=lambda x, mask: x.mean()), "mean over all positions"),
+    (check_spin_loss, lambda pr, pg, o, og, mr, mg, beta: spin_by_rows(pr, pg, o, og, mr, mr, beta), "have other lengths"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch[:-1], 1.0), "beta is forgotten"),
+    (check_spin_loss, lambda *batch: batch[-1] * spin_by_rows(*batch[:-1], 1.0), "beta multiplies the loss"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch[:-1], 1 / batch[-1]), "divides the margin"),
+    (check_spin_loss, lambda *batch: -spin_by_rows(*batch), "sign is missing"),
+    (check_spin_loss, lambda *batch: spin_by_rows(*batch, pair=lambda margin: 1 / (1 + np.exp(margin))), "logarithm is missing"),
+    (check_spin_loss, lambda *batch: len(batch[0]) * spin_by_rows(*batch), "sum over rows"),
+    (
+        check_spin_loss,
+        lambda *batch: np.logaddexp(0, -float(spin_by_rows(*batch, pair=lambda margin: margin))),
+        "averages the margins first",
+    ),
+    (check_spin_loss, lambda pr, pg, o, og, *rest: spin_by_rows(pr, og, o, og, *rest), "generated reply is missing"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, end=lambda left, done: True), "truncated completion gets an end"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, clean=False), "appends without looking: where"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, clean=False, end=lambda left, done: True), "appends always and without"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, end=lambda left, done: False), "no end token at all"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, clean=False, end=lambda left, done: False), "as the sampler left them"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, clean=False, end=lambda left, done: done and not left), "padding is kept"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, end=lambda left, done: left), "flag knows better"),
+    (
+        check_training_ids,
+        lambda prompt, text, done, eos: ids_by_options(prompt, text if done else text[:-1], done, eos),
+        "last token of truncated",
+    ),
+    (check_training_ids, lambda prompt, text, done, eos: ids_by_options(prompt, text, not done, eos), "wrong way round"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply, masked=lambda token, eos: int(token != eos)), "leaves the end token out"),
+    (check_training_ids, lambda *reply: [ids_by_options(*reply)[0], [1] * len(ids_by_options(*reply)[0])], "mask counts the prompt"),
+    (check_training_ids, lambda *reply: ids_until_the_first_end(*reply), "closes every turn"),
+    (check_training_ids, lambda *reply: ids_by_options(*reply)[0], r"shape \(6,\), and \(2, 6\)"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: r - g > 0), "margin only"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: g < 0 < r - g), "looks at the generated reply;"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: g < 0), "generated reply alone"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: r < 0), "real reply alone"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: r > max(g, 0)), "as they should be"),
+    (check_displaced, lambda *logs: displaced_by_rows(*logs, where=lambda r, g: r < min(g, 0)), "margin fell and the real"),
+    (check_displaced, lambda pr, pg, o, og: (pr - pg > 0) & (pr < o), "compares the two replies"),
+    (check_displaced, lambda pr, pg, o, og: (pr - o > pg - og) & (pr < pg), "less likely one of the two"),
+    (check_displaced, lambda pr, pg, o, og: [pr.sum() < o.sum() and (pr - o).sum() > (pg - og).sum()] * len(pr), "judges by the means"),
+    (check_best_response, lambda p, q, lam: response_by_options(p, q, 1 / lam), "exponent is lambda"),
+    (check_best_response, lambda p, q, lam: response_by_options(p, q, -lam), "inverted"),
+    (check_best_response, lambda p, q, lam: q ** (1 - 1 / lam) * p ** (1 / lam), "not normalised"),
+    (check_best_response, lambda p, q, lam: response_by_options(p, q, lam, start=1), "q is missing"),
+    (check_best_response, lambda p, q, lam: response_by_options(p, q, lam, start=p), "p stands in front"),
+    (check_best_response, lambda p, q, lam: response_by_options(p, q, 1), "lambda = 1 alone"),
+    (check_best_response, lambda p, q, lam: p ** (1 / lam) / sum(p ** (1 / lam)), "power is of q as well"),
+    (check_best_response, lambda p, q, lam: (1 - 1 / lam) * q + p / lam, "mixes probabilities"),
+    (check_best_response, lambda p, q, lam: q * np.exp(p / q / lam) / sum(q * np.exp(p / q / lam)), "not the ratio"),
+    (
+        check_best_response,
+        lambda p, q, lam: q * (lam + np.log(p / q)) / sum(q * (lam + np.log(p / q))),
+        "exponential series",
+    ),
+    (check_fate, lambda p, q, lam: "converges", "folklore"),
+    (check_fate, lambda p, q, lam: "diverges" if lam < 1 else "converges", "below 1 it overshoots"),
+    (check_fate, lambda p, q, lam: fate_by_iteration(p, q, lam / 2), "lambda = 1 is no cycle"),
+    (check_fate, lambda p, q, lam: "diverges" if lam > 1 else "converges", "not at 1, and it is turned round"),
+    (check_fate, lambda p, q, lam: "2-cycle" if lam < 1 else "converges", "stays the same"),
+    (check_fate, lambda p, q, lam: ["diverges", "2-cycle", "converges"][(lam >= 0.5) + (lam >= 1)], "their distance to the data shrinks"),
+    (check_fate, lambda p, q, lam: fate_by_iteration(p, q, 1 / (4 * lam)), "this is turned round"),
+    (check_fate, lambda p, q, lam: "converges" if lam >= 0.5 else "diverges", "does not shrink"),
+    (check_fate, lambda p, q, lam: "converges" if lam > 0.5 else "diverges", "does not grow"),
+    (check_fate, lambda p, q, lam: "converges" if lam > 0.5 else "2-cycle", "no cycle"),
+    (
+        check_fate,
+        lambda p, q, lam: "converges" if sum(p * np.log(response_by_options(p, q, lam) / q)) > 0 else "diverges",
+        "judges by the first iteration",
+    ),
+    (check_fate, lambda p, q, lam: "cycles", "say one of converges, 2-cycle, diverges, not 'cycles'"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r - g, tau), "of the difference of the two"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r - g, 2 * tau), "targets' distance"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r, tau) + square_by_rows(g, tau), "a sign is missing"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r, -tau) + square_by_rows(g, tau), "changed places"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r, 0) + square_by_rows(g, 0), "tau is forgotten"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(r, tau) + square_by_rows(g, 0), "is -tau, not 0"),
+    (check_chi_square_loss, lambda r, g, tau: square_by_rows(np.concatenate([r, -g]), tau), "mean of both terms"),
+    (check_chi_square_loss, lambda r, g, tau: len(r) * (square_by_rows(r, tau) + square_by_rows(g, -tau)), "sum over rows"),
+    (check_chi_square_loss, lambda r, g, tau: (sum(r) / len(r) - tau) ** 2 + (sum(g) / len(g) + tau) ** 2, "averages the rewards"),
+    (check_chi_square_loss, lambda r, g, tau: sum(abs(r - tau) + abs(g + tau)) / len(r), "squares are missing"),
+    (check_bounded_reward, lambda p, q, tau: tau * abs(p - q) / (p + q), "the sign is missing"),
+    (check_bounded_reward, lambda p, q, tau: tau * np.tanh(np.log(q / p) / 2), "sign is turned round"),
+    (check_bounded_reward, lambda p, q, tau: np.maximum(np.minimum(np.log(p) - np.log(q), tau), -tau), "logit clipped"),
+    (check_bounded_reward, lambda p, q, tau: np.log(p) - np.log(q), "logistic loss's reward"),
+    (check_bounded_reward, lambda p, q, tau: tau * (np.log(p) - np.log(q)), "scaled, and still"),
+    (check_bounded_reward, lambda p, q, tau: tau / (1 + q / p), "reward is centred"),
+    (check_bounded_reward, lambda p, q, tau: 2 / (1 + q / p) - 1, "tau is forgotten"),
+    (check_bounded_reward, lambda p, q, tau: (2 / (1 + q / p) - 1) / tau, "divides by tau"),
+    (check_bounded_reward, lambda p, q, tau: tau * (p - q) / ((p + q) / 2), "divides by the mixture"),
+    (check_bounded_reward, lambda p, q, tau: tau * (p / q - 1), "divides by q alone"),
+    (check_bounded_reward, lambda p, q, tau: tau * (p - q), "denominator is missing"),
+    (check_bounded_reward, lambda p, q, tau: tau * (p**2 - q**2) / (p**2 + q**2), "half the logit"),
+    (check_sft_gradient, lambda p, q: p - q, "points uphill"),
+    (check_sft_gradient, lambda p, q: -1 * p, "softmax's normaliser"),
+    (check_sft_gradient, lambda p, q: -p / q, "with respect to the probabilities"),
+    (check_sft_gradient, lambda p, q: sum(q) * q**2 - p * q, "weights by q once more"),
+    (check_sft_gradient, lambda p, q: p * np.log(1 / q), "terms of the loss"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, slope=-1), "factor 1/2 is forgotten: at"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, 1), "lambda is forgotten"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, 1 / lam), "divides by lambda"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, slope=1 / 2), "points uphill"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, q, lam), "not under greedy replies"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, q, lam, slope=-1), "negatives were not looked at"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, q, 2), "SFT's own gradient"),
+    (
+        check_spin_gradient,
+        lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, real=lambda y, q: y - q, generated=lambda y, q: y),
+        "in one of the two terms only",
+    ),
+    (
+        check_spin_gradient,
+        lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, generated=lambda y, q: y - q, real=lambda y, q: y),
+        "in the real term only",
+    ),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, generated=lambda y, q: q - y), "gradients are added"),
+    (check_spin_gradient, lambda p, q, n, lam: spin_gradient_by_pairs(p, q, n, lam, slope=-1 / 4), "sigmoid's slope"),
 ]
 
 
@@ -207,6 +346,64 @@ def vote_by_outcomes(chances, k, *, unreadable_votes=False, share=lambda level: 
 def conclude_by_options(variant, control, noise):
     signs = {int(v - c > noise) - int(c - v > noise) for v, c in zip(variant, control)}
     return {1: "higher", -1: "lower"}.get(signs.pop(), "no difference") if len(signs) == 1 else "no difference"
+
+
+def spin_by_rows(*batch, reply=lambda x, mask: x[mask > 0].sum(), pair=lambda margin: np.logaddexp(0, -margin)):
+    """Pair by pair, in NumPy."""
+    *tensors, beta = batch
+    losses = []
+    for pr, pg, opponent_real, opponent_generated, mr, mg in zip(*(x.numpy() for x in tensors)):
+        margin = reply(pr, mr) - reply(opponent_real, mr) - reply(pg, mg) + reply(opponent_generated, mg)
+        losses.append(pair(beta * margin))
+    return torch.tensor(np.mean(losses))
+
+
+def ids_by_options(prompt, completion, finished, eos, *, clean=True, end=lambda left, done: done, masked=lambda token, eos: 1):
+    """`end` gets whether the sampler left an end token, and the flag."""
+    tail = []
+    for token in completion:
+        if token == eos and clean:
+            break
+        tail.append(token)
+    tail += [eos] * bool(end(eos in completion, finished))
+    return [*prompt, *tail], [0] * len(prompt) + [masked(token, eos) for token in tail]
+
+
+def ids_until_the_first_end(*reply):
+    ids, mask = ids_by_options(*reply)
+    kept = [i for i in range(len(ids)) if reply[-1] not in ids[:i]]
+    return [ids[i] for i in kept], [mask[i] for i in kept]
+
+
+def displaced_by_rows(*logs, where=lambda r, g: g < r < 0):
+    return [where(pr - opponent_real, pg - opponent_generated) for pr, pg, opponent_real, opponent_generated in zip(*logs)]
+
+
+def response_by_options(p, q, lam, *, start=None):
+    log = np.log(q if start is None else start) + (np.log(p) - np.log(q)) / lam
+    return np.exp(log - np.logaddexp.reduce(log))
+
+
+def fate_by_iteration(p, q, lam):
+    """The size of the centred log-ratio to the data, after two iterations."""
+    log_p, log_policy, sizes = np.log(p), np.log(q), []
+    for _ in range(3):
+        sizes.append(np.ptp(log_policy - log_p))
+        log_policy = log_policy + (log_p - log_policy) / lam
+    if np.isclose(sizes[2], sizes[0]):
+        return "2-cycle"
+    return "converges" if sizes[2] < sizes[0] else "diverges"
+
+
+def square_by_rows(rewards, target):
+    return np.mean([(reward - target) ** 2 for reward in rewards])
+
+
+def spin_gradient_by_pairs(p, q, negatives, lam, *, slope=-1 / 2, real=lambda y, q: y - q, generated=lambda y, q: y - q):
+    """Sum over all pairs; `real` and `generated` give the gradients of log p_theta(y), y one-hot."""
+    outcomes = np.eye(len(p))
+    pairs = product(zip(p, outcomes), zip(negatives, outcomes))
+    return sum(a * b * slope * lam * (real(y, q) - generated(other, q)) for (a, y), (b, other) in pairs)
 
 
 CONTROL = RestEmConfig(iterations=1, problems=100, k=8)
@@ -292,6 +489,21 @@ def test_the_right_accuracy_passes_and_its_usual_mistakes_are_named():
 def test_usual_mistakes_are_named(check, wrong, message):
     with pytest.raises(Mistake, match=message):
         check(wrong)
+
+
+def test_an_answer_may_change_its_arguments():
+    def in_place(p, q, lam):
+        q *= (p / q) ** (1 / lam)
+        q /= q.sum()
+        return q
+
+    def longer(prompt, completion, finished, eos):
+        mask = ids_by_options(prompt, completion, finished, eos)[1]
+        prompt += ids_by_options([], completion, finished, eos)[0]
+        return prompt, mask
+
+    check_best_response(in_place)
+    check_training_ids(longer)
 
 
 def test_other_mistakes_get_numbers_or_shapes():

@@ -22,3 +22,11 @@ def test_compare_runs_draws_one_labelled_line_a_length_and_the_spread(tmp_path):
     path = plots.save(figure, tmp_path / "figure.png")
     assert path.read_bytes()[:4] == b"\x89PNG" and not plt.get_fignums()
     assert dict(mpl.rcParams) == settings
+
+
+def test_histograms_are_shares_over_common_bins():
+    figure = plots.histograms({"a": {"real": [0.0, 1.0, 2.0], "generated": [-1.0, 0.0]}, "b": {"real": [5.0], "generated": [4.0]}}, "title", "reward")
+    for axis in figure.axes:
+        assert axis.get_xlabel() == "reward"
+        assert [round(sum(bar.get_height() for bar in bars)) for bars in axis.containers] == [100, 100]
+    plt.close(figure)

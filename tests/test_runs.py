@@ -57,19 +57,19 @@ def kill(folder: Path, loop: str, iteration: int, point: str) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
 
 
-@pytest.mark.parametrize("loop", ["rest_em", "collapse"])
-def test_what_earlier_iterations_stored_survives_a_kill(loop, tmp_path):
+@pytest.mark.parametrize(("loop", "sampling", "learning"), [("rest_em", "grow", "improve"), ("collapse", "grow", "improve"), ("spin", "reply", "learn")])
+def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning, tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), loop))
-    for point in ("grow", "data-done", "improve"):
+    for point in (sampling, "data-done", learning):
         kill(tmp_path / point, loop, 3, point)
         assert comparable(records(Run(tmp_path / point), loop)) == whole
         for one in (tmp_path / "whole" / "data").iterdir():
             assert one.read_text() == (tmp_path / point / "data" / one.name).read_text()
-    first = next((tmp_path / "grow" / "data").iterdir())
+    first = sorted((tmp_path / sampling / "data").iterdir())[0]
     first.unlink()
-    (tmp_path / "grow" / "metrics.jsonl").write_text("".join((tmp_path / "grow" / "metrics.jsonl").read_text().splitlines(True)[:3]))
+    (tmp_path / sampling / "metrics.jsonl").write_text("".join((tmp_path / sampling / "metrics.jsonl").read_text().splitlines(True)[:3]))
     with pytest.raises(SpkitError, match=f"training data of iteration {int(first.stem[-4:])} is gone"):
-        records(Run(tmp_path / "grow"), loop)
+        records(Run(tmp_path / sampling), loop)
 
 
 def run_small(folder: Path, **changes) -> list[dict]:

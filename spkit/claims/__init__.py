@@ -1,11 +1,11 @@
 """What the course says is true, each statement with the code that measures it."""
 
-from . import star_addition, sums_self_training
+from . import spin_replies, star_addition, sums_self_training
 from .base import Claim, Experiment, Lab, interval, read_results, reproduce, stored_curves, verdict, write_result
 from .table import markdown_table, write_into
 
-CLAIMS = star_addition.CLAIMS + sums_self_training.CLAIMS
-EXPERIMENTS = star_addition.EXPERIMENTS | sums_self_training.EXPERIMENTS
+CLAIMS = star_addition.CLAIMS + sums_self_training.CLAIMS + spin_replies.CLAIMS
+EXPERIMENTS = star_addition.EXPERIMENTS | sums_self_training.EXPERIMENTS | spin_replies.EXPERIMENTS
 
 __all__ = [
     "CLAIMS",

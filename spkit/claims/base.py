@@ -116,12 +116,14 @@ def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
     }
 
 
-def write_result(result: dict[str, Any], folder: Path) -> Path:
-    """Write `<id>.json`."""
+def write_result(result: dict[str, Any], folder: Path) -> bool:
+    """Write `<id>.json`; a result of more seeds that is there already is kept. Says whether it was written."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['id']}.json"
+    if path.is_file() and len(json.loads(path.read_text(encoding="utf-8"))["seeds"]) > len(result["seeds"]):
+        return False
     write_atomic(path, json.dumps(result, indent=1) + "\n")
-    return path
+    return True
 
 
 def read_results(claims: Sequence[Claim], folder: Path) -> list[dict[str, Any]]:

@@ -198,7 +198,7 @@ CLAIMS = (
         "rft-tiny", "20 problems and 2 updates give more than half of what 400 problems and 100 updates give: most of the gain is elicited, not learned",
         "our control", "share of the gain, minus a half > 0", 0.0, ("rft-tiny", "rft"), share_of_gain,
     ),
-    difference("rest-graded", "ReST: a graded reward with rising thresholds beats a 0/1 reward", "ReST, sec. 4", "rest-graded", "rest-correct"),
+    difference("rest-graded", "ReST: a graded reward with rising thresholds beats a 0/1 reward", "our control", "rest-graded", "rest-correct"),
     Claim(
         "steps-temperature", "Hotter samples reach right answers through wrong steps more often", "STaR, sec. 5", "wrong-step rate, T = 1.3 minus 0.4 > 0",
         0.0, ("temperatures",), hot_minus_cool,
@@ -215,9 +215,11 @@ CLAIMS = (
     ),
     falls("collapse-replace", "Own text instead of real text: accuracy falls", COLLAPSE, "replace", "accuracy"),
     difference("collapse-mix", "10 % real text keeps perplexity lower", COLLAPSE, "replace", "mix", "perplexity"),
+    difference("collapse-mix-accuracy", "10 % real text keeps accuracy higher", COLLAPSE, "mix", "replace"),
+    falls("collapse-accumulate-accuracy", "Real text kept and own text added: accuracy falls all the same", "our control", "accumulate", "accuracy"),
     difference("collapse-accumulate", "Real text kept and own text added keeps perplexity lower", ACCUMULATE, "replace", "accumulate", "perplexity"),
     falls("collapse-tail", "Own text instead of real text: rare orders vanish", COLLAPSE, "replace", "tail_mass"),
     difference("collapse-filter", "A filter by the answer keeps accuracy up without real text", "our control", "filtered", "replace"),
-    falls("collapse-filter-tail", "It loses the rare orders, which no error made it lose", "our control", "filtered", "tail_mass"),
+    falls("collapse-filter-tail", "The same filter removes rare orders, though they are right", "our control", "filtered", "tail_mass"),
     falls("collapse-filter-entropy", "The same filter does not keep diversity: entropy falls", "B-STaR", "filtered", "entropy"),
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """Exercises: checks that name the mistake they meet, and the student notebooks made from the solutions.
 
 `python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/. The checks of notebook 02 are in
-`spkit.exercises.self_training`: they load torch, which those of notebook 00, here, do without.
+`spkit.exercises.self_training` and `spkit.exercises.experiments`, those of notebook 03 in `spkit.exercises.spin` and
+`spkit.exercises.spin_tables`: they load torch or more of the package, which those of notebook 00, here, do without.
 """
 
 from spkit.exercises.checking import Mistake, compare, compare_lists

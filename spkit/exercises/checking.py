@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from operator import eq
 from typing import Any
 
@@ -77,7 +78,7 @@ def _wrong_items(mine: Counter, theirs: Counter) -> str | None:
 
 
 def _evaluate(function: Answer, cases: Sequence[tuple]) -> list[np.ndarray]:
-    return [np.asarray(function(*case), dtype=float) for case in cases]
+    return [np.asarray(function(*deepcopy(case)), dtype=float) for case in cases]  # an answer may change its arguments
 
 
 def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:

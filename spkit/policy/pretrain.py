@@ -34,6 +34,7 @@ class Recipe:
     hinted: dict[int, float]
     hinted_share: float
     careless: dict[int, float] = field(default_factory=dict)  # share of the texts without a hint that leave something out
+    everyday: bool = False  # the texts are those of the task's everyday writers, careless ones included
     alphabet: str = "0123456789+=#:;"
     context: int = 192
     width: int = 128
@@ -62,6 +63,19 @@ RECIPES = {
         layers=3,
         sft=SftConfig(steps=1500, batch_size=32, learning_rate=2e-3),
     ),
+    "replies": Recipe(
+        task="replies",
+        about="answers an order in the words of its trade, with no sense of style, and often adds up wrongly: it has read everyday writers",
+        plain={1: 0.15, 2: 0.35, 3: 0.50},
+        hinted={},
+        hinted_share=0.0,
+        everyday=True,
+        alphabet="abcdefghijklmnopqrstuvwxyz0123456789 :,>#",
+        context=96,
+        width=96,
+        layers=3,
+        sft=SftConfig(steps=3000, batch_size=32, learning_rate=2e-3),
+    ),
     "addition-2digits": Recipe(
         task="addition",
         about="the below-chance control: never shown a sum of more than 2 digits, with or without the hint",
@@ -81,11 +95,15 @@ def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str
     problem = task.problem(PRETRAINING_STREAM - seed, index, difficulty)
     if hinted:
         return task.hint(problem), task.solution(problem)
+    if recipe.everyday:
+        return problem.prompt, task.everyday(problem, index)
     careless = bool(recipe.careless) and rng.random() < recipe.careless.get(difficulty, 0.0)
     return problem.prompt, task.careless(problem) if careless else task.solution(problem)
 
 
-def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None) -> dict[str, Any]:
+def pretrain(
+    name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None
+) -> dict[str, Any]:
     """Make the base `name` in `folder`, with a card; returns what the card says as plain data.
 
     Raises SpkitError for an unknown name or a folder that exists and is no checkpoint.
@@ -109,21 +127,20 @@ def pretrain(name: str, folder: str | Path, seed: int = 0, on_step: Callable[[in
         "recipe": asdict(recipe),
         **learned,
         "minutes": round((time.perf_counter() - begun) / 60, 1),
-        **_measured(policy, task),
+        **_measured(policy, task, bool(recipe.hinted_share)),
     }
     _save(policy, folder, card)
     return card
 
 
-def _measured(policy: Policy, task: Task) -> dict[str, Any]:
+def _measured(policy: Policy, task: Task, hinted: bool) -> dict[str, Any]:
     tests = test_set(task, 100)
-    hints = [task.hint(problem) for problem in tests]
     sampled = solve(policy, task, tests, temperature=1.0, generator=generator(0, 0, "card"))[1]
-    return {
-        "greedy": accuracy(tests, solve(policy, task, tests)[1]),
-        "sampled": accuracy(tests, sampled),
-        "hinted": accuracy(tests, solve(policy, task, tests, prompts=hints)[1]),
-    }
+    measured = {"greedy": accuracy(tests, solve(policy, task, tests)[1]), "sampled": accuracy(tests, sampled)}
+    if hinted:
+        hints = [task.hint(problem) for problem in tests]
+        measured["hinted"] = accuracy(tests, solve(policy, task, tests, prompts=hints)[1])
+    return measured
 
 
 def _save(policy: Policy, folder: Path, card: dict[str, Any]) -> None:
@@ -142,8 +159,11 @@ def _card_text(card: dict[str, Any]) -> str:
     kinds = {"greedy": "greedy", "sampled": "sampled at temperature 1", "hinted": "greedy, with the answer as a hint"}
     lengths = list(card["greedy"]["accuracy_by_difficulty"])
     rows = [
-        f"| {label} | " + " | ".join(f"{100 * card[kind]['accuracy_by_difficulty'][n]:.0f}" for n in lengths) + f" | {100 * card[kind]['accuracy']:.0f} |"
+        f"| {label} | "
+        + " | ".join(f"{100 * card[kind]['accuracy_by_difficulty'][n]:.0f}" for n in lengths)
+        + f" | {100 * card[kind]['accuracy']:.0f} |"
         for kind, label in kinds.items()
+        if kind in card
     ]
     shares = lambda mixture: ", ".join(f"{n}: {100 * share:g} %" for n, share in mixture.items())  # noqa: E731
     return "\n".join(
@@ -157,8 +177,12 @@ def _card_text(card: dict[str, Any]) -> str:
             f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
             "",
             f"- {unit} of the texts without the hint: {shares(recipe['plain'])}",
-            f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}",
-            *([f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"] if recipe["careless"] else []),
+            *([f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}"] if recipe["hinted"] else []),
+            *(
+                [f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"]
+                if recipe["careless"]
+                else []
+            ),
             "",
             f"Accuracy on the fixed test set, in %, by number of {unit}:",
             "",

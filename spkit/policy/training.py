@@ -63,18 +63,23 @@ def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad
 
 
 def epochs(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> Iterator[list[Example]]:
-    """Batches for ever: each pass takes every example once in random order, rows of like length together, batches shuffled."""
+    """Batches for ever: each pass takes every example once, as `one_pass` says."""
     if not examples:
         raise SpkitError("there is nothing to train on: no example was kept")
-    size = min(batch_size, len(examples))
+    lengths = [len(e.prompt) + len(e.completion) for e in examples]
     while True:
-        order = torch.randperm(len(examples), generator=generator).tolist()
-        batches = []
-        for start in range(0, len(order), GROUP * size):
-            group = sorted(order[start : start + GROUP * size], key=lambda i: len(examples[i].prompt) + len(examples[i].completion))
-            batches += [group[i : i + size] for i in range(0, len(group), size)]
-        for index in torch.randperm(len(batches), generator=generator).tolist():
-            yield [examples[i] for i in batches[index]]
+        for batch in one_pass(lengths, batch_size, generator):
+            yield [examples[i] for i in batch]
+
+
+def one_pass(lengths: Sequence[int], batch_size: int, generator: torch.Generator) -> list[list[int]]:
+    """Every index once, in batches: random order, rows of like length together, batches shuffled."""
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    size, batches = max(1, min(batch_size, len(lengths))), []
+    for start in range(0, len(order), GROUP * size):
+        group = sorted(order[start : start + GROUP * size], key=lengths.__getitem__)
+        batches += [group[i : i + size] for i in range(0, len(group), size)]
+    return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
 
 
 def learning_rate_factor(step: int, config: SftConfig) -> float:

@@ -3,9 +3,10 @@
 from ..errors import SpkitError
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .replies import Replies
 from .sums import Sums
 
-TASKS: dict[str, type] = {"addition": Addition, "sums": Sums}
+TASKS: dict[str, type] = {"addition": Addition, "sums": Sums, "replies": Replies}
 
 
 def load_task(name: str) -> Task:
@@ -15,4 +16,4 @@ def load_task(name: str) -> Task:
     return TASKS[name]()
 
 
-__all__ = ["TASKS", "Addition", "Problem", "Sums", "Task", "Verdict", "item_rng", "load_task", "problems", "test_set"]
+__all__ = ["TASKS", "Addition", "Problem", "Replies", "Sums", "Task", "Verdict", "item_rng", "load_task", "problems", "test_set"]

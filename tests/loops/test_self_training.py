@@ -32,19 +32,6 @@ def base() -> Policy:
     return load_policy("sums")
 
 
-@pytest.fixture
-def trained_on(monkeypatch):
-    """What `fit` was called with: (fingerprint of the policy before, pairs, config), one entry a call."""
-    calls, fit = [], Policy.fit
-
-    def spy(self, pairs, config, *args):
-        calls.append((self.fingerprint(), list(pairs), config))
-        return fit(self, pairs, config, *args)
-
-    monkeypatch.setattr(Policy, "fit", spy)
-    return calls
-
-
 def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -21,19 +21,6 @@ def base() -> Policy:
     return load_policy("addition")
 
 
-@pytest.fixture
-def trained_on(monkeypatch):
-    """What `fit` was called with: (fingerprint of the policy before, pairs, config), one entry a call."""
-    calls, fit = [], Policy.fit
-
-    def spy(self, pairs, config, *args):
-        calls.append((self.fingerprint(), list(pairs), config))
-        return fit(self, pairs, config, *args)
-
-    monkeypatch.setattr(Policy, "fit", spy)
-    return calls
-
-
 def texts(base: Policy, pairs) -> list[tuple[str, str]]:
     return [(prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs]
 
