@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from . import cli_rl  # noqa: F401  adds its commands to runs_app
 from .cli_runs import Json, emitter, interruptible, runs_app
 from .errors import SpkitError
 
@@ -60,8 +61,37 @@ def show(
 
 
 @app.command()
+def diagnose(
+    path: Annotated[Path, typer.Argument(help="A run folder, or completions that a trainer logged: a file, or a folder of them.")],
+    audit: Annotated[Path | None, typer.Option(help="JSON lines of prompt, completion, correct: samples of the log that somebody checked.")] = None,
+    reward: Annotated[list[str] | None, typer.Option(help="Column of the reward; several are added up. Default: what the format says.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where to write a figure.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL and verl."""
+    from .diagnose import diagnose as judge
+    from .diagnose import read_audit, read_log, read_run
+    from .diagnose.report import data, figure, text
+    from .plots import save
+
+    checked = read_audit(audit) if audit else None
+    if reward and (path / "metrics.jsonl").is_file():
+        raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
+    if (path / "config.json").is_file() and (path / "metrics.jsonl").is_file():
+        diagnosis = judge(read_run(path, checked))
+    else:
+        diagnosis = judge(read_log(path, tuple(reward or ()), checked))
+    for warning in diagnosis.evidence.warnings:
+        Console(stderr=True).print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+    print(json.dumps(data(diagnosis)) if as_json else text(diagnosis))
+    if plot is not None:
+        written = save(figure(diagnosis), plot)
+        Console(stderr=True).print(f"Figure: {written}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums or replies.")],
+    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies or expressions.")],
     out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
     as_json: Json = False,

@@ -64,8 +64,8 @@ def run_star(
     """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
     from .loops.star import StarConfig, star
 
-    config = _config(StarConfig, locals(), problems_per_iteration=problems)
-    _run("star", star, config, task, model, out, as_json)
+    config = configured(StarConfig, locals(), problems_per_iteration=problems)
+    run_loop("star", star, config, task, model, out, as_json)
 
 
 @runs_app.command("rft")
@@ -90,8 +90,8 @@ def run_rft(
     """RFT: one round of samples, of which every distinct right path is learned from."""
     from .loops.rft import RftConfig, rft
 
-    config = _config(RftConfig, locals(), **_parts(locals()))
-    _run("rft", rft, config, task, model, out, as_json)
+    config = configured(RftConfig, locals(), **_parts(locals()))
+    run_loop("rft", rft, config, task, model, out, as_json)
 
 
 @runs_app.command("rest")
@@ -117,8 +117,8 @@ def run_rest(
     """ReST: from the samples of each Grow step, Improve steps on what is above a rising threshold, with real data."""
     from .loops.rest import RestConfig, rest
 
-    config = _config(RestConfig, locals(), thresholds=_numbers("thresholds", thresholds), **_parts(locals()))
-    _run("rest", rest, config, task, model, out, as_json)
+    config = configured(RestConfig, locals(), thresholds=_numbers("thresholds", thresholds), **_parts(locals()))
+    run_loop("rest", rest, config, task, model, out, as_json)
 
 
 @runs_app.command("rest-em")
@@ -151,8 +151,8 @@ def run_rest_em(
     """ReST^EM: sample, keep what is right, fine-tune the base on it, repeat."""
     from .loops.rest_em import RestEmConfig, rest_em
 
-    config = _config(RestEmConfig, locals(), **_parts(locals()))
-    _run("rest-em", rest_em, config, task, model, out, as_json)
+    config = configured(RestEmConfig, locals(), **_parts(locals()))
+    run_loop("rest-em", rest_em, config, task, model, out, as_json)
 
 
 @runs_app.command("collapse")
@@ -180,8 +180,8 @@ def run_collapse(
     """Model collapse: each generation learns from what the one before it wrote."""
     from .loops.collapse import CollapseConfig, collapse
 
-    config = _config(CollapseConfig, locals(), **_parts({**locals(), "unique": False, "cap": 0}))
-    _run("collapse", collapse, config, task, model, out, as_json)
+    config = configured(CollapseConfig, locals(), **_parts({**locals(), "unique": False, "cap": 0}))
+    run_loop("collapse", collapse, config, task, model, out, as_json)
 
 
 @runs_app.command("spin")
@@ -217,9 +217,9 @@ def run_spin(
     from .loops.references import read_references
     from .loops.spin import SpinConfig, spin
 
-    config = _config(SpinConfig, locals(), beta=_numbers("beta", beta), learning_rate=_numbers("learning-rate", learning_rate))
+    config = configured(SpinConfig, locals(), beta=_numbers("beta", beta), learning_rate=_numbers("learning-rate", learning_rate))
     own = read_references(references_file) if references_file else None
-    _run("spin", lambda *arguments: spin(*arguments, references=own), config, task, model, out, as_json)
+    run_loop("spin", lambda *arguments: spin(*arguments, references=own), config, task, model, out, as_json)
 
 
 @contextmanager
@@ -240,7 +240,7 @@ def emitter(unit: str, method: str, as_json: bool) -> Callable[[dict[str, Any]],
     return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
 
 
-def _run(
+def run_loop(
     name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool
 ) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
@@ -263,7 +263,7 @@ def _run(
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 
 
-def _config(kind: type, options: dict[str, Any], **values: Any) -> Any:
+def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:
     """A loop's settings from the options of the same name, and from `values`."""
     values = {**options, **values}
     return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
@@ -274,9 +274,9 @@ def _parts(options: dict[str, Any]) -> dict[str, Any]:
     from .loops.self_training import Filter
     from .policy import SftConfig
 
-    parts = {"sft": _config(SftConfig, options)}
+    parts = {"sft": configured(SftConfig, options)}
     if "verifier" in options:
-        parts["filter"] = _config(Filter, options, cap=options["cap"] or None)
+        parts["filter"] = configured(Filter, options, cap=options["cap"] or None)
     return parts
 
 

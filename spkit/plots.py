@@ -49,16 +49,21 @@ Records = Sequence[dict[str, Any]]
 
 
 def accuracy_by_difficulty(axes: Axes, runs: Sequence[Records], unit: str) -> None:
-    """One line a difficulty: mean over `runs` (records of several seeds), the band from the lowest to the highest seed."""
+    """One line a difficulty: mean over `runs` (records of several seeds), the band from the lowest to the highest seed.
+
+    Iterations without a look at the test set are left out; runs are taken to have looked in the same ones.
+    """
     lengths = list(runs[0][0]["accuracy_by_difficulty"])
     colors = mpl.colormaps[SEQUENTIAL](np.linspace(0.0, 0.85, len(lengths)))
+    runs = [[record for record in records if "accuracy_by_difficulty" in record] for records in runs]
     shared = min(len(records) for records in runs)
+    x = [record["iteration"] for record in runs[0][:shared]]
     for length, color, marker in zip(lengths, colors, "osD^vP*X<>"):
         values = 100 * np.array([[record["accuracy_by_difficulty"][length] for record in records[:shared]] for records in runs])
-        axes.plot(values.mean(0), color=color, marker=marker, markersize=4, label=f"{length} {unit}")
+        axes.plot(x, values.mean(0), color=color, marker=marker, markersize=4, label=f"{length} {unit}")
         if len(runs) > 1:
-            axes.fill_between(range(shared), values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
-    axes.set(xlabel="iteration (0 = the base)", ylim=(-3, 103), xlim=(-0.2, max(shared - 1, 1) + 0.2))
+            axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
+    axes.set(xlabel="iteration (0 = the base)", ylim=(-3, 103), xlim=(-0.2, max(x[-1], 1) + 0.2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -84,13 +89,18 @@ def band(axes: Axes, seeds: Sequence[Sequence[float]], label: str, color: str, m
         axes.fill_between(x, values.min(0), values.max(0), color=color, alpha=0.18, linewidth=0)
 
 
-def lines_over_iterations(panels: dict[str, dict[str, Sequence[Sequence[float]]]], title: str, xlabel: str = "iteration (0 = the base)") -> Figure:
-    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the numbers given."""
+def lines_over_iterations(
+    panels: dict[str, dict[str, Sequence[Sequence[float]]]], title: str, xlabel: str = "iteration (0 = the base)", x: Sequence[float] | None = None
+) -> Figure:
+    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the numbers given.
+
+    `x` says where the points stand, a curve that is shorter has the first of them; 0, 1, 2, ... if left out.
+    """
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(4.1 * len(panels) + 1.9, 3.7), squeeze=False)
         for axis, (quantity, runs) in zip(axes[0], panels.items()):
             for (name, seeds), color, marker in zip(runs.items(), PALETTE, "osD^vPX"):
-                band(axis, seeds, name, color, marker)
+                band(axis, seeds, name, color, marker, x=None if x is None else x[: len(seeds[0])])
             axis.set(xlabel=xlabel, ylabel=quantity)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

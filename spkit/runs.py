@@ -4,7 +4,8 @@
     metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
     samples.jsonl   a few completions of every iteration
     data/           iteration-0003.jsonl, ...: what a loop that accumulates its data trained on, prompt and token ids
-    checkpoints/    iteration-0003, ...: the policies of the last two iterations
+    checkpoints/    iteration-0003, ...: the policies of the last two iterations, each with `state.safetensors` if the loop carries more
+                    than weights from one iteration to the next (an optimizer's moments)
 
 Every write goes to a temporary name and is renamed, so each name holds a whole file or the one before it. Within an iteration the
 checkpoint comes first and the metrics row last. The random state of iteration t is a function of (seed, t), so a run that was
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from .errors import SpkitError
 from .policy import Policy, load_policy
@@ -108,10 +111,12 @@ class Run:
             yield tick
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
 
-    def record(self, iteration: int, policy: Policy, samples: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
+    def record(
+        self, iteration: int, policy: Policy, samples: list[dict[str, Any]], state: dict[str, Tensor] | None = None, **values: Any
+    ) -> dict[str, Any]:
         """Close an iteration: write its checkpoint, samples and metrics row, and return the row.
 
-        The first Ctrl+C waits until the row is written; a second one stops at once, and the iteration is redone on resume.
+        `state` is what the loop needs besides the weights to go on as if it had not been stopped; `state_of` hands it back. The first Ctrl+C waits until the row is written; a second one stops at once, and the iteration is redone on resume.
         """
         row = json.loads(json.dumps({"iteration": iteration, **values, "seconds": _rounded(self._seconds)}))
         self._seconds = {}
@@ -119,7 +124,7 @@ class Run:
         if self.folder is not None:
             with finish_before_interrupt(), _disk_errors(self.folder, FREE_SPACE):
                 if iteration > 0:
-                    self._save(iteration, policy)
+                    self._save(iteration, policy, state)
                 earlier = read_jsonl(self.folder / "samples.jsonl")
                 write_jsonl(self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples])
                 write_jsonl(self.folder / "metrics.jsonl", rows)
@@ -127,12 +132,22 @@ class Run:
         self.records = rows
         return row
 
-    def _save(self, iteration: int, policy: Policy) -> None:
+    def state_of(self, iteration: int) -> dict[str, Tensor]:
+        """The `state` that the record of that iteration was given. Raises SpkitError if it is gone or damaged."""
+        path = self._checkpoint(iteration) / "state.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise SpkitError(f"{path} is gone or damaged: delete the folder {path.parent} and start the same command again") from error
+
+    def _save(self, iteration: int, policy: Policy, state: dict[str, Tensor] | None) -> None:
         final = self._checkpoint(iteration)
         partial = final.with_name(f".partial-{final.name}")
         shutil.rmtree(partial, ignore_errors=True)
         try:
             policy.save(partial)
+            if state is not None:
+                save_file(state, partial / "state.safetensors")
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
         except BaseException:

@@ -12,28 +12,42 @@ COLUMNS = {  # heading, key of the record and format, by method
     "star": (KEPT, ("hinted", "rationalized", "count"), WRONG_STEPS),
     "collapse": (KEPT, KEPT_WRONG, ("perplexity", "perplexity", NUMBER), ("entropy", "entropy", NUMBER), ("tail", "tail_mass", PERCENT)),
     "spin": (("KL", "kl", NUMBER), ("AUC", "auc", NUMBER), ("rare", "rare", PERCENT), ("entropy", "entropy", NUMBER)),
+    "absolute_zero": (
+        ("valid", "valid", PERCENT),
+        ("proposed", "proposed_depth", NUMBER),
+        ("solved", "solve_rate", PERCENT),
+        ("useful", "useful_groups", PERCENT),
+        ("vote gap", "vote_gap", PERCENT),
+    ),
+    "rlvr": (
+        ("sampled", "test_sampled_accuracy", PERCENT),
+        ("reward", "reward", NUMBER),
+        ("useful", "useful_groups", PERCENT),
+        ("KL", "kl_to_base", NUMBER),
+        ("entropy", "entropy", NUMBER),
+    ),
 }
 OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
 
 
 class IterationTable:
-    """One line an iteration, printed as it comes; which columns there are depends on the method."""
+    """One line an iteration, printed as it comes; which columns there are depends on the method. A dash: not measured in that iteration."""
 
     def __init__(self, unit: str, method: str) -> None:
-        self.unit, self.columns, self.begun = unit, COLUMNS.get(method, OTHERS), False
+        self.unit, self.columns, self.begun, self.lengths = unit, COLUMNS.get(method.replace("-", "_"), OTHERS), False, {}
 
     def print(self, record: dict[str, Any]) -> dict[str, Any]:
         """Print the record (after the header, the first time) and hand it back."""
-        lengths = record["accuracy_by_difficulty"]
+        lengths = self.lengths = record.get("accuracy_by_difficulty") or dict.fromkeys(self.lengths)
         if not self.begun:
             heads = "".join(f"{n:>6}" for n in lengths)
             print(f"iteration  accuracy {heads} {self.unit} {'  '.join(f'{head:>6}' for head, *_ in self.columns)}  seconds")
             self.begun = True
-        shares = "".join(f"{100 * share:>5.0f}%" for share in lengths.values())
+        shares = "".join(f"{'-' if share is None else f'{100 * share:.0f}%':>6}" for share in lengths.values())
         numbers = "  ".join(f"{_cell(record.get(key), kind):>{max(6, len(head))}}" for head, key, kind in self.columns)
         seconds = sum(record["seconds"].values())
         print(
-            f"{record['iteration']:>9}  {100 * record['accuracy']:>7.1f}% {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}",
+            f"{record['iteration']:>9}  {_cell(record.get('accuracy'), PERCENT):>8} {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}",
             flush=True,
         )
         return record

@@ -12,11 +12,14 @@ import pytest
 
 from spkit import cli_runs
 from spkit.cli import main
+from spkit.cli_rl import run_absolute_zero, run_rlvr
 from spkit.cli_runs import run_collapse, run_rest, run_rest_em, run_rft
+from spkit.loops.absolute_zero import AbsoluteZeroConfig
 from spkit.loops.collapse import CollapseConfig
 from spkit.loops.rest import RestConfig
 from spkit.loops.rest_em import RestEmConfig
 from spkit.loops.rft import RftConfig
+from spkit.loops.rlvr import RlvrConfig
 
 ROOT = Path(__file__).parents[1]
 FAST = ["--iterations", "1", "--problems", "20", "--steps", "2"]
@@ -103,6 +106,37 @@ def test_every_loop_prints_its_table_and_started_again_its_records(command, colu
     assert code == 0 and shown.splitlines()[:3] == [head, *rows]
 
 
+def test_self_play_prints_its_table_with_dashes_where_it_did_not_look(tmp_path, inside):
+    command = ["run", "absolute-zero", "--iterations", "3", "--tasks", "2", "--k", "2", "--seed-rounds", "1", "--measure-every", "2"]
+    command += ["--kinds", "deduction,abduction", "--test-per-difficulty", "2", "--test-samples", "2", "--out", tmp_path / "r"]
+    code, first, errors = inside(*command)
+    assert (code, errors) == (0, "")
+    head, *rows = first.splitlines()[:5]
+    assert head.endswith("depth  valid  proposed  solved  useful  vote gap  seconds") and [row.split()[0] for row in rows] == list("0123")
+    assert {len(line) for line in (head, *rows)} == {len(head)}, "the numbers stand below their headings"
+    assert rows[1].split()[1:7] == ["-"] * 6 and "-" not in rows[2].split()[1:7]
+    described = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert described["method"] == "absolute_zero" and described["config"]["kinds"] == ["deduction", "abduction"]
+    code, shown, _ = inside("show", tmp_path / "r")
+    assert code == 0 and shown.splitlines()[:5] == [head, *rows] and (tmp_path / "r" / "accuracy.png").exists()
+    again = inside(*command, "--json")[1]
+    assert [json.loads(line)["iteration"] for line in again.splitlines()] == [0, 1, 2, 3]
+
+
+def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
+    quick = ["run", "rlvr", "--problems", "8", "--k", "3", "--batch-size", "12", "--test-per-difficulty", "2", "--test-samples", "2"]
+    quick += ["--advantage", "rloo", "--clip-high", "inf", "--reward", "graded", "--out", tmp_path / "r"]
+    code, first, errors = inside(*quick, "--iterations", "1")
+    assert (code, errors) == (0, "")
+    head, *rows = first.splitlines()[:3]
+    assert head.endswith("terms sampled  reward  useful      KL  entropy  seconds") and {len(line) for line in rows} == {len(head)}
+    again = inside(*quick, "--iterations", "2", "--json")[1]
+    records = [json.loads(line) for line in again.splitlines()]
+    assert [record["iteration"] for record in records] == [0, 1, 2] and records[2]["samples_drawn"] == 24
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["config"]["advantage"] == "rloo"
+    assert inside("show", tmp_path / "r")[1].splitlines()[:3] == [head, *rows]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -112,8 +146,15 @@ def test_every_loop_prints_its_table_and_started_again_its_records(command, colu
         (["rest", "--real", "-1"], "real must be 0 or more, not -1"),
         (["rest-em", "--steps", "0"], "steps must be 1 or more, not 0"),
         (["rest-em", "--cap", "-1"], "cap must be 1 or more, not -1"),
+        (["rlvr", "--reward", "golden"], "reward must be one of gold, steps, noisy, majority, graded, random, not 'golden'"),
+        (["rlvr", "--k", "1"], "k must be 2 or more, not 1"),
+        (["rlvr", "--clip-low", "0"], "clip_low must be positive, not 0.0"),
+        (["rlvr", "--pool", "10"], "pool must hold the 64 problems of an iteration, not 10"),
         (["collapse", "--task", "addition"], "the real text of 'addition' has no known distribution"),
         (["collapse", "--regime", "forget"], "regime must be one of replace, accumulate, mix"),
+        (["absolute-zero", "--kinds", "induction"], "add one of the two to kinds"),
+        (["absolute-zero", "--pay", "2-r"], "pay must be one of 1-r, 1-2|r-1/2|, min(r,1-r)-dup, 0<r<1, variance, hardness, constant, not '2-r'"),
+        (["absolute-zero", "--task", "sums"], "needs a task whose problems can be proposed"),
     ],
 )
 def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, message, inside, tmp_path):
@@ -123,11 +164,19 @@ def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, mess
 
 
 @pytest.mark.parametrize(
-    ("command", "config"), [(run_rft, RftConfig()), (run_rest, RestConfig()), (run_rest_em, RestEmConfig()), (run_collapse, CollapseConfig())]
+    ("command", "config"),
+    [
+        (run_rft, RftConfig()),
+        (run_rest, RestConfig()),
+        (run_rest_em, RestEmConfig()),
+        (run_collapse, CollapseConfig()),
+        (run_absolute_zero, AbsoluteZeroConfig()),
+        (run_rlvr, RlvrConfig()),
+    ],
 )
 def test_options_that_are_left_out_mean_the_settings_of_the_loop(command, config, monkeypatch):
     asked = []
-    monkeypatch.setattr(cli_runs, "_run", lambda name, loop, config, *others: asked.append(config))
+    monkeypatch.setattr(cli_runs, "run_loop", lambda name, loop, config, *others: asked.append(config))
     command()
     assert asked == [config]
 
@@ -163,7 +212,7 @@ def test_env_says_which_package_and_which_device():
     assert rows["device"].startswith(("cpu", "cuda"))
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["run", "rlvr"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
 def test_help_everywhere(command):
     done = spkit(*command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200

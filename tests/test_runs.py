@@ -9,17 +9,20 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from spkit.errors import SpkitError
+from spkit.loops.rlvr import rlvr
 from spkit.loops.star import StarConfig, star
-from spkit.policy import Policy
+from spkit.policy import Policy, load_policy
 from spkit.runs import Run, finish_before_interrupt, load_run, read_jsonl, write_atomic
 from spkit.tasks import load_task
 from tests.conftest import make_policy
-from tests.killed_run import records
+from tests.killed_run import LOOPS, records
 
 SMALL = StarConfig(iterations=2, problems_per_iteration=5, steps=1, batch_size=4, test_per_difficulty=1)
 POINTS = ["solve", "rationalize", "learn", "measure", "checkpoint-half", "checkpoint-done", "samples-done", "metrics-half", "metrics-done"]
@@ -72,9 +75,34 @@ def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning
         records(Run(tmp_path / sampling), loop)
 
 
-def run_small(folder: Path, **changes) -> list[dict]:
-    from dataclasses import replace
+def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "rlvr"))
+    assert all(row["learned"]["steps"] > 0 for row in whole[1:])
+    for point in ("learn", "profile"):
+        kill(tmp_path / point, "rlvr", 3, point)
+        assert comparable(records(Run(tmp_path / point), "rlvr")) == whole
+    state = tmp_path / "learn" / "checkpoints" / "iteration-0003" / "state.safetensors"
+    assert state.read_bytes() == (tmp_path / "whole" / "checkpoints" / "iteration-0003" / "state.safetensors").read_bytes()
+    os.truncate(state, 100)
+    with pytest.raises(SpkitError, match=r"state\.safetensors is gone or damaged: delete the folder"):
+        list(rlvr(load_policy("sums"), load_task("sums"), replace(LOOPS["rlvr"][2], iterations=4), Run(tmp_path / "learn")))
 
+
+def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "absolute_zero"))
+    assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])
+    assert whole[3]["buffers"]["deduction"] > whole[1]["buffers"]["deduction"] > 1
+    samples = (tmp_path / "whole" / "samples.jsonl").read_text()
+    for iteration, point in ((1, "seed"), (3, "solve"), (2, "checkpoint-done")):
+        folder = tmp_path / f"{point}-{iteration}"
+        kill(folder, "absolute_zero", iteration, point)
+        assert comparable(records(Run(folder), "absolute_zero")) == whole
+        assert (folder / "samples.jsonl").read_text() == samples
+        state = [one / "checkpoints" / "iteration-0003" / "state.safetensors" for one in (folder, tmp_path / "whole")]
+        assert load_file(state[0])["buffers"].equal(load_file(state[1])["buffers"])
+
+
+def run_small(folder: Path, **changes) -> list[dict]:
     return list(star(make_policy(), load_task("addition"), replace(SMALL, **changes), Run(folder)))
 
 

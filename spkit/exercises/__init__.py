@@ -1,8 +1,9 @@
 """Exercises: checks that name the mistake they meet, and the student notebooks made from the solutions.
 
-`python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/. The checks of notebook 02 are in
-`spkit.exercises.self_training` and `spkit.exercises.experiments`, those of notebook 03 in `spkit.exercises.spin` and
-`spkit.exercises.spin_tables`: they load torch or more of the package, which those of notebook 00, here, do without.
+`python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/. The checks of notebook 01 are in
+`spkit.exercises.self_play` and `spkit.exercises.policy_gradient`, those of notebook 02 in `spkit.exercises.self_training` and
+`spkit.exercises.experiments`, those of notebook 03 in `spkit.exercises.spin` and `spkit.exercises.spin_tables`: some load torch or more of
+the package, which those of notebook 00, here, do without.
 """
 
 from spkit.exercises.checking import Mistake, compare, compare_lists

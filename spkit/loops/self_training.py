@@ -12,7 +12,7 @@ import torch
 
 from ..errors import SpkitError
 from ..metrics import accuracy, mean_over_tokens, solve, token_entropy, wrong_steps_rate
-from ..policy import Policy, SftConfig
+from ..policy import Policy, Rollouts, SftConfig
 from ..runs import Run
 from ..sampling_metrics import distinct_correct, maj_at_k, pass_at_k, per_problem
 from ..tasks import Problem, Task, Verdict, problems, test_set
@@ -170,6 +170,12 @@ def profile(policy: Policy, task: Task, tests: Sequence[Problem], n: int, draw: 
     mean next-token entropy (nats) on the samples.
     """
     rollouts, verdicts = solve(policy, task, tests, n=n, temperature=1.0, generator=draw)
+    return profile_of(policy, task, tests, rollouts, verdicts)
+
+
+def profile_of(policy: Policy, task: Task, tests: Sequence[Problem], rollouts: Rollouts, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What `profile` says, of samples at temperature 1 that are there already."""
+    n = len(rollouts) // max(1, len(tests))
     rows = per_problem(verdicts, n)
     right = [[verdict.correct for verdict in row] for row in rows]
     texts = per_problem(rollouts.texts, n)
@@ -210,7 +216,7 @@ def at_least(config: Any, low: float, *names: str) -> None:
     """Raise SpkitError naming the first of these settings that is below `low`."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < low:
+        if value is not None and not value >= low:
             raise SpkitError(f"{name} must be {low:g} or more, not {value}")
 
 

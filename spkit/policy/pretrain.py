@@ -17,6 +17,7 @@ from ..metrics import accuracy, solve
 from ..seeds import generator
 from ..tasks import Task, item_rng, load_task, test_set
 from ..tasks.sums import CARELESS
+from .expression_base import measured_roles, role_text, roles_text
 from .policy import Policy
 from .tiny import char_tokenizer, tiny_llama
 from .training import SftConfig
@@ -35,6 +36,7 @@ class Recipe:
     hinted_share: float
     careless: dict[int, float] = field(default_factory=dict)  # share of the texts without a hint that leave something out
     everyday: bool = False  # the texts are those of the task's everyday writers, careless ones included
+    roles: dict[str, dict[int, float]] = field(default_factory=dict)  # expressions: share of all texts by role and depth, in place of the above
     alphabet: str = "0123456789+=#:;"
     context: int = 192
     width: int = 128
@@ -76,6 +78,26 @@ RECIPES = {
         layers=3,
         sft=SftConfig(steps=3000, batch_size=32, learning_rate=2e-3),
     ),
+    "expressions": Recipe(
+        task="expressions",
+        about="works out programs 1 deep, is careless the more often the deeper they are, guesses inputs of the shallowest, and proposes shallow problems",
+        plain={},
+        hinted={},
+        hinted_share=0.0,
+        roles={
+            "solve deduction": {1: 0.08, 2: 0.14, 3: 0.14, 4: 0.09, 5: 0.03},
+            "solve abduction": {1: 0.18, 2: 0.06},
+            "solve induction": {1: 0.05},
+            "propose deduction": {1: 0.075, 2: 0.05, 3: 0.01, 4: 0.002, 5: 0.001},
+            "propose abduction": {1: 0.04, 2: 0.025, 3: 0.005},
+            "propose induction": {1: 0.012, 2: 0.01},
+        },
+        alphabet="xy0123456789+-*()=;,:> #abdeinw",
+        context=192,
+        width=96,
+        layers=3,
+        sft=SftConfig(steps=5000, batch_size=32, learning_rate=2e-3),
+    ),
     "addition-2digits": Recipe(
         task="addition",
         about="the below-chance control: never shown a sum of more than 2 digits, with or without the hint",
@@ -89,6 +111,8 @@ RECIPES = {
 def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str]:
     """(prompt, completion) number `index` of a base's text: a function of its arguments only."""
     rng = item_rng("pretrain", seed, index)
+    if recipe.roles:
+        return role_text(recipe.roles, rng, PRETRAINING_STREAM - seed, index)
     hinted = rng.random() < recipe.hinted_share
     shares = recipe.hinted if hinted else recipe.plain
     difficulty = rng.choices(list(shares), list(shares.values()))[0]
@@ -128,6 +152,7 @@ def pretrain(
         **learned,
         "minutes": round((time.perf_counter() - begun) / 60, 1),
         **_measured(policy, task, bool(recipe.hinted_share)),
+        **(measured_roles(policy) if recipe.roles else {}),
     }
     _save(policy, folder, card)
     return card
@@ -176,7 +201,8 @@ def _card_text(card: dict[str, Any]) -> str:
             f"{card['tokens']:,} completion tokens, peak learning rate {recipe['sft']['learning_rate']:g}, {card['minutes']} minutes on the machine that made it.",
             f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
             "",
-            f"- {unit} of the texts without the hint: {shares(recipe['plain'])}",
+            *([f"- {unit} of the texts without the hint: {shares(recipe['plain'])}"] if recipe["plain"] else []),
+            *(f"- {role}, {unit}: {shares(mixture)} of all texts" for role, mixture in recipe["roles"].items()),
             *([f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}"] if recipe["hinted"] else []),
             *(
                 [f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"]
@@ -189,6 +215,7 @@ def _card_text(card: dict[str, Any]) -> str:
             "| | " + " | ".join(lengths) + " | mean |",
             "|---|" + "---|" * (len(lengths) + 1),
             *rows,
+            *(roles_text(card) if recipe["roles"] else []),
             "",
             "All texts are generated; nobody's data is in here. Licence: Apache-2.0.",
             "",

@@ -1,12 +1,23 @@
 """Tasks: what is asked and how it is checked."""
 
+from collections.abc import Callable
+from functools import partial
+
 from ..errors import SpkitError
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .expressions import Expressions
 from .replies import Replies
 from .sums import Sums
 
-TASKS: dict[str, type] = {"addition": Addition, "sums": Sums, "replies": Replies}
+TASKS: dict[str, Callable[[], Task]] = {
+    "addition": Addition,
+    "sums": Sums,
+    "replies": Replies,
+    "expressions": Expressions,
+    "expressions-abduction": partial(Expressions, "abduction"),
+    "expressions-induction": partial(Expressions, "induction"),
+}
 
 
 def load_task(name: str) -> Task:
@@ -16,4 +27,17 @@ def load_task(name: str) -> Task:
     return TASKS[name]()
 
 
-__all__ = ["TASKS", "Addition", "Problem", "Replies", "Sums", "Task", "Verdict", "item_rng", "load_task", "problems", "test_set"]
+__all__ = [
+    "TASKS",
+    "Addition",
+    "Expressions",
+    "Problem",
+    "Replies",
+    "Sums",
+    "Task",
+    "Verdict",
+    "item_rng",
+    "load_task",
+    "problems",
+    "test_set",
+]

@@ -85,9 +85,13 @@ def test_set(task: Task, per_difficulty: int, difficulties: Sequence[int] | None
     """The fixed test set: up to `per_difficulty` distinct problems of each difficulty, the same for every run and seed."""
     chosen: dict[str, Problem] = {}
     for difficulty in difficulties or task.difficulties:
-        stream = (task.problem(0, index, difficulty, "test") for index in range(20 * per_difficulty))
-        distinct = {problem.prompt: problem for problem in stream}
-        chosen |= dict(list(distinct.items())[:per_difficulty])
+        distinct: dict[str, Problem] = {}
+        for index in range(20 * per_difficulty):
+            problem = task.problem(0, index, difficulty, "test")
+            distinct.setdefault(problem.prompt, problem)
+            if len(distinct) == per_difficulty:
+                break
+        chosen |= distinct
     return list(chosen.values())
 
 

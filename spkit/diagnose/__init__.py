@@ -1,0 +1,9 @@
+"""Which role of a self-play run is the bottleneck, read off its records or off the completions that a trainer logged."""
+
+from .aggregate import read_log
+from .audit import read_audit
+from .judge import Diagnosis, Finding, Limits, diagnose
+from .records import read_run
+from .steps import Evidence, Step
+
+__all__ = ["Diagnosis", "Evidence", "Finding", "Limits", "Step", "diagnose", "read_audit", "read_log", "read_run"]

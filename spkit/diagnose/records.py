@@ -1,0 +1,115 @@
+"""A run folder of spkit as evidence: its records, and the rollouts beside them where a loop keeps all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpkitError
+from ..runs import load_run
+from .aggregate import Totals
+from .audit import Audit
+from .files import raw_rows
+from .rows import row_of
+from .steps import Checked, Evidence, Step
+
+CHECKED = ("gold", "noisy", "majority", "grounded", "vote_share")  # rewards that stand for a right answer, and for nothing else
+
+
+def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
+    """Evidence of a run. Raises SpkitError if the folder is no run, has no finished iteration, or its loop samples no groups.
+
+    Where the rollouts are kept they say more than the records, which then add entropy, test accuracy and distance to the base.
+    """
+    description, records = load_run(folder)
+    if len(records) < 2:
+        raise SpkitError(f"{folder} has no finished iteration after the base: let it run on, then diagnose it")
+    config = description.get("config", {})
+    steps, warnings = tuple(step_of(record, config) for record in records[1:]), list[str]()
+    rollouts = _rollouts(folder, audit, warnings)
+    if rollouts is not None:
+        known = {step.step: step for step in steps}
+        merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
+        checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked  # a share of votes is no verdict
+        return replace(rollouts, steps=merged, checked=checked, reward_gap=gap_of(records, config))
+    if audit is not None:
+        raise SpkitError(f"{folder} keeps no rollouts to find the audited samples in: give the log that they come from")
+    if all(step.useful is None for step in steps):
+        text = f"the records of {description['method']} say nothing of groups of samples"
+        raise SpkitError(f"{folder}: {text}: diagnose reads loops with rewards (rlvr, absolute-zero) and completion logs")
+    notes = ("records of the run; lengths in tokens",)
+    gap, proposing = gap_of(records, config), any(step.proposals for step in steps)
+    return Evidence(str(folder), steps, reward_gap=gap, self_play=proposing, length_unit="tokens", notes=notes, warnings=tuple(warnings))
+
+
+def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
+    """A record of RLVR or Absolute Zero. The shares of groups that agree are what reward and useful groups leave room for, at least.
+
+    A useful group of k samples has at most k - 1 right ones, so all-right groups are at least r - u (k - 1) / k of all, for solve rate r
+    and share u of useful groups; and all-wrong ones the rest.
+    """
+    rate, useful, k = _first(record, "solve_rate", "reward"), record.get("useful_groups"), config.get("k", 2)
+    right = wrong = None
+    if rate is not None and useful is not None:
+        right = max(0.0, rate - useful * (k - 1) / k)
+        wrong = max(0.0, 1 - rate - useful * (k - 1) / k)
+    return Step(
+        record["iteration"],
+        _groups(record, config),
+        useful,
+        right,
+        wrong,
+        rate,
+        record.get("sampled_accuracy"),
+        entropy=_first(record, "solver_entropy", "entropy"),
+        length=record.get("solver_length"),
+        kl=record.get("kl_to_base"),
+        held_out=_first(record, "test_sampled_accuracy", "accuracy"),
+        proposals=_groups(record, config) if "valid" in record else 0,
+        valid=record.get("valid"),
+        duplicates=record.get("duplicates"),
+        depth=record.get("proposed_depth"),
+        proposal_length=record.get("proposer_length"),
+        proposal_entropy=record.get("proposer_entropy"),
+    )
+
+
+def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> float | None:
+    """Mean reward minus the accuracy of the same samples, where the reward is meant to be that accuracy; None if it is not, or unknown."""
+    if _first(config, "reward", "solver_reward") not in CHECKED:
+        return None
+    pairs = [(_first(record, "solve_rate", "reward"), record.get("sampled_accuracy")) for record in records[1:]]
+    known = [reward - accuracy for reward, accuracy in pairs if reward is not None and accuracy is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidence | None:
+    """What samples.jsonl says, if it holds rollouts (rows with a step and a role) and not only a few samples to look at."""
+    path, totals, count = folder / "samples.jsonl", Totals(audit), 0
+    if not path.is_file():
+        return None
+    for place, raw in raw_rows(path, warnings):
+        if "step" not in raw or "role" not in raw:
+            continue
+        row = row_of(place, raw, "spkit", ("reward",))
+        if row is not None:
+            totals.add(row)
+            count += row.role == "solver"
+    return totals.evidence(str(folder), ("rollouts in samples.jsonl and records of the run",), warnings) if count else None
+
+
+def _merged(rollouts: Step, record: Step) -> Step:
+    """The rollouts of a step, with what its record knows better: rewards of a wrong answer may differ by more than right and wrong."""
+    names = ("entropy", "kl", "held_out", "proposal_entropy", "valid", "duplicates", "depth", "useful", "solve_rate", "accuracy")
+    known = {name: value for name in names if (value := getattr(record, name)) is not None}
+    wrong = None if record.useful is None or rollouts.all_right is None else max(0.0, 1 - record.useful - rollouts.all_right)
+    return replace(rollouts, **known, all_wrong=wrong)
+
+
+def _groups(record: Mapping[str, Any], config: Mapping[str, Any]) -> int:
+    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for, as are proposals."""
+    return record["problems"] if "problems" in record else config.get("tasks", 0) * len(config.get("kinds", ()))
+
+
+def _first(values: Mapping[str, Any], *names: str) -> Any:
+    return next((values[name] for name in names if values.get(name) is not None), None)

@@ -1,0 +1,169 @@
+"""The `learn` stage of reinforcement learning: a few clipped policy-gradient updates on one iteration's rollouts.
+
+The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the
+first update every ratio is 1 up to rounding, in every run in order: `ratio_first` says so. Where it is not, what sampled is not what is
+trained (dropout, a temperature, an adapter, rows that padding shifted). Each minibatch is one optimizer step, computed in parts of rows of
+like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
+
+A rollout whose advantage is 0 has no gradient, unless a distance to a reference or an entropy is part of the loss. It counts in the average
+and is not computed: where half of the groups are all right or all wrong, that is half of the work. A minibatch of such rollouts alone is no
+step, so where no reward differs nothing moves, and the optimizer's momentum does not either.
+
+The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import SpkitError
+from ..pg_losses import PgLoss, Size, pg_loss
+from ..policy import Policy
+from ..policy.training import Example, completion_logits, completion_logprobs, token_logprobs
+
+
+@dataclass(frozen=True)
+class PgUpdate:
+    """How one iteration learns: `epochs` passes over minibatches of `batch_size` rollouts, AdamW at a constant rate."""
+
+    loss: PgLoss = field(default_factory=PgLoss)
+    epochs: int = 1
+    batch_size: int = 128
+    learning_rate: float = 3e-4
+    clip: float = 1.0  # of the gradient's norm
+    rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
+
+
+class Rollout(NamedTuple):
+    """Token ids of a prompt and of what was sampled after it, the advantage of the sample, and its tokens' log-probabilities (nats)."""
+
+    example: Example
+    advantage: float
+    logprobs: Tensor
+
+
+class Part(NamedTuple):
+    """Rows of a minibatch: advantages (rows,), and log-probabilities (rows, tokens) under the sampling policy and the reference."""
+
+    examples: list[Example]
+    advantages: Tensor
+    old: Tensor
+    reference: Tensor | None
+
+
+class Minibatch(NamedTuple):
+    """What one optimizer step learns from: the parts that are computed, and the size of the whole that is averaged over."""
+
+    parts: list[Part]
+    size: Size
+
+
+def minibatches(
+    policy: Policy, rollouts: Sequence[Rollout], update: PgUpdate, generator: torch.Generator, reference: Policy | None = None
+) -> list[Minibatch]:
+    """The rollouts in minibatches of equal size (up to one row), scored by a reference if there is one, where the policy can train on them.
+
+    Raises SpkitError if there is no rollout, or one has not a log-probability a token.
+    """
+    if not rollouts:
+        raise SpkitError("there is no rollout to learn from")
+    if any(len(row.logprobs) != len(row.example.completion) for row in rollouts):
+        raise SpkitError("a rollout needs the log-probability of each of its completion's tokens, as `Policy.sample` gives them")
+    order = torch.randperm(len(rollouts), generator=generator)
+    counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef  # noqa: E731
+    result = []
+    for chunk in order.tensor_split(-(-len(rollouts) // update.batch_size)):
+        rows = [rollouts[i] for i in chunk.tolist()]
+        moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
+        starts = range(0, len(moving), update.rows_at_once)
+        parts = [_part(policy, moving[start : start + update.rows_at_once], reference) for start in starts]
+        result.append(Minibatch(parts, Size(len(rows), sum(len(row.example.completion) for row in rows))))
+    return result
+
+
+@torch.no_grad()
+def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> Part:
+    examples, device = [row.example for row in rows], policy.model.device
+    old = torch.zeros(len(rows), max(len(e.prompt) + len(e.completion) for e in examples) - 1)
+    for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
+        start = len(row.example.prompt) - 1
+        old[r, start : start + len(row.logprobs)] = row.logprobs
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.tokenizer.pad_token_id)[0]
+    return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
+
+
+def learn(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batches: Sequence[Minibatch],
+    update: PgUpdate,
+    generator: torch.Generator,
+    on_step: Callable[[int], None] = lambda steps: None,
+) -> dict[str, float]:
+    """Train the policy in place: every minibatch once a pass, in random order. Returns plain numbers.
+
+    `steps`, and if there was one: means over steps of `loss` and `grad_norm` (before it is clipped); means over steps of means over the
+    computed tokens of `clip_share`, `entropy`, and `kl` if there is a reference; `ratio_max` over all steps; and `ratio_first`, the largest
+    at the first step, which must be 1 up to rounding.
+    """
+    rows = []
+    for _ in range(update.epochs):
+        for index in torch.randperm(len(batches), generator=generator).tolist():
+            if batches[index].parts:
+                rows.append(_step(policy, optimizer, batches[index], update))
+            on_step(1)
+    if not rows:
+        return {"steps": 0}
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0] if name != "ratio_max"}
+    return {"steps": len(rows), "ratio_first": rows[0]["ratio_max"], "ratio_max": max(row["ratio_max"] for row in rows), **means}
+
+
+def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate) -> dict[str, float]:
+    optimizer.zero_grad(set_to_none=True)
+    total: dict[str, float] = {"loss": 0.0}
+    tokens = [sum(len(example.completion) for example in part.examples) for part in batch.parts]
+    for part, own in zip(batch.parts, tokens):
+        loss, numbers = loss_of(policy, part, batch.size, update.loss)
+        loss.backward()
+        share = own / sum(tokens)
+        total["loss"] += loss.item()
+        for name, value in numbers.items():
+            total[name] = max(total.get(name, value), value) if name == "ratio_max" else total.get(name, 0.0) + share * value
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    total["grad_norm"] = torch.nn.utils.clip_grad_norm_(parameters, update.clip).item()
+    optimizer.step()
+    return total
+
+
+def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
+    """A part's share of the loss of its minibatch, under the policy as it is now."""
+    logits, ids, mask = completion_logits(policy.model, part.examples, policy.tokenizer.pad_token_id)
+    with torch.set_grad_enabled(settings.entropy_coef > 0):
+        entropy = torch.special.entr(logits.softmax(-1)).sum(-1)
+    now = token_logprobs(logits, ids)
+    return pg_loss(now, part.old, part.advantages, mask, settings, reference_logprobs=part.reference, entropy=entropy, size=size)
+
+
+def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:
+    """AdamW on what is trainable, without weight decay."""
+    parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW(parameters, lr=update.learning_rate, weight_decay=0.0)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's moments and step counts, by `number of the parameter.name`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor.cpu().contiguous() for index, moments in state.items() for name, tensor in moments.items()}
+
+
+def resumed(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> torch.optim.Optimizer:
+    """The optimizer with the state that `optimizer_state` gave."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        index, name = key.split(".")
+        moments.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return optimizer

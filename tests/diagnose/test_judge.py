@@ -1,0 +1,129 @@
+"""Planted faults are named, over seeds, in a world that is known exactly and in short real runs; health is not called a fault."""
+
+import json
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from spkit.diagnose import Limits, diagnose, read_audit, read_log, read_run
+from spkit.diagnose.aggregate import Totals
+from spkit.diagnose.judge import flip_rates
+from spkit.diagnose.report import data, figure, text
+from spkit.diagnose.rows import row_of
+from spkit.diagnose.steps import Agreement, wilson
+
+from .world import WORLDS, World, rows
+
+DATA = Path(__file__).parents[1] / "data" / "diagnose"
+SEEDS = range(5)
+REAL = {
+    "healthy": "healthy", "noisy": "verifier noise", "easy": "saturation", "hard": "starvation",
+    "majority": "reward hacking", "diverged": "divergence",
+}  # fmt: skip
+
+
+def diagnosis_of(made):
+    totals = Totals()
+    for number, raw in enumerate(made):
+        totals.add(row_of(f"row {number}", raw, "spkit", ("reward",)))
+    return diagnose(totals.evidence("a world", [], []))
+
+
+def verdicts(world: World, seeds=SEEDS) -> Counter:
+    return Counter(diagnosis_of(rows(world, seed)).verdict for seed in seeds)
+
+
+@pytest.mark.parametrize(("expected", "world"), [(name, world) for name, worlds in WORLDS.items() for world in worlds])
+def test_the_confusion_matrix_of_the_simulated_world_is_diagonal(expected, world):
+    assert verdicts(world) == {expected: len(SEEDS)}
+
+
+@pytest.mark.parametrize(
+    ("weak", "strong", "expected"),
+    [
+        (World(flip=0.01), World(flip=0.06), "verifier noise"),
+        (World(duplicates=(0.05, 0.4)), World(duplicates=(0.05, 0.75)), "proposer degeneration"),
+        (World(skill=5.0, depth=3.0), World(skill=5.0, depth=2.0), "saturation"),
+        (World(skill=4.0, depth=5.0), World(skill=4.0, depth=7.0), "starvation"),
+        (World(ways=(12, 2)), World(ways=(12, -3)), "collapse"),
+        (World(padded_pays=(0.0, 0.05), truth=True), World(padded_pays=(0.0, 0.5), truth=True), "reward hacking"),
+    ],
+)
+def test_a_weak_sign_is_health_and_a_strong_one_is_the_fault(weak, strong, expected):
+    assert verdicts(weak) == {"healthy": len(SEEDS)} and verdicts(strong) == {expected: len(SEEDS)}
+
+
+def test_short_healthy_runs_raise_no_false_alarm_and_tiny_ones_no_verdict():
+    assert verdicts(World(steps=6, problems=8, truth=True), range(30)) == {"healthy": 30}
+    assert verdicts(World(steps=2, problems=4)) == {"undecided": len(SEEDS)}
+
+
+def test_the_confusion_matrix_of_real_runs_is_diagonal():
+    found = {(fault, diagnose(read_log(DATA / f"{fault}-{seed}.jsonl.gz")).verdict) for fault in REAL for seed in range(3)}
+    assert found == set(REAL.items())
+
+
+def test_records_alone_say_the_same_of_real_runs(tmp_path):
+    found = set()
+    for fault in REAL:
+        for seed in range(3):
+            folder = tmp_path / f"{fault}-{seed}"
+            folder.mkdir()
+            settings = {"k": 8, "problems": 16, "reward": fault if fault in ("noisy", "majority") else "gold"}
+            (folder / "config.json").write_text(json.dumps({"method": "rlvr", "task": "sums", "config": settings}))
+            (folder / "metrics.jsonl").write_text((DATA / f"{fault}-{seed}.metrics.jsonl").read_text())
+            found.add((fault, diagnose(read_run(folder)).verdict))
+    assert found == set(REAL.items())
+
+
+def test_the_flip_rate_is_estimated_from_agreement_and_from_an_audit():
+    caught = []
+    for seed in range(3):
+        log, audit = DATA / f"noisy-{seed}.jsonl.gz", read_audit(DATA / f"noisy-{seed}.audit.jsonl")
+        evidence = read_log(log, audit=audit)
+        rates = flip_rates(evidence.audit)
+        assert evidence.audit.counts.total() == 60
+        (noise,) = (finding for finding in diagnose(evidence).findings if finding.name == "verifier noise")
+        caught += [rates["wrong_accepted"], rates["right_refused"], noise.figures["identical"]]
+        assert rates["signal"] == pytest.approx(1 - rates["wrong_accepted"]["rate"] - rates["right_refused"]["rate"])
+    assert sum(rate["interval"][0] <= 0.3 <= rate["interval"][1] for rate in caught) >= 7, "nine 95 % intervals of the planted 0.3"
+
+
+def test_intervals_of_agreement_cover_the_planted_rate():
+    import random
+
+    draw, covered = random.Random(0), 0
+    for _ in range(200):
+        agreement = Agreement()
+        for _ in range(80):
+            agreement.add(Counter(draw.random() < 0.2 for _ in range(draw.randint(2, 5))))
+        _, low, high = agreement.interval()
+        covered += low <= 2 * 0.2 * 0.8 <= high
+    assert covered >= 180
+    certain = Agreement()
+    certain.add(Counter({1.0: 3}))
+    assert certain.interval() == (0.0, 0.0, 0.975) and Agreement().interval() is None
+    low, high = wilson(8, 10)
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943), "Wilson's interval of 8 in 10"
+
+
+def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
+    diagnosis = diagnosis_of(rows(World(flip=0.3), 0))
+    said = text(diagnosis)
+    assert said.startswith("verdict: verifier noise (bottleneck: the verifier)") and "try: " in said and "not judged: entropy" in said
+    plain = json.loads(json.dumps(data(diagnosis)))
+    rate = plain["findings"][0]["figures"]["identical"]
+    assert rate["interval"][0] < 0.3 < rate["interval"][1] and len(plain["steps"]) == 24
+    drawn = figure(diagnosis)
+    assert [axis.get_ylabel() for axis in drawn.axes] == ["groups (%)", "reward and accuracy (%)", "diversity, proposer (%)"]
+    useful = drawn.axes[0].get_lines()[1]
+    assert list(useful.get_ydata()) == pytest.approx([100 * step.useful for step in diagnosis.evidence.steps])
+    import matplotlib.pyplot as plt
+
+    plt.close(drawn)
+
+
+def test_every_limit_is_a_number_within_reach():
+    assert all(0 < getattr(Limits(), item.name) < 100 for item in fields(Limits))
