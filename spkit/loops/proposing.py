@@ -94,7 +94,7 @@ def propose(policy: Policy, buffers: Buffers, kinds: Sequence[Kind], count: int,
             room = policy.context - len(proposer_prompt(kind)) - LONGEST - 1
             shown = [buffers.references(kind, references, room, draw) for _ in range(count)]
             prompts += [(kind, proposer_prompt(kind, references=some), None) for some in shown]
-    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=LONGEST + 1, generator=draw)
+    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=policy.tokens_for(LONGEST), generator=draw)
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
     for (kind, prompt, program), text, ids, logprobs, finished in rows:

@@ -1,11 +1,14 @@
 """A language model that plays: sampling, log-probabilities, supervised updates."""
 
 import copy
+import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +16,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..errors import SpkitError
+from .prompting import Prompting, as_data
 from .sampling import SamplingPlan, generate
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
 ROWS_PER_BATCH = 1024
+SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,41 @@ class Rollouts:
 
 @dataclass
 class Policy:
-    """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution."""
+    """A causal language model, its tokenizer, and the form in which it is shown prompts.
+
+    Dropout stays off: what is sampled, scored and trained is one distribution.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    prompting: Prompting = field(default_factory=Prompting)
 
     def __post_init__(self) -> None:
         self.model.eval()
+
+    def prompted(self, prompting: Prompting) -> "Policy":
+        """The same weights, shown prompts in another form."""
+        return replace(self, prompting=prompting)
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        """The tokens that end a completion."""
+        return self.prompting.stop_ids(self.tokenizer)
+
+    @property
+    def pad_id(self) -> int:
+        """What fills rows up; no position attends to it."""
+        pad = self.tokenizer.pad_token_id
+        return self.tokenizer.eos_token_id if pad is None else pad
+
+    def tokens_for(self, characters: int) -> int:
+        """How many new tokens let the model write so many characters, its end token included.
+
+        One a character for the character tokenizers. Others write about 3 to 4 characters a token in prose and 1 to 2 in sums: half as many,
+        and 16 more, leave room for both.
+        """
+        spelled = len(self.tokenizer) < 256
+        return (characters if spelled else characters // 2 + 16) + 1
 
     @property
     def context(self) -> int:
@@ -55,8 +88,8 @@ class Policy:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """Token ids of a prompt. Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know."""
-        ids = self.tokenizer(prompt, add_special_tokens=True)["input_ids"]
-        if not ids:
+        ids = self.prompting.show(self.tokenizer, prompt)
+        if not prompt or not ids:
             raise SpkitError("the prompt is empty: give the policy at least one token to start from")
         if len(ids) >= self.context:
             raise SpkitError(f"the prompt has {len(ids)} tokens and the model reads {self.context} at most, its completion included: shorten it")
@@ -67,7 +100,7 @@ class Policy:
         """Token ids of a completion, with exactly one end token if `finished` and none if it was cut off."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         self._check_known(ids, text)
-        return ids + [self.tokenizer.eos_token_id] if finished else ids
+        return ids + self.prompting.end_ids(self.tokenizer) if finished else ids
 
     def _check_known(self, ids: list[int], text: str) -> None:
         if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
@@ -109,7 +142,7 @@ class Policy:
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
         limit = min(uniform.shape[1], room)
-        plan = SamplingPlan(temperature, limit, frozenset([self.tokenizer.eos_token_id]), self.tokenizer.pad_token_id)
+        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
         tokens, logprobs, lengths = generate(self.model, [encoded[p] for p in distinct], rows, noise, plan, on_rows)
@@ -118,8 +151,8 @@ class Policy:
 
     def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
         token_ids = [ids for ids, _ in done]
-        finished = [ids[-1] == self.tokenizer.eos_token_id for ids in token_ids]
-        texts = [self.tokenizer.decode(ids[:-1] if end else ids) for ids, end in zip(token_ids, finished)]
+        finished = [ids[-1] in self.stop_ids for ids in token_ids]
+        texts = [self.prompting.text(self.tokenizer, ids, end) for ids, end in zip(token_ids, finished)]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
@@ -143,7 +176,7 @@ class Policy:
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
+            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.pad_id)
             for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
                 result[r] = row[counted]
         return result
@@ -157,24 +190,43 @@ class Policy:
     ) -> dict[str, float]:
         """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
-        return sft(self.model, examples, config, self.tokenizer.pad_token_id, generator, on_step)
+        return sft(self.model, examples, config, self.pad_id, generator, on_step)
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change when a weight does."""
-        checksum = 0
-        for parameter in self.model.parameters():
-            checksum = zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), checksum)
-        return f"{checksum:08x}"
+        """Eight hexadecimal digits that change when a weight or the prompting does."""
+        return self._stamped(checksum(self.model.parameters()))
+
+    def _stamped(self, weights: int) -> str:
+        settings = b"" if self.prompting == Prompting() else json.dumps(as_data(self.prompting)).encode()
+        return f"{zlib.crc32(settings, weights):08x}"
 
     def clone(self) -> "Policy":
         """An independent copy of the weights; the tokenizer is shared."""
-        return Policy(copy.deepcopy(self.model), self.tokenizer)
+        return replace(self, model=copy.deepcopy(self.model))
 
     def save(self, folder: str | Path) -> None:
         """Write a Hugging Face checkpoint folder."""
         with no_bars():
             self.model.save_pretrained(folder)
+        self._save_settings(Path(folder), {})
+
+    def _save_settings(self, folder: Path, origin: dict[str, Any]) -> None:
         self.tokenizer.save_pretrained(folder)
+        if origin or self.prompting != Prompting():
+            (folder / SETTINGS).write_text(json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8")
+
+    def restored(self, folder: str | Path) -> "Policy":
+        """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
+        from .loading import load_policy
+
+        return replace(self, model=load_policy(folder, self.model.device).model)
+
+
+def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
+    """CRC-32 of the bytes of tensors, in order."""
+    for tensor in tensors:
+        start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
+    return start
 
 
 @contextmanager

@@ -1,0 +1,104 @@
+"""How a task's prompt is shown to a model: as it is, after solved examples, or as a chat.
+
+A model that we pretrained knows its task's format, and the prompt is shown as it is (`plain`). A base model of the hub is shown a few solved
+problems first, a blank line after each (`few_shot`); the blank line then ends a completion, as the end token does. A model with a chat
+template gets an instruction, the solved problems as earlier turns, and the prompt as the last one (`chat`).
+
+The prompting belongs to the policy: what is sampled, scored and trained is shown in one form. (SPIN's official repository draws replies under
+one template and scores them under another, so that they are not the scored policy's own.)
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import SpkitError
+from ..tasks.base import Task
+
+DEMONSTRATION_STREAM = 1_000_033  # demonstrations come from this stream of the train split; give no loop this seed
+BREAK = "\n\n"
+KINDS = ("plain", "few_shot", "chat")
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """The form of a prompt. `demonstrations` are (prompt, completion) pairs, `instruction` is said once, before them."""
+
+    kind: Literal["plain", "few_shot", "chat"] = "plain"
+    demonstrations: tuple[tuple[str, str], ...] = ()
+    instruction: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(KINDS)}")
+        if self.kind == "plain" and (self.demonstrations or self.instruction):
+            raise SpkitError("plain prompting shows the prompt alone: choose few_shot or chat to show demonstrations or an instruction")
+
+    def show(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+        """Token ids of the prompt in its form."""
+        if self.kind == "chat":
+            return self._chat(tokenizer, prompt)
+        before = [self.instruction] if self.instruction else []
+        parts = [*before, *(asked + answer for asked, answer in self.demonstrations), prompt]
+        return tokenizer(BREAK.join(parts), add_special_tokens=True)["input_ids"]
+
+    def _chat(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+        turns = [{"role": role, "content": text} for pair in self.demonstrations for role, text in zip(("user", "assistant"), pair)]
+        turns.append({"role": "user", "content": prompt})
+        turns[0]["content"] = f"{self.instruction}\n\n{turns[0]['content']}" if self.instruction else turns[0]["content"]
+        text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+        """Tokens that end a completion: the end token, and after solved examples every token with a blank line in it."""
+        ends = {tokenizer.eos_token_id}
+        if self.kind == "few_shot":
+            ends |= {index for index, text in enumerate(_texts(tokenizer)) if BREAK in text}
+        return frozenset(ends)
+
+    def end_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+        """What a completion that is written for the model ends with; `stop_ids` holds its last token."""
+        if self.kind != "few_shot":
+            return [tokenizer.eos_token_id]
+        ids = tokenizer(BREAK, add_special_tokens=False)["input_ids"]
+        return ids if len(ids) == 1 else [tokenizer.eos_token_id]
+
+    def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool) -> str:
+        """A completion's text, without what ended it."""
+        text = tokenizer.decode(ids[:-1] if finished and ids[-1] == tokenizer.eos_token_id else ids)
+        return text.split(BREAK)[0] if self.kind == "few_shot" and finished else text
+
+
+def prompting_for(
+    task: Task, tokenizer: PreTrainedTokenizerBase, kind: Literal["auto", "plain", "few_shot", "chat"] = "auto", shown: int = 4, hinted: int = 2
+) -> Prompting:
+    """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
+
+    `shown` demonstrations are problems with the task's own solutions, the easiest difficulties first; `hinted` more have the answer in the
+    prompt, as rationalization shows it (STaR, arXiv:2203.14465, section 3.2: the hint is part of the few-shot prompt too). The task's
+    `instruction`, if it has one, comes first. Raises SpkitError if a chat is asked of a tokenizer without a template.
+    """
+    chosen = ("chat" if tokenizer.chat_template else "few_shot") if kind == "auto" else kind
+    if chosen == "chat" and not tokenizer.chat_template:
+        raise SpkitError("this model has no chat template: choose few_shot prompting")
+    if chosen == "plain":
+        return Prompting()
+    problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
+    prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]
+    pairs = tuple((prompt, task.solution(problem)) for prompt, problem in zip(prompts, problems))
+    return Prompting(chosen, pairs, getattr(task, "instruction", ""))
+
+
+def as_data(prompting: Prompting) -> dict[str, Any]:
+    """Plain data that `from_data` reads."""
+    return asdict(prompting)
+
+
+def from_data(data: dict[str, Any]) -> Prompting:
+    """The prompting that `as_data` wrote."""
+    return Prompting(data["kind"], tuple((prompt, answer) for prompt, answer in data["demonstrations"]), data["instruction"])
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    return tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
