@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again wit
 
 Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
 TaskName = Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")]
-Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")]
+Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the profile's (SPKIT_PROFILE, SPKIT_MODEL).")]
 Iterations = Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")]
 Seed = Annotated[int, typer.Option(help="Decides the problems and every random draw.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/LOOP-TASK-seedSEED.")]
@@ -244,12 +244,12 @@ def run_loop(
     name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool
 ) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
-    from .policy import load_policy
     from .progress import progress
     from .runs import Run
     from .tasks import load_task
 
-    chosen_task, base = load_task(task), load_policy(model or task)
+    chosen_task = load_task(task)
+    base = load_base(chosen_task, model)
     folder = out or Path(f"runs/{name}-{task}-seed{config.seed}")
     with interruptible(folder):
         run = Run(folder, progress())
@@ -261,6 +261,16 @@ def run_loop(
             run.progress.close()
     if not as_json:
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
+
+
+def load_base(task: Any, model: str) -> Any:
+    """The policy a loop starts from: the profile's, with `model` in its model's place if it is given; the choice is said on stderr."""
+    from .profiles import profile
+
+    chosen = profile()
+    chosen = replace(chosen, model=model) if model else chosen
+    Console(stderr=True).print(str(chosen), highlight=False, markup=False, soft_wrap=True)
+    return chosen.load(task)
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:

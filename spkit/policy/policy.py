@@ -212,8 +212,7 @@ class Policy:
 
     def _save_settings(self, folder: Path, origin: dict[str, Any]) -> None:
         self.tokenizer.save_pretrained(folder)
-        if origin or self.prompting != Prompting():
-            (folder / SETTINGS).write_text(json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8")
+        (folder / SETTINGS).write_text(json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8")
 
     def restored(self, folder: str | Path) -> "Policy":
         """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
