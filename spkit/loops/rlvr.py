@@ -160,7 +160,8 @@ def rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, config: RlvrCon
 
 def longest(policy: Policy, task: Task) -> int:
     """Tokens of the longest completion a loop asks for, its end token included."""
-    return policy.tokens_for(max(task.max_completion_chars(difficulty) for difficulty in task.difficulties))
+    characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
+    return policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
 
 
 def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,14 +73,14 @@ class Policy:
         pad = self.tokenizer.pad_token_id
         return self.tokenizer.eos_token_id if pad is None else pad
 
-    def tokens_for(self, characters: int) -> int:
-        """How many new tokens let the model write so many characters, its end token included.
+    def tokens_for(self, characters: int, per_token: float = 1) -> int:
+        """How many new tokens let the model write so many characters, and its end token.
 
-        One a character for the character tokenizers. Others write about 3 to 4 characters a token in prose and 1 to 2 in sums: half as many,
-        and 16 more, leave room for both.
+        `per_token` is how many characters a token has at least, on the average of such a text: 1 in sums, where every digit is a token, 2 or
+        more in prose. A character tokenizer needs one each.
         """
         spelled = len(self.tokenizer) < 256
-        return (characters if spelled else characters // 2 + 16) + 1
+        return math.ceil(characters / (1 if spelled else per_token)) + 1
 
     @property
     def context(self) -> int:

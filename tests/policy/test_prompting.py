@@ -1,0 +1,107 @@
+"""How prompts are shown, and where completions end."""
+
+import pytest
+
+from spkit.errors import SpkitError
+from spkit.policy import Policy
+from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
+from spkit.policy.small import bpe_tokenizer, small_qwen2
+from spkit.tasks import load_task, test_set
+from tests.policy.hub_like import CHAT
+
+TASK = load_task("addition")
+TEXTS = ["12+34=2+4+0:06;1+3+0:04;46\n\n" * 3, "What is the sum? The answer.\n\n", "one\n\ntwo three"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return bpe_tokenizer(TEXTS, 300, 512)
+
+
+def test_a_chat_puts_instruction_and_examples_before_the_prompt(tokenizer):
+    tokenizer.chat_template = CHAT
+    try:
+        shown = Prompting("chat", (("1+1=", "2"),), "Add.").show(tokenizer, "3+4=")
+        assert tokenizer.decode(shown) == "<user>Add.\n\n1+1=<|endoftext|><assistant>2<|endoftext|><user>3+4=<|endoftext|><assistant>"
+        alone = Prompting("chat", (), "Add.").show(tokenizer, "3+4=")
+        assert tokenizer.decode(alone) == "<user>Add.\n\n3+4=<|endoftext|><assistant>"
+    finally:
+        tokenizer.chat_template = None
+
+
+def test_few_shot_examples_stand_before_the_prompt_with_a_blank_line_after_each(tokenizer):
+    shown = Prompting("few_shot", (("1+1=", "2"), ("2+2=", "4"))).show(tokenizer, "3+4=")
+    assert tokenizer.decode(shown) == "1+1=2\n\n2+2=4\n\n3+4="
+
+
+def test_a_blank_line_ends_a_few_shot_completion_and_no_other(tokenizer):
+    few, plain = Prompting("few_shot", (("1+1=", "2"),)), Prompting()
+    assert plain.stop_ids(tokenizer) == {tokenizer.eos_token_id}
+    stops = few.stop_ids(tokenizer)
+    assert stops > {tokenizer.eos_token_id}
+    assert all("\n\n" in tokenizer.decode([index]) for index in stops - {tokenizer.eos_token_id})
+    glued = next(index for index in range(len(tokenizer)) if tokenizer.decode([index]).startswith("\n\n"))
+    ids = tokenizer("46")["input_ids"] + [glued]
+    assert few.text(tokenizer, ids, finished=True) == "46"
+    assert few.end_ids(tokenizer)[-1] in stops
+
+
+def test_text_before_a_blank_line_in_the_same_token_counts():
+    class Glued:
+        eos_token_id = 0
+
+        def decode(self, ids):
+            return "".join({1: "46", 2: ".\n\n", 0: "<eos>"}[i] for i in ids)
+
+    few = Prompting("few_shot", (("1+1=", "2"),))
+    assert few.text(Glued(), [1, 2], finished=True) == "46."
+    assert few.text(Glued(), [1, 0], finished=True) == "46"
+    assert few.text(Glued(), [1], finished=False) == "46"
+
+
+def test_what_is_written_for_the_model_is_what_it_would_have_finished(tokenizer):
+    policy = Policy(small_qwen2(tokenizer, 512, 0, width=64, layers=1), tokenizer)
+    for prompting in (Prompting(), Prompting("few_shot", (("1+1=", "2"),))):
+        one = policy.prompted(prompting)
+        ids = one.completion_ids("2+4+0:06;46")
+        assert ids[-1] in one.stop_ids and not set(ids[:-1]) & one.stop_ids
+        assert one.prompting.text(tokenizer, ids, finished=True) == "2+4+0:06;46"
+
+
+def test_demonstrations_are_right_and_never_of_the_test_split(tokenizer):
+    prompting = prompting_for(TASK, tokenizer, shown=5, hinted=2)
+    assert prompting.kind == "few_shot" and len(prompting.demonstrations) == 7
+    tests = {problem.prompt for problem in test_set(TASK, 200)}
+    for index, (prompt, solution) in enumerate(prompting.demonstrations):
+        problem = TASK.problem(DEMONSTRATION_STREAM, index)
+        assert TASK.verify(problem, solution).correct
+        assert prompt == (problem.prompt if index < 5 else TASK.hint(problem))
+        assert prompt not in tests
+
+
+def test_a_chat_template_is_used_if_there_is_one(tokenizer):
+    with pytest.raises(SpkitError, match="no chat template"):
+        prompting_for(TASK, tokenizer, "chat")
+    tokenizer.chat_template = CHAT
+    try:
+        assert prompting_for(TASK, tokenizer).kind == "chat"
+    finally:
+        tokenizer.chat_template = None
+
+
+def test_the_prompting_is_part_of_what_a_run_starts_from(policy, tmp_path):
+    few = policy.prompted(Prompting("few_shot", (("1+1=", "2"),)))
+    assert few.fingerprint() != policy.fingerprint() == policy.prompted(Prompting()).fingerprint()
+    few.save(tmp_path)
+    from spkit.policy import load_policy
+
+    assert load_policy(tmp_path).prompting == few.prompting
+    assert policy.restored(tmp_path).prompting == policy.prompting
+    assert from_data(as_data(few.prompting)) == few.prompting
+
+
+def test_unusable_promptings_are_one_sentence():
+    with pytest.raises(SpkitError, match="unknown prompting 'chatty'"):
+        Prompting("chatty")
+    with pytest.raises(SpkitError, match="plain prompting shows the prompt alone"):
+        Prompting("plain", (("1+1=", "2"),))
