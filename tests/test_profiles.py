@@ -103,3 +103,13 @@ def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
     done = spkit(*arguments)
     assert done.returncode == 2 and done.stderr.strip() == "spkit: SPKIT_PROFILE is 'fast': set it to cpu or gpu, or leave it out"
     assert profiles.PROFILES == ("cpu", "gpu")
+
+
+def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(capsys):
+    with pytest.raises(AssertionError, match="sums get longer"):
+        Profile("cpu", None, "cpu", "").check(False, "sums get longer")
+    Profile("cpu", None, "cpu", "").check(True, "sums get longer")
+    assert capsys.readouterr().out == ""
+    for holds, word in ((True, "too"), (False, "NOT")):
+        Profile("gpu", "own/model", "cuda", "").check(holds, "sums get longer")
+        assert capsys.readouterr().out == f"on own/model {word}: sums get longer\n"
