@@ -4,7 +4,7 @@ import copy
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,10 +13,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..errors import SpkitError
+from .row_budget import RowBudget
+from .sampler import Sampler
 from .sampling import SamplingPlan, generate
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
-
-ROWS_PER_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,15 @@ class Rollouts:
 
 @dataclass
 class Policy:
-    """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution."""
+    """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution.
+
+    Where memory runs out, fewer rows are computed at once, which changes no result; `budget` remembers how many fit.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    sampler: Sampler = field(default_factory=Sampler, repr=False)
+    budget: RowBudget = field(default_factory=RowBudget, repr=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -100,11 +105,16 @@ class Policy:
         shape = (len(row_prompts), max_new_tokens)
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
         done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
-        for batch in _batches([len(encoded[prompt]) for prompt in row_prompts]):
-            self._sample_batch(batch, row_prompts, encoded, uniform, temperature, on_rows, done)
+        lengths = [len(encoded[prompt]) for prompt in row_prompts]
+        at_once = self.sampler.rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget)
+        told = _Told(on_rows)
+        for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
+            self.budget.in_turn("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
-    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, on_rows, done) -> None:
+    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
+        told.begin(sum(row is not None for row in done))
         distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
@@ -112,7 +122,8 @@ class Policy:
         plan = SamplingPlan(temperature, limit, frozenset([self.tokenizer.eos_token_id]), self.tokenizer.pad_token_id)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        tokens, logprobs, lengths = generate(self.model, [encoded[p] for p in distinct], rows, noise, plan, on_rows)
+        decoder = self.sampler.decoder(self.model, self.budget)
+        tokens, logprobs, lengths = generate(decoder, [encoded[p] for p in distinct], rows, noise, plan, told)
         for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
             done[r] = (ids[:length], scores[:length].clone())
 
@@ -142,10 +153,14 @@ class Policy:
         """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
-        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+
+        def score(batch: Sequence[int]) -> None:
             logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
             for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
                 result[r] = row[counted]
+
+        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+            self.budget.in_turn("scoring", batch, score)
         return result
 
     def fit(
@@ -157,7 +172,7 @@ class Policy:
     ) -> dict[str, float]:
         """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
-        return sft(self.model, examples, config, self.tokenizer.pad_token_id, generator, on_step)
+        return sft(self.model, examples, config, self.tokenizer.pad_token_id, generator, on_step, self.budget)
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change when a weight does."""
@@ -168,7 +183,7 @@ class Policy:
 
     def clone(self) -> "Policy":
         """An independent copy of the weights; the tokenizer is shared."""
-        return Policy(copy.deepcopy(self.model), self.tokenizer)
+        return Policy(copy.deepcopy(self.model), self.tokenizer, Sampler(self.sampler.kind), self.budget)
 
     def save(self, folder: str | Path) -> None:
         """Write a Hugging Face checkpoint folder."""
@@ -189,7 +204,24 @@ def no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _batches(lengths: list[int], size: int = ROWS_PER_BATCH) -> list[list[int]]:
+class _Told:
+    """Passes on how many rows are finished, each once, also when a batch is tried again."""
+
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.on_rows, self.finished, self.told = on_rows, 0, 0
+
+    def begin(self, finished: int) -> None:
+        """A batch begins when so many rows are there."""
+        self.finished = finished
+
+    def __call__(self, count: int) -> None:
+        self.finished += count
+        if self.finished > self.told:
+            self.on_rows(self.finished - self.told)
+            self.told = self.finished
+
+
+def _batches(lengths: list[int], size: int) -> list[list[int]]:
     """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[i : i + size] for i in range(0, len(order), size)]
