@@ -143,8 +143,8 @@ def training_bytes(model: PreTrainedModel, rows: int, tokens: int) -> int:
         layers = config.num_hidden_layers * itemsize * config.hidden_size + layer
     else:
         layers = config.num_hidden_layers * layer
-    float_copy = 4 if itemsize != 4 else 0
-    logits = config.vocab_size * (itemsize + float_copy + 4 + 4 + 4)  # logits, their log-softmax, its gradient and one on the way
+    narrow = itemsize if itemsize != 4 else 0
+    logits = config.vocab_size * (narrow + 3 * 4)  # as computed; in float32 the log-softmax, its gradient and that of the logits
     return rows * tokens * (layers + logits)
 
 

@@ -49,7 +49,7 @@ class RowBudget:
         start = 0
         while start < len(rows):
             part = rows[start : start + self.size(purpose, at_once or len(rows))]
-            if self._fits(lambda: compute(part)):  # noqa: B023
+            if self._fits(lambda: compute(part)):
                 start += len(part)
             else:
                 self._halve(purpose, len(part))
@@ -58,7 +58,7 @@ class RowBudget:
         """`compute(size)`, from its beginning, for a size of training part at which it fits. Raises SpkitError if one row does not."""
         while True:
             size, result = self.size("training", count), []
-            if self._fits(lambda: result.append(compute(size))):  # noqa: B023
+            if self._fits(lambda: result.append(compute(size))):
                 return result[0]
             self._halve("training", size)
 
@@ -91,9 +91,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def tell(message: str) -> None:
-    """One line on stderr; none where a test compares what a notebook prints (nbval runs it from within pytest)."""
-    if "PYTEST_CURRENT_TEST" not in os.environ:
+    """One line on stderr; none where a test compares what a notebook prints."""
+    if not _compared():
         Console(stderr=True).print(message, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _compared() -> bool:
+    return "PYTEST_CURRENT_TEST" in os.environ  # nbval starts a notebook's kernel from within a test
 
 
 def parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:

