@@ -15,7 +15,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from .static_cache import PREFILL_TOKENS, WINDOW, line_bucket
 
-GB = 1e9
 MARGIN = 0.9  # share of the free memory that is planned with: fragments, other libraries
 ADAMW_MOMENTS = 2
 
@@ -52,8 +51,8 @@ class MemoryEstimate:
             "sampling": self.sampling,
             "training": self.training,
         }
-        there = "" if self.available is None else f" of {self.available / GB:.1f} GB"
-        return ", ".join(f"{name} {size / GB:.1f} GB" for name, size in named.items()) + f"; total {self.total / GB:.1f} GB{there}"
+        there = "" if self.available is None else f" of {_readable(self.available)}"
+        return ", ".join(f"{name} {_readable(size)}" for name, size in named.items()) + f"; total {_readable(self.total)}{there}"
 
 
 def estimate(
@@ -176,6 +175,10 @@ def free_bytes(device: torch.device) -> int | None:
         return int(lines["MemAvailable"].split()[0]) * 1024 if device.type == "cpu" else None
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _readable(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _whole(model: nn.Module) -> nn.Module:

@@ -30,7 +30,7 @@ ADVICE = {
 
 @dataclass
 class RowBudget:
-    """The most rows that fit at once for each purpose, None until they did not; `caches` are given back (`release()`) before another try."""
+    """The most rows that fit at once for each purpose, None until they did not; `caches` are given back before another try."""
 
     sampling: int | None = None
     scoring: int | None = None

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-import torch
 from transformers import PreTrainedModel
 
 from ..errors import SpkitError
@@ -19,7 +18,7 @@ KINDS = ("auto", "roomy", "static")
 
 @dataclass
 class Sampler:
-    """`roomy` lets the cache grow with the text; `static` takes steps of fixed shape, as CUDA graphs on a GPU; `auto` is static there alone.
+    """`roomy` has a cache that grows with the text; `static` takes steps of fixed shape, on a GPU as CUDA graphs; `auto` is static there alone.
 
     Raises SpkitError for another kind, and for `static` with a model that has sliding windows or flash attention.
     """
@@ -49,6 +48,6 @@ class Sampler:
 
     def _is_static(self, model: PreTrainedModel) -> bool:
         if self.kind == "static" and not supports(model):
-            raise SpkitError("the static sampler needs a model without sliding windows and with sdpa or eager attention: take sampler 'roomy'")
+            raise SpkitError("the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'")
         wanted = self.kind == "static" or (self.kind == "auto" and model.device.type == "cuda")
         return wanted and supports(model)

@@ -181,7 +181,8 @@ class StaticDecoder:
 
     def _forward(self, lines: int, window: int) -> None:
         """The step that is captured: from the buffers into the buffers. Run twice on the same inputs, it writes the same again."""
-        layers = [WindowLayer(keys[:lines, :, :window], values[:lines, :, :window], self.buffers.column) for keys, values in self.buffers.layers]
+        corner, column = (slice(lines), slice(None), slice(window)), self.buffers.column
+        layers = [WindowLayer(keys[corner], values[corner], column) for keys, values in self.buffers.layers]
         output = self.model(
             input_ids=self.buffers.tokens[:lines],
             position_ids=self.buffers.positions[:lines],
@@ -220,7 +221,7 @@ class StaticDecoder:
 
 
 class CudaGraphs:
-    """Captures steps as CUDA graphs, which share one pool of memory: a step leaves nothing there that another one reads. Not run: no GPU."""
+    """Captures steps as CUDA graphs, which share a pool of memory: a step leaves nothing there that another one reads. Not run: no GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -14,7 +14,7 @@ from spkit.policy.row_budget import RowBudget
 from spkit.policy.sampler import Sampler
 from spkit.policy.static_cache import StaticDecoder, line_bucket
 from spkit.policy.tiny import char_tokenizer
-from tests.conftest import ALPHABET, make_policy
+from tests.conftest import ALPHABET, in_four_bits, make_policy
 
 PROMPTS = ["1+2=", "123+456=", "98765+43210=", "1+2=", "12+34#46=", "7"]
 CONTEXT = 96
@@ -63,14 +63,16 @@ def random_policy(config: PreTrainedConfig) -> Policy:
 
 
 def small(kind: type[PreTrainedConfig], **other) -> PreTrainedConfig:
-    sizes = dict(vocab_size=len(char_tokenizer(ALPHABET, CONTEXT)), hidden_size=32, intermediate_size=64, num_hidden_layers=2)
+    sizes = dict(vocab_size=len(char_tokenizer(ALPHABET, CONTEXT)), hidden_size=64, intermediate_size=64, num_hidden_layers=2)
     sizes |= dict(num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=CONTEXT)
     return kind(**sizes, pad_token_id=0, eos_token_id=1, bos_token_id=None, **other)
 
 
-def with_lora() -> Policy:
+def with_lora(four_bits: bool = False) -> Policy:
     peft = pytest.importorskip("peft")
     policy = random_policy(small(Qwen2Config))
+    if four_bits:
+        in_four_bits(policy.model)
     torch.manual_seed(1)
     model = peft.get_peft_model(policy.model, peft.LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
     return Policy(model, policy.tokenizer)
@@ -82,6 +84,7 @@ POLICIES = {
     "qwen2": lambda: random_policy(small(Qwen2Config)),
     "qwen2, eager attention": lambda: random_policy(small(Qwen2Config, attn_implementation="eager")),
     "qwen2 with LoRA": with_lora,
+    "qwen2 in 4 bits with LoRA": lambda: with_lora(four_bits=True),
 }
 
 
