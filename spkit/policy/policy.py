@@ -4,7 +4,7 @@ import copy
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,8 +14,9 @@ from transformers.utils import logging
 
 from ..errors import SpkitError
 from .row_budget import RowBudget
-from .sampler import Sampler
-from .sampling import SamplingPlan, generate
+from .sampler import Kind, rows_at_once, static_decoder, takes_static
+from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .static_cache import StaticDecoder
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
 
@@ -42,13 +43,15 @@ class Rollouts:
 class Policy:
     """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution.
 
-    Where memory runs out, fewer rows are computed at once, which changes no result; `budget` remembers how many fit.
+    `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
+    no result; `budget` remembers how many fit, for clones too.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    sampler: Sampler = field(default_factory=Sampler, repr=False)
-    budget: RowBudget = field(default_factory=RowBudget, repr=False)
+    sampler: Kind = "auto"
+    budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
+    _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -106,7 +109,8 @@ class Policy:
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
         done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
         lengths = [len(encoded[prompt]) for prompt in row_prompts]
-        at_once = self.sampler.rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget)
+        kept = 0 if self._static is None else self._static.nbytes
+        at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
         told = _Told(on_rows)
         for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
             compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
@@ -122,10 +126,17 @@ class Policy:
         plan = SamplingPlan(temperature, limit, frozenset([self.tokenizer.eos_token_id]), self.tokenizer.pad_token_id)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        decoder = self.sampler.decoder(self.model, self.budget)
-        tokens, logprobs, lengths = generate(decoder, [encoded[p] for p in distinct], rows, noise, plan, told)
+        tokens, logprobs, lengths = generate(self.decoder(), [encoded[p] for p in distinct], rows, noise, plan, told)
         for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
             done[r] = (ids[:length], scores[:length].clone())
+
+    def decoder(self) -> Decoder:
+        """What computes the steps of a batch; a static one stays, with its graphs."""
+        if not takes_static(self.model, self.sampler):
+            return RoomyDecoder(self.model)
+        if self._static is None or self._static.model is not self.model:
+            self._static = static_decoder(self.model, self.budget)
+        return self._static
 
     def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
         token_ids = [ids for ids, _ in done]
@@ -183,7 +194,7 @@ class Policy:
 
     def clone(self) -> "Policy":
         """An independent copy of the weights; the tokenizer is shared."""
-        return Policy(copy.deepcopy(self.model), self.tokenizer, Sampler(self.sampler.kind), self.budget)
+        return replace(self, model=copy.deepcopy(self.model))
 
     def save(self, folder: str | Path) -> None:
         """Write a Hugging Face checkpoint folder."""

@@ -83,11 +83,12 @@ class RowBudget:
         tell(f"spkit: memory ran out while {purpose} {tried} rows at once; going on with {tried // 2}, the results stay the same")
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the computer, had no memory left."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the device, or the computer, had no memory left: says the error itself, or one that it followed from."""
+    if error is None or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return error is not None
+    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+    return said or is_out_of_memory(error.__cause__ or error.__context__)
 
 
 def tell(message: str) -> None:

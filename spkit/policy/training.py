@@ -36,7 +36,7 @@ class SftConfig:
 
 
 def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Next-token logits (rows, tokens, vocabulary), float32 at least; the tokens that came next and the mask of completion tokens (rows, tokens).
+    """Next-token logits (rows, tokens, vocabulary), float32 at least; tokens that came next and mask of completion tokens, (rows, tokens).
 
     Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing.
     """

@@ -28,7 +28,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Q
 from spkit.policy import Policy
 from spkit.policy.memory import estimate
 from spkit.policy.policy import no_bars
-from spkit.policy.sampler import Sampler
 from spkit.policy.tiny import char_tokenizer
 
 SHAPES = {  # hidden size, feed-forward size, layers, heads, heads of keys and values, vocabulary; the Qwen2.5 models but the first
@@ -145,14 +144,14 @@ def main() -> None:
     device, samples, new = policy.model.device, arguments.samples, arguments.new_tokens
     prompts, rows = prompts_of(policy, arguments.prompts, arguments.prompt_tokens), arguments.prompts * samples
     print(f"{rows} rows on {device}: {estimate(policy.model, rows, arguments.prompt_tokens, new, 1, arguments.prompt_tokens + new)}")
-    both = {kind: Policy(policy.model, policy.tokenizer, Sampler(kind)) for kind in ("roomy", "static")}
+    both = {kind: Policy(policy.model, policy.tokenizer, sampler=kind) for kind in ("roomy", "static")}
     sides = {"generate": lambda seed: hugging_face(policy, prompts, seed, samples, new, cache_implementation=arguments.peer_cache)}
     sides |= {kind: lambda seed, one=one: ours(one, prompts, seed, samples, new) for kind, one in both.items()}
     with no_bars():
         turns, peaks = take_turns(sides, arguments.repeats, device)
         texts = [one.sample(prompts[:4], temperature=0.0, max_new_tokens=min(new, 64)).token_ids for one in both.values()]
     ratios = {kind: statistics.median(turn[kind]["speed"] / turn["generate"]["speed"] for turn in turns) for kind in both}
-    decoder = both["static"].sampler.decoder(policy.model, both["static"].budget)
+    decoder = both["static"].decoder()
     graphs = {"captured": sorted(decoder.replays), "failed": device.type == "cuda" and decoder.graphs is None}
     same = sum(a == b for a, b in zip(*texts))
     print(f"median ratio to generate: {', '.join(f'{kind} {ratio:.2f}' for kind, ratio in ratios.items())}; same greedy texts {same} of 4")

@@ -13,8 +13,8 @@ from spkit.losses import sft_loss
 from spkit.policy import Policy
 from spkit.policy.memory import cache_bytes, estimate, free_bytes, rows_that_fit, training_bytes, window_of
 from spkit.policy.memory import planned_four_bit_bytes, weight_bytes
-from spkit.policy.sampler import Sampler
 from spkit.policy.sampling import RoomyDecoder, pad_left
+from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.training import Example, completion_logprobs
 from tests.conftest import in_four_bits, make_policy
 
@@ -74,7 +74,7 @@ def test_the_cache_to_the_byte(kind):
     torch.manual_seed(0)
     sizes = dict(hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, vocab_size=18)
     model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
-    decoder = RoomyDecoder(model) if kind == "roomy" else Sampler("static").decoder(model, make_policy().budget)
+    decoder = RoomyDecoder(model) if kind == "roomy" else StaticDecoder(model)
     with torch.inference_mode():
         decoder.start(*pad_left([[3, 4, 5], [6, 7]], 0, model.device), torch.tensor([0, 1, 1, 0]), 130)
         decoder.step(torch.tensor([3, 3, 3, 3]))

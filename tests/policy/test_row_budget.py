@@ -13,7 +13,6 @@ from spkit.loops.spin_update import Contrast, Update
 from spkit.pg_losses import PgLoss
 from spkit.policy import Example, Policy, SftConfig
 from spkit.policy.row_budget import RowBudget, is_out_of_memory, parts, tell
-from spkit.policy.sampler import Sampler
 from tests.conftest import make_policy
 
 PROMPTS = ["1+2=", "123+456=", "98765+43210=", "12+34#46="]
@@ -56,7 +55,7 @@ def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
     sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)  # noqa: E731
     whole, ticks = sample(make_policy(), []), []
     policy = short_of_memory(make_policy(), 5)
-    policy.sampler = Sampler(kind)
+    policy.sampler = kind
     found = sample(policy, ticks)
     assert found.token_ids == whole.token_ids and torch.allclose(found.logprobs, whole.logprobs, atol=1e-4)
     assert sum(ticks) == len(found), "a row that is tried again is told once"
@@ -176,9 +175,9 @@ def test_one_row_that_does_not_fit_is_one_sentence(said):
 
 def test_caches_are_given_back_before_another_try(said):
     policy = make_policy()
-    policy.sampler = Sampler("static")
+    policy.sampler = "static"
     policy.sample(PROMPTS, max_new_tokens=5, generator=draw())
-    decoder = policy.sampler._static
+    decoder = policy._static
     assert decoder.nbytes > 0
     sft_step(short_of_memory(policy, 3))
     assert decoder.nbytes == 0
@@ -195,6 +194,12 @@ def test_what_is_no_lack_of_memory_is_not_tried_again():
     assert is_out_of_memory(caught.value), "what PyTorch raises when a CPU has no memory"
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert not is_out_of_memory(RuntimeError("size mismatch")) and not is_out_of_memory(ValueError("out of memory"))
+    with pytest.raises(RuntimeError) as caught:
+        try:
+            raise torch.OutOfMemoryError
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")  # as the end of a capture that ran out of memory
+    assert is_out_of_memory(caught.value)
     calls = []
 
     def wrong(part):

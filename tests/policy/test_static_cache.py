@@ -1,6 +1,8 @@
 """The sampler of fixed shapes against the one that grows, against plain forward passes, and under a recording that replays like a graph."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +12,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTr
 
 from spkit.errors import SpkitError
 from spkit.policy import Policy
-from spkit.policy.row_budget import RowBudget
-from spkit.policy.sampler import Sampler
+from spkit.policy.sampler import takes_static
+from spkit.policy.sampling import RoomyDecoder
 from spkit.policy.static_cache import StaticDecoder, line_bucket
 from spkit.policy.tiny import char_tokenizer
 from tests.conftest import ALPHABET, in_four_bits, make_policy
@@ -89,11 +91,11 @@ POLICIES = {
 
 
 def sampled(policy: Policy, kind: str, temperature: float, n: int = 8, graphs=None, limit: int = 60):
-    policy = Policy(policy.model, policy.tokenizer, Sampler(kind))
+    policy = Policy(policy.model, policy.tokenizer, sampler=kind)
     if graphs is not None:
-        policy.sampler._static = StaticDecoder(policy.model, graphs)
+        policy._static = StaticDecoder(policy.model, graphs)
     draw = torch.Generator().manual_seed(0)
-    return policy.sample(PROMPTS, n, temperature=temperature, max_new_tokens=limit, generator=draw), policy.sampler._static
+    return policy.sample(PROMPTS, n, temperature=temperature, max_new_tokens=limit, generator=draw), policy._static
 
 
 @pytest.fixture
@@ -122,8 +124,8 @@ def test_fixed_shapes_change_nothing(name, temperature, narrow):
 
 def test_smaller_and_wider_graphs_are_taken_and_used_again(narrow):
     policy = make_policy()
-    policy.sampler = Sampler("static")
-    decoder = policy.sampler._static = StaticDecoder(policy.model, lambda: record)
+    policy.sampler = "static"
+    decoder = policy._static = StaticDecoder(policy.model, lambda: record)
     sample = lambda seed: policy.sample(PROMPTS, 8, max_new_tokens=60, generator=torch.Generator().manual_seed(seed))  # noqa: E731
     first = sample(0)
     lines, windows = ({key[i] for key in decoder.replays} for i in (0, 1))
@@ -135,8 +137,8 @@ def test_smaller_and_wider_graphs_are_taken_and_used_again(narrow):
 
 def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(narrow):
     policy = make_policy()
-    policy.sampler = Sampler("static")
-    decoder = policy.sampler._static = StaticDecoder(policy.model, lambda: record)
+    policy.sampler = "static"
+    decoder = policy._static = StaticDecoder(policy.model, lambda: record)
     greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids  # noqa: E731
     before, kept = greedy(), dict(decoder.replays)
     layer = policy.model.model.layers[0].mlp.down_proj
@@ -152,8 +154,8 @@ def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(nar
 def test_another_adapter_drops_the_graphs(narrow):
     policy = with_lora()
     reference = lambda: Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
-    policy.sampler = Sampler("static")
-    decoder = policy.sampler._static = StaticDecoder(policy.model, lambda: record)
+    policy.sampler = "static"
+    decoder = policy._static = StaticDecoder(policy.model, lambda: record)
     greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
     adapted = greedy()
     kept = dict(decoder.replays)
@@ -182,7 +184,7 @@ def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatc
 
 
 def test_the_context_ends_a_completion(policy):
-    policy.sampler = Sampler("static")
+    policy.sampler = "static"
     rollouts = policy.sample(["1" * (policy.context - 4)], 4, max_new_tokens=50, generator=torch.Generator().manual_seed(0))
     assert max(map(len, rollouts.token_ids)) == 4
 
@@ -199,16 +201,19 @@ def test_half_precision_gives_log_probabilities_in_float32(policy):
 
 
 def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
-    assert Sampler().decoder(policy.model, RowBudget()).__class__.__name__ == "RoomyDecoder"
-    sliding = random_policy(small(MistralConfig, sliding_window=8))
-    assert Sampler().decoder(sliding.model, RowBudget()).__class__.__name__ == "RoomyDecoder"
+    assert isinstance(policy.decoder(), RoomyDecoder)
+    sliding = replace(random_policy(small(MistralConfig, sliding_window=8)), sampler="static")
     with pytest.raises(SpkitError, match="take sampler 'roomy'"):
-        Sampler("static").decoder(sliding.model, RowBudget())
+        sliding.sample(PROMPTS, temperature=0.0, max_new_tokens=3)
     with pytest.raises(SpkitError, match="must be one of auto, roomy, static, not 'fast'"):
-        Sampler("fast")
-    policy.sampler = Sampler("static")
+        replace(policy, sampler="fast").sample(PROMPTS, temperature=0.0, max_new_tokens=3)
+    on_gpu = SimpleNamespace(device=torch.device("cuda"), config=policy.model.config)
+    assert takes_static(on_gpu, "auto") and not takes_static(on_gpu, "roomy")
+    assert not takes_static(SimpleNamespace(device=torch.device("cuda"), config=sliding.model.config), "auto")
+    policy.sampler = "static"
     twin = policy.clone()
-    assert twin.sampler == policy.sampler and twin.sampler is not policy.sampler and twin.budget is policy.budget
+    assert isinstance(policy.decoder(), StaticDecoder) and policy.decoder() is policy.decoder()
+    assert twin.sampler == "static" and twin.decoder().model is twin.model and twin.budget is policy.budget
 
 
 def test_lines_are_rounded_up_by_a_half_at_most():
