@@ -10,6 +10,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from spkit.policy import Policy
 from spkit.policy.tiny import char_tokenizer, tiny_llama
@@ -27,6 +28,20 @@ def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 
                 parameter.mul_(6 if parameter.dim() > 1 else 1)
         policy.model.model.norm.weight.mul_(12)
     return policy
+
+
+def in_four_bits(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, its linear layers but the head now in NF4 with double quantisation. Skips the test where bitsandbytes is missing."""
+    bnb = pytest.importorskip("bitsandbytes")
+    nf4 = dict(quant_type="nf4", compress_statistics=True)
+    for module in list(model.modules()):
+        for name, layer in list(module.named_children()):
+            if type(layer) is torch.nn.Linear and layer is not model.lm_head:
+                four = bnb.nn.Linear4bit(layer.in_features, layer.out_features, bias=layer.bias is not None, **nf4)
+                four.weight, four.bias = bnb.nn.Params4bit(layer.weight.data, requires_grad=False, **nf4), layer.bias
+                four.support_avx512bf16_for_cpu = False  # or its weights are packed for a kernel without gradients
+                setattr(module, name, four.to("cpu"))
+    return model
 
 
 @pytest.fixture

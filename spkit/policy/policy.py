@@ -18,10 +18,12 @@ from transformers.utils import logging
 
 from ..errors import SpkitError
 from .prompting import Prompting, as_data
-from .sampling import SamplingPlan, generate
+from .row_budget import RowBudget
+from .sampler import Kind, rows_at_once, static_decoder, takes_static
+from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .static_cache import StaticDecoder
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
-ROWS_PER_BATCH = 1024
 SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
 
 
@@ -49,11 +51,17 @@ class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
     Dropout stays off: what is sampled, scored and trained is one distribution.
+
+    `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
+    no result; `budget` remembers how many fit, for clones too.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     prompting: Prompting = field(default_factory=Prompting)
+    sampler: Kind = "auto"
+    budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
+    _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -134,11 +142,17 @@ class Policy:
         shape = (len(row_prompts), max_new_tokens)
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
         done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
-        for batch in _batches([len(encoded[prompt]) for prompt in row_prompts]):
-            self._sample_batch(batch, row_prompts, encoded, uniform, temperature, on_rows, done)
+        lengths = [len(encoded[prompt]) for prompt in row_prompts]
+        kept = 0 if self._static is None else self._static.nbytes
+        at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
+        told = _Told(on_rows)
+        for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
+            self.budget.in_turn("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
-    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, on_rows, done) -> None:
+    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
+        told.begin(sum(row is not None for row in done))
         distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
@@ -146,9 +160,17 @@ class Policy:
         plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        tokens, logprobs, lengths = generate(self.model, [encoded[p] for p in distinct], rows, noise, plan, on_rows)
+        tokens, logprobs, lengths = generate(self.decoder(), [encoded[p] for p in distinct], rows, noise, plan, told)
         for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
             done[r] = (ids[:length], scores[:length].clone())
+
+    def decoder(self) -> Decoder:
+        """What computes the steps of a batch; a static one stays, with its graphs."""
+        if not takes_static(self.model, self.sampler):
+            return RoomyDecoder(self.model)
+        if self._static is None or self._static.model is not self.model:
+            self._static = static_decoder(self.model, self.budget)
+        return self._static
 
     def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
         token_ids = [ids for ids, _ in done]
@@ -176,10 +198,14 @@ class Policy:
         """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
-        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+
+        def score(batch: Sequence[int]) -> None:
             logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.pad_id)
             for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
                 result[r] = row[counted]
+
+        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+            self.budget.in_turn("scoring", batch, score)
         return result
 
     def fit(
@@ -191,7 +217,7 @@ class Policy:
     ) -> dict[str, float]:
         """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
-        return sft(self.model, examples, config, self.pad_id, generator, on_step)
+        return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget)
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change when a weight or the prompting does."""
@@ -241,7 +267,24 @@ def no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _batches(lengths: list[int], size: int = ROWS_PER_BATCH) -> list[list[int]]:
+class _Told:
+    """Passes on how many rows are finished, each once, also when a batch is tried again."""
+
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.on_rows, self.finished, self.told = on_rows, 0, 0
+
+    def begin(self, finished: int) -> None:
+        """A batch begins when so many rows are there."""
+        self.finished = finished
+
+    def __call__(self, count: int) -> None:
+        self.finished += count
+        if self.finished > self.told:
+            self.on_rows(self.finished - self.told)
+            self.told = self.finished
+
+
+def _batches(lengths: list[int], size: int) -> list[list[int]]:
     """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[i : i + size] for i in range(0, len(order), size)]
