@@ -7,6 +7,7 @@ from ..errors import SpkitError
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
 from .expressions import Expressions
+from .python_programs import PythonPrograms
 from .replies import Replies
 from .sums import Sums
 
@@ -17,6 +18,9 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions": Expressions,
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
+    "python_programs": PythonPrograms,
+    "python_programs-abduction": partial(PythonPrograms, "abduction"),
+    "python_programs-induction": partial(PythonPrograms, "induction"),
 }
 
 
@@ -32,6 +36,7 @@ __all__ = [
     "Addition",
     "Expressions",
     "Problem",
+    "PythonPrograms",
     "Replies",
     "Sums",
     "Task",
