@@ -55,7 +55,6 @@ __value = f(__input)
 __text = f"{__value!r}"
 [__text, None if __text[%d:] else __value] if not __text[%d:] else [None, None]
 """
-_SHIFT = "__shift = [[] for _ in [None] * 64]\n"  # every address after it is another
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,8 @@ class Sandbox(Protocol):
 class MontySandbox:
     """The backend `monty`. One worker process, which starts with the first run and is used again; programs share nothing.
 
-    Clocks, sleep, entropy and files are refused. Hashes, and so the order of sets, are fixed: the same in every run, and not CPython's.
-    Worlds differ in the addresses of objects.
+    Clocks, sleep, entropy and files are refused. Hashes, the order of sets and addresses are fixed: the same in every run, and not CPython's. So
+    there is one world only.
     """
 
     name = "monty"
@@ -125,7 +124,7 @@ class MontySandbox:
         """See `Sandbox`."""
         if len(program) > self.limits.program_chars:
             return [Result("unsupported", detail="program too long")] * len(inputs)
-        source, left, results = _SHIFT * world + program + self._call, self.limits.seconds, []
+        source, left, results = program + self._call, self.limits.seconds, []
         for text in inputs:
             result, used = self._feed(source, text, left)
             left -= used
@@ -216,9 +215,10 @@ def banned_word(program: str) -> str | None:
 def validated(sandbox: Sandbox, program: str, text: str) -> Result:
     """The result of a program at an input if the program is safe and deterministic, as far as can be seen.
 
-    It has no banned word, and gives the same value in two worlds. In the subprocess sandbox these are two processes with different hash
-    seeds, so that the order of a set of strings shows. Monty's hashes are fixed: there the two runs differ in addresses only, chance and
-    clocks are refused, and a program that depends on the order of a set passes, with a value that CPython may not give.
+    It has no banned word, no address in its value, and gives the same value in two worlds. In the subprocess sandbox these are two processes
+    with different hash seeds, so that the order of a set of strings shows. In monty they are two fresh sessions, alike by construction: chance and clocks
+    are refused, hashes and addresses fixed, and what uses them is found by its words. A program that depends on the order of a set passes
+    there, with a value that CPython may not give.
     """
     word = banned_word(program)
     if word is not None:

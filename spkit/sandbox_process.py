@@ -57,6 +57,7 @@ class SubprocessSandbox:
         task = {
             "program": program,
             "inputs": inputs,
+            "world": world,
             "allowed": ALLOWED,
             "seconds": self.limits.seconds,
             "memory": self.limits.memory_mb * 1_000_000,

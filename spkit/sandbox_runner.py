@@ -120,6 +120,7 @@ def main():
     safe = {name: value for name, value in vars(builtins).items() if name not in HIDDEN}
     safe["__import__"], safe["open"] = guarded(allowed, refuse), lambda *rest, **options: refuse()
     limit(task)
+    kept = [[] for _ in range(1000 * task["world"])]  # noqa: F841  every address after it is another
     sys.addaudithook(hook)
     for text in task["inputs"]:
         def run(text=text):
