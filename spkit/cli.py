@@ -121,8 +121,8 @@ def env(as_json: Json = False) -> None:
     from .tasks import task_names
 
     rows = {"spkit": f"{spkit.__version__} from {Path(spkit.__file__).parent}", "python": f"{platform.python_version()} on {platform.platform()}"}
-    rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "nbval")}
-    rows |= {"device": _device(), "profile": str(profile()).removeprefix("profile: "), "tasks": ", ".join(task_names()), "models": ", ".join(shipped_models()) or "none found"}
+    rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "pydantic-monty", "nbval")}
+    rows |= {"device": _device(), "sandbox": _sandbox(), "profile": str(profile()).removeprefix("profile: "), "tasks": ", ".join(task_names()), "models": ", ".join(shipped_models()) or "none found"}
     other = _version("spkit")
     if other != "not installed":
         rows["warning"] = f"another package called spkit ({other}) is installed too: run `pip uninstall spkit`, then install selfplay-kit again"
@@ -192,6 +192,16 @@ def _version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _sandbox() -> str:
+    from .sandbox import open_sandbox
+
+    try:
+        sandbox = open_sandbox()
+    except SpkitError as error:
+        return f"none: {error}"
+    return f"{sandbox.name}: {sandbox.reason}"
 
 
 def _device() -> str:

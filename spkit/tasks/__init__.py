@@ -10,6 +10,7 @@ from .base import Problem, Task, Verdict, item_rng, problems, test_set
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
 from .gsm8k import Gsm8k
+from .python_programs import PythonPrograms
 from .replies import Replies
 from .sums import Sums
 from .word_problems import WordProblems
@@ -24,6 +25,9 @@ TASKS: dict[str, Callable[[], Task]] = {
     "word_problems": WordProblems,
     "gsm8k": Gsm8k,
     "commonsense_qa": CommonsenseQa,
+    "python_programs": PythonPrograms,
+    "python_programs-abduction": partial(PythonPrograms, "abduction"),
+    "python_programs-induction": partial(PythonPrograms, "induction"),
 }
 SOURCES: dict[str, Callable[[str], Task]] = {"gsm8k": Gsm8k, "commonsense_qa": CommonsenseQa, "gym": gym.from_name}  # NAME:WHERE
 
@@ -52,6 +56,7 @@ __all__ = [
     "Expressions",
     "Gsm8k",
     "Problem",
+    "PythonPrograms",
     "Replies",
     "Sums",
     "Task",
