@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spkit.policy import data_folder
 from spkit.sandbox import Limits, MontySandbox, Sandbox
 from spkit.sandbox_process import SubprocessSandbox
 from spkit.tasks import TASKS, Addition, load_task
@@ -70,9 +71,9 @@ def python():
     task.sandbox.close()
 
 
-@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "commonsense_qa"])  # which needs a file: see its own test
 def test_no_text_upsets_a_verifier(name):
-    task = load_task(name)
+    task = load_task(f"gsm8k:{data_folder() / 'problems' / 'word_problems'}" if name == "gsm8k" else name)
     problem, slow = task.problem(0, 0), []
     for text in TEXTS:
         for completion in (text, task.solution(problem) + text if len(text) > 9000 else task.solution(problem)[:-1] + text):
@@ -81,7 +82,7 @@ def test_no_text_upsets_a_verifier(name):
             path = task.path(problem, completion)
             if time.perf_counter() - begun > 2:
                 slow.append(completion[:30])
-            assert 0 <= verdict.reward <= 1 and verdict.step_errors >= 0 and len(path) <= 20_000
+            assert 0 <= verdict.reward <= 1 and verdict.step_errors >= 0 and len(path) <= 50_000
             assert verdict.parsed is None or len(verdict.parsed) <= 20_000
             if completion == text:
                 assert not verdict.correct, ascii(text[:60])
