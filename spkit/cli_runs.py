@@ -250,7 +250,7 @@ def run_loop(
     from .tasks import load_task
 
     chosen_task = load_task(task)
-    base = load_base(chosen_task, model)
+    base = load_base(chosen_task, model, config)
     folder = out or Path(f"runs/{name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-seed{config.seed}")
     with interruptible(folder):
         run = Run(folder, progress())
@@ -264,14 +264,18 @@ def run_loop(
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 
 
-def load_base(task: Any, model: str) -> Any:
-    """The policy a loop starts from: the profile's, with `model` in its model's place if it is given; the choice is said on stderr."""
-    from .profiles import profile
+def load_base(task: Any, model: str, config: Any) -> Any:
+    """The policy a loop starts from: the profile's, with `model` in its model's place if it is given; said on stderr, with what it takes."""
+    from .profiles import memory_line, profile
 
     chosen = profile()
     chosen = replace(chosen, model=model) if model else chosen
-    base = chosen.load(task)
-    Console(stderr=True).print(str(chosen), highlight=False, markup=False, soft_wrap=True)
+    base, say = chosen.load(task), Console(stderr=True)
+    say.print(str(chosen), highlight=False, markup=False, soft_wrap=True)
+    if chosen.name == "gpu":
+        update = getattr(config, "sft", None)
+        rows = getattr(config, "rows_at_once", None) or getattr(config, "batch_size", None) or update.batch_size
+        say.print(memory_line(base, task, rows), highlight=False, markup=False, soft_wrap=True)
     return base
 
 

@@ -18,6 +18,7 @@ import torch
 from .errors import SpkitError
 from .policy import Policy, load_policy
 from .policy.loading import HUB_MODEL, shipped_models
+from .policy.memory import estimate
 from .policy.policy import SETTINGS
 from .policy.prompting import prompting_for
 from .tasks import Task
@@ -69,6 +70,18 @@ def profile(environment: Mapping[str, str] = os.environ) -> Profile:
     if model is None or not Path(model).exists():
         raise SpkitError("SPKIT_PROFILE=gpu needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or SPKIT_MODEL to a folder with a small model")
     return Profile("gpu", model, "cpu", "SPKIT_PROFILE says so; no CUDA device was found, so SPKIT_MODEL runs on the CPU, slowly")
+
+
+def memory_line(policy: Policy, task: Task, train_rows: int, rows: int = 64) -> str:
+    """What sampling `rows` completions of the task at once and training on `train_rows` will take, beside what there is, in one line.
+
+    Rows are made fewer by themselves where they do not fit, so more than there is means slower, not impossible.
+    """
+    characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
+    new = policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
+    prompt = max(len(policy.prompt_ids(task.problem(0, index).prompt)) for index in range(len(task.difficulties)))
+    needed = estimate(policy.clone().model, rows, prompt, new, train_rows, prompt + new)
+    return f"memory: {needed}" + ("" if needed.fits in (True, None) else "; fewer rows at once will be taken")
 
 
 def _shipped_for(task: Task) -> str:

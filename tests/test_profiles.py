@@ -6,7 +6,7 @@ import torch
 from spkit import profiles
 from spkit.errors import SpkitError
 from spkit.policy import loading
-from spkit.profiles import Profile, profile
+from spkit.profiles import Profile, memory_line, profile
 from spkit.tasks import load_task
 from tests.conftest import make_policy
 from tests.test_cli import spkit
@@ -53,6 +53,8 @@ def test_a_foreign_model_is_shown_examples_and_our_own_is_not(hub_folder, tmp_pa
     foreign = Profile("gpu", str(hub_folder), "cpu", "a test").load(task)
     assert foreign.prompting.kind == "few_shot" and foreign.model.is_loaded_in_4bit
     make_policy().save(tmp_path)
+    said = memory_line(foreign, task, 8)
+    assert said.startswith("memory: weights ") and "gradients and optimizer" in said and " of " in said
     assert Profile("cpu", str(tmp_path), "cpu", "a test").load(task).prompting.kind == "plain"
     assert Profile("cpu", "addition", "cpu", "a test").load(task).prompting.kind == "plain"
 
