@@ -72,8 +72,9 @@ class Policy:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """The tokens that end a completion."""
-        return self.prompting.stop_ids(self.tokenizer)
+        """The tokens that end a completion; a chat model may have two (Qwen2.5: of the turn, and of the text)."""
+        named = getattr(self.model.generation_config, "eos_token_id", None)
+        return self.prompting.stop_ids(self.tokenizer, named if isinstance(named, list) else [named] if named is not None else [])
 
     @property
     def pad_id(self) -> int:

@@ -8,6 +8,7 @@ The prompting belongs to the policy: what is sampled, scored and trained is show
 one template and scores them under another, so that they are not the scored policy's own.)
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -50,9 +51,9 @@ class Prompting:
         text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-        """Tokens that end a completion: the end token, and after solved examples every token with a blank line in it."""
-        ends = {tokenizer.eos_token_id}
+    def stop_ids(self, tokenizer: PreTrainedTokenizerBase, ends: Iterable[int] = ()) -> frozenset[int]:
+        """Tokens that end a completion: the end token, the model's own `ends`, and after solved examples every token with a blank line in it."""
+        ends = {tokenizer.eos_token_id, *ends}
         if self.kind == "few_shot":
             ends |= {index for index, text in enumerate(_texts(tokenizer)) if BREAK in text}
         return frozenset(ends)
@@ -65,9 +66,10 @@ class Prompting:
         return ids if len(ids) == 1 else [tokenizer.eos_token_id]
 
     def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool) -> str:
-        """A completion's text, without what ended it."""
-        text = tokenizer.decode(ids[:-1] if finished and ids[-1] == tokenizer.eos_token_id else ids)
-        return text.split(BREAK)[0] if self.kind == "few_shot" and finished else text
+        """A completion's text, without what ended it; what stands before a blank line in the same token is text."""
+        blank = self.kind == "few_shot" and finished and BREAK in tokenizer.decode(ids[-1:])
+        text = tokenizer.decode(ids[:-1] if finished and not blank else ids)
+        return text.split(BREAK)[0] if blank else text
 
 
 def prompting_for(

@@ -6,6 +6,7 @@ from spkit.errors import SpkitError
 from spkit.policy import Policy
 from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
 from spkit.policy.small import bpe_tokenizer, small_qwen2
+from spkit.seeds import generator
 from spkit.tasks import load_task, test_set
 from tests.hub_like import CHAT
 
@@ -105,3 +106,12 @@ def test_unusable_promptings_are_one_sentence():
         Prompting("chatty")
     with pytest.raises(SpkitError, match="plain prompting shows the prompt alone"):
         Prompting("plain", (("1+1=", "2"),))
+
+
+def test_a_model_with_two_end_tokens_stops_at_both(tokenizer):
+    policy = Policy(small_qwen2(tokenizer, 512, 0, width=64, layers=1), tokenizer)
+    policy.model.generation_config.eos_token_id = [tokenizer.eos_token_id, 7]
+    assert policy.stop_ids == {tokenizer.eos_token_id, 7}
+    rollouts = policy.sample(["1+1="] * 40, temperature=1.0, max_new_tokens=60, generator=generator(0, 0, "two ends"))
+    ended = [(ids, text) for ids, text, finished in zip(rollouts.token_ids, rollouts.texts, rollouts.finished) if finished and ids[-1] == 7]
+    assert ended and all(text == tokenizer.decode(ids[:-1]) for ids, text in ended)
