@@ -20,7 +20,7 @@ Kind = Literal["auto", "roomy", "static"]
 
 
 def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
-    """Whether a sampler of this kind takes static steps. Raises SpkitError for another kind, or if the model does not allow what is asked."""
+    """Whether a sampler of this kind takes static steps. Raises SpkitError for another kind, or for `static` if the model forbids it."""
     if kind not in KINDS:
         raise SpkitError(f"the sampler must be one of {', '.join(KINDS)}, not {kind!r}")
     if kind == "static" and not supports(model):
@@ -36,7 +36,7 @@ def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
 
 
 def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
-    """Rows of one batch: what was found to fit, or what a GPU's free memory and a cache of `kept` bytes should hold; at most ROWS_PER_BATCH."""
+    """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a cache of `kept` bytes hold."""
     if budget.sampling is None and model.device.type == "cuda":
         return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
     return budget.size("sampling", ROWS_PER_BATCH)

@@ -21,7 +21,9 @@ bitsandbytes 0.44 (its issue 1308), a new graph's logits are compared with those
 fails, sampling goes on without graphs, and says so once.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -35,7 +37,7 @@ from .sampling import prefill
 
 WINDOW = 128  # columns of the cache by which a step's view of it grows
 PREFILL_TOKENS = 8192  # of prompts read at once
-WARM_UPS = 3  # runs before a capture, in which libraries choose and load their kernels
+WARM_UPS = 3  # runs on a side stream before the first capture, in which libraries set themselves up
 SAME_LOGITS = 0.02  # largest difference of a replayed step, as a share of the largest logit (kernels may add in another order)
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
@@ -228,20 +230,35 @@ class CudaGraphs:
         self.pool = None
 
     def __call__(self, step: Callable[[], None]) -> Callable[[], None]:
-        """The replay of `step`, warmed up on a side stream as PyTorch's notes on CUDA graphs ask for."""
+        """The replay of a step that has run once. The first is warmed up on a side stream, as PyTorch's notes on CUDA graphs ask for."""
         with torch.cuda.device(self.device):
             if self.pool is None:
                 self.pool = torch.cuda.graph_pool_handle()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(WARM_UPS):
-                    step()
-            torch.cuda.current_stream().wait_stream(side)
+                self._warm_up(step)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self.pool):
+            with _no_garbage_collection(), torch.cuda.graph(graph, pool=self.pool):
                 step()
         return graph.replay
+
+    def _warm_up(self, step: Callable[[], None]) -> None:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What is collected in the middle of a capture, another graph say, can invalidate it."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def line_bucket(count: int) -> int:

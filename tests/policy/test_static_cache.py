@@ -165,6 +165,26 @@ def test_another_adapter_drops_the_graphs(narrow):
     assert greedy() == reference() == adapted
 
 
+def test_policies_that_share_one_model_keep_their_own_graphs(narrow):
+    """The base and two adapters take turns on the model; each replays its own steps, and none is captured twice."""
+    lora = pytest.importorskip("spkit.policy.lora")
+    plain = random_policy(small(Qwen2Config))
+    base = lora.LoraPolicy(lora.with_adapters(plain.model, lora.LoraSettings(rank=4), {}), plain.tokenizer)
+    policies = [base, base.clone(), base.clone()]
+    for seed, policy in enumerate(policies[1:]):
+        with torch.no_grad():
+            for parameter in policy.model.parameters():
+                parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(seed))
+    greedy = lambda policy: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    expected = [greedy(policy) for policy in policies]
+    assert expected[0] != expected[1] != expected[2]
+    for policy in policies:
+        policy.sampler, policy._static = "static", StaticDecoder(policy.model, lambda: record)
+    assert [greedy(policy) for policy in policies] == expected
+    kept = [dict(policy._static.replays) for policy in policies]
+    assert [greedy(policy) for policy in policies] == expected and [policy._static.replays for policy in policies] == kept
+
+
 @pytest.mark.parametrize("failure", ["capture", "replay"])
 def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatch, capsys):
     monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
