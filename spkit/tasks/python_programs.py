@@ -8,7 +8,7 @@ A completion ends with a line `Answer: ` and a Python literal; what stands befor
 induction the program follows on the lines after `Answer:`. Only the last such line is read, and values are compared as `literals.same` does.
 
 The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run in a sandbox, and never in
-this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs fall on that side of a
+this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs of their type fall on that side of a
 hash, so that no program of the train split does the same there. How a proposer asks for such problems is in `python_proposals`.
 """
 
@@ -187,10 +187,10 @@ def _run(sandbox: Sandbox, program: Program, inputs: Sequence[Any]) -> tuple[Spl
         return None
     if not result.ok:
         raise SpkitError(f"the sandbox {sandbox.name} could not run a generated program ({result.status} {result.detail}): report it with\n{program.text}")
-    outputs, values = ([literal_text(value) for value in values] for values in read_literal(result.value))
-    if max(map(len, outputs + values)) > MAX_VALUE:
-        return None
-    return split_of([canonical(text) for text in outputs[len(inputs) :]]), outputs[: len(inputs)], values
+    found, on_the_way = read_literal(result.value)
+    outputs, values = [literal_text(value) for value in found[: len(inputs)]], [literal_text(value) for value in on_the_way]
+    split = split_of([literal_text(value, ordered=False) for value in found[len(inputs) :]])
+    return (split, outputs, values) if max(map(len, outputs + values)) <= MAX_VALUE else None
 
 
 def _answer(match: re.Match) -> str | None:
