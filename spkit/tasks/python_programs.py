@@ -28,6 +28,7 @@ from .python_generator import MAX_VARIABLES, Program, Type, distinct_inputs, ran
 
 MAX_READ = 20_000  # characters of a completion; a longer one is not read
 MAX_VALUE = 60  # characters of every value in a generated problem
+LONGEST_PROGRAM = 600  # characters of a program that is proposed
 PROBES = 8  # fixed inputs whose outputs say which split a program is of
 TEST_SHARE = 4  # one program in four is kept for the test split
 LIMITS = Limits(output_chars=MAX_CHARS)
@@ -130,9 +131,9 @@ class PythonPrograms:
         return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """A bound for the solutions of generated programs: a line a variable and the answer; the program's text for induction."""
+        """A bound for the solutions of generated programs, a line a variable and the answer; for induction the program, one by somebody else too."""
         longest = MAX_VALUE + len("a = \n")
-        return (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
+        return LONGEST_PROGRAM + (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
 
 
 def asked(kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()) -> PythonProblem:

@@ -182,13 +182,13 @@ def behaviour(found: list[PythonProblem]) -> set[str]:
 
 
 def test_train_and_test_programs_do_not_do_the_same():
-    train = [TASK.problem(seed, index) for seed in range(2) for index in range(300)]
-    tests = test_set(TASK, 30)
-    assert not {problem.program for problem in train} & {problem.program for problem in tests} and len(tests) == 150
+    train = [TASK.problem(seed, index) for seed in range(2) for index in range(200)]
+    tests = test_set(TASK, 20)
+    assert not {problem.program for problem in train} & {problem.program for problem in tests} and len(tests) == 100
     assert not behaviour(train) & behaviour(tests)
     for problem in tests[::10]:
         assert split_of_proposed(TASK.sandbox, problem.program.replace("    return", "    z = 0\n    return"), problem.inputs[0]) == "test"
-    for problem in train[::40]:
+    for problem in train[::30]:
         assert split_of_proposed(TASK.sandbox, problem.program, problem.inputs[0]) == "train"
 
 
