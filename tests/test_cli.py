@@ -210,7 +210,7 @@ def test_env_says_which_package_and_which_device():
     done = spkit("env", "--json", cwd=ROOT)
     rows = json.loads(done.stdout)
     assert str(ROOT / "spkit") in rows["spkit"] and "addition" in rows["tasks"] and "addition" in rows["models"]
-    assert rows["device"].startswith(("cpu", "cuda"))
+    assert rows["device"].startswith(("cpu", "cuda")) and rows["sandbox"].startswith("monty: pydantic-monty")
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["run", "rlvr"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])

@@ -18,7 +18,7 @@ from spkit.tasks.python_programs import PythonPrograms, asked
 from .hostile import ATTACKS, LOOKALIKES, MARKER, TEXTS, Attack
 from .helpers import children, resident_mb
 
-SECONDS = 0.5
+SECONDS = 0.3
 SAFE = "def f(x):\n    return x + 1"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 

@@ -155,6 +155,9 @@ def test_validation_runs_twice_in_worlds_that_differ():
         ("import numpy as np\n", "numpy"),
         ("import math, sys\n", "sys"),
         ("from . import x\n", "import"),
+        ("import math as m, random as r\n", "random"),
+        (F + "return list(map(id, x))", "id"),
+        (F + "time = 'one at a time, from left to right'\n    return time", None),
         (F + "return x.__class__", "__class__"),
         (F + "return id(x)", "id"),
         (F + "return hash(x)", "hash"),
@@ -167,6 +170,12 @@ def test_banned_words(program, word):
     assert banned_word(program) == word
     if word:
         assert validated(MontySandbox(), program + "\ndef f(x): return 1", "1") == Result("forbidden", detail=word)
+
+
+def test_a_worker_that_does_not_start_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("MONTY_BIN", "/nowhere/monty")
+    with pytest.raises(SpkitError, match="the sandbox monty does not start .*: pip install"):
+        MontySandbox().run(F + "return x", ["1"])
 
 
 def test_limits_are_always_on():

@@ -118,8 +118,8 @@ class Program:
 
     @property
     def text(self) -> str:
-        """The source, without a line break at the end."""
-        return f"def f(x):\n{self.body}\n    return {self.names[-1]}"
+        """The source, without a line break at the end; the type of x is in it."""
+        return f"def f(x: {self.takes}):\n{self.body}\n    return {self.names[-1]}"
 
     @property
     def traced(self) -> str:

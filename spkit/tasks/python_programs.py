@@ -8,7 +8,7 @@ A completion ends with a line `Answer: ` and a Python literal; what stands befor
 induction the program follows on the lines after `Answer:`. Only the last such line is read, and values are compared as `literals.same` does.
 
 The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run in a sandbox, and never in
-this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs fall on that side of a
+this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs of their type fall on that side of a
 hash, so that no program of the train split does the same there. How a proposer asks for such problems is in `python_proposals`.
 """
 
@@ -28,6 +28,7 @@ from .python_generator import MAX_VARIABLES, Program, Type, distinct_inputs, ran
 
 MAX_READ = 20_000  # characters of a completion; a longer one is not read
 MAX_VALUE = 60  # characters of every value in a generated problem
+LONGEST_PROGRAM = 600  # characters of a program that is proposed
 PROBES = 8  # fixed inputs whose outputs say which split a program is of
 TEST_SHARE = 4  # one program in four is kept for the test split
 LIMITS = Limits(output_chars=MAX_CHARS)
@@ -130,9 +131,9 @@ class PythonPrograms:
         return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """A bound for the solutions of generated programs: a line a variable and the answer; the program's text for induction."""
+        """A bound for the solutions of generated programs, a line a variable and the answer; for induction the program, one by somebody else too."""
         longest = MAX_VALUE + len("a = \n")
-        return (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
+        return LONGEST_PROGRAM + (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
 
 
 def asked(kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()) -> PythonProblem:
@@ -187,10 +188,10 @@ def _run(sandbox: Sandbox, program: Program, inputs: Sequence[Any]) -> tuple[Spl
         return None
     if not result.ok:
         raise SpkitError(f"the sandbox {sandbox.name} could not run a generated program ({result.status} {result.detail}): report it with\n{program.text}")
-    outputs, values = ([literal_text(value) for value in values] for values in read_literal(result.value))
-    if max(map(len, outputs + values)) > MAX_VALUE:
-        return None
-    return split_of([canonical(text) for text in outputs[len(inputs) :]]), outputs[: len(inputs)], values
+    found, on_the_way = read_literal(result.value)
+    outputs, values = [literal_text(value) for value in found[: len(inputs)]], [literal_text(value) for value in on_the_way]
+    split = split_of([literal_text(value, ordered=False) for value in found[len(inputs) :]])
+    return (split, outputs, values) if max(map(len, outputs + values)) <= MAX_VALUE else None
 
 
 def _answer(match: re.Match) -> str | None:

@@ -16,9 +16,8 @@ from ..errors import SpkitError
 from ..literals import NotLiteral, canonical, literal_text, read_literal
 from ..sandbox import Sandbox, banned_word, validated
 from .expressions import KINDS, PAIRS, Kind
-from .python_programs import PythonProblem, asked, read_program, split_of_proposed
+from .python_programs import LONGEST_PROGRAM, PythonProblem, asked, read_program, split_of_proposed
 
-LONGEST_PROGRAM = 600  # characters of a program that is proposed
 LONGEST_VALUE = 120  # characters of its input, and of its output
 LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, PAIRS * LONGEST_VALUE) + 200
 
