@@ -250,13 +250,16 @@ def run_loop(
     from .tasks import load_task
 
     chosen_task = load_task(task)
-    base = load_base(chosen_task, model, config)
+    base, said = load_base(chosen_task, model, config)
     folder = out or Path(f"runs/{name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-seed{config.seed}")
     with interruptible(folder):
         run = Run(folder, progress())
         try:
             emit = emitter(chosen_task.unit, name, as_json)
             for record in loop(base, chosen_task, config, run):
+                if said:
+                    Console(stderr=True).print(said, highlight=False, markup=False, soft_wrap=True)
+                    said = ""
                 emit(record)
         finally:
             run.progress.close()
@@ -264,19 +267,20 @@ def run_loop(
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 
 
-def load_base(task: Any, model: str, config: Any) -> Any:
-    """The policy a loop starts from: the profile's, with `model` in its model's place if it is given; said on stderr, with what it takes."""
+def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
+    """The policy a loop starts from, the profile's with `model` in its model's place if it is given; and the choice with its reason.
+
+    What a model of the gpu profile will take is said at once, on stderr: the first record may be minutes away.
+    """
     from .profiles import memory_line, profile
 
     chosen = profile()
     chosen = replace(chosen, model=model) if model else chosen
-    base, say = chosen.load(task), Console(stderr=True)
-    say.print(str(chosen), highlight=False, markup=False, soft_wrap=True)
+    base = chosen.load(task)
     if chosen.name == "gpu":
-        update = getattr(config, "sft", None)
-        rows = getattr(config, "rows_at_once", None) or getattr(config, "batch_size", None) or update.batch_size
-        say.print(memory_line(base, task, rows), highlight=False, markup=False, soft_wrap=True)
-    return base
+        rows = getattr(config, "rows_at_once", None) or getattr(config, "batch_size", None) or config.sft.batch_size
+        Console(stderr=True).print(memory_line(base, task, rows), highlight=False, markup=False, soft_wrap=True)
+    return base, str(chosen)
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:
