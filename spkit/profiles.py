@@ -80,7 +80,7 @@ def memory_line(policy: Policy, task: Task, train_rows: int, rows: int = 64) -> 
     characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
     new = policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
     prompt = max(len(policy.prompt_ids(task.problem(0, index).prompt)) for index in range(len(task.difficulties)))
-    needed = estimate(policy.clone().model, rows, prompt, new, train_rows, prompt + new)
+    needed = estimate(policy.clone().model, rows, prompt, new, train_rows)
     return f"memory: {needed}" + ("" if needed.fits in (True, None) else "; fewer rows at once will be taken")
 
 

@@ -56,9 +56,9 @@ class MemoryEstimate:
 
 
 def estimate(
-    model: PreTrainedModel, rows: int, prompt_tokens: int, new_tokens: int, train_rows: int, train_tokens: int, four_bit: bool = False
+    model: PreTrainedModel, rows: int, prompt_tokens: int, new_tokens: int, train_rows: int, four_bit: bool = False
 ) -> MemoryEstimate:
-    """What it takes to sample `rows` completions of `new_tokens` at once and to train on `train_rows` texts of `train_tokens` at once.
+    """What it takes to sample `rows` completions of `new_tokens` at once, and to train on `train_rows` such completions at once.
 
     `model` is as it will run: with its adapters, on its device; whatever of it is trainable is trained, with AdamW. On the meta device it
     takes no memory and shows what a model would take, with `four_bit` once its linear layers are in NF4 (double quantisation).
@@ -72,7 +72,7 @@ def estimate(
         trainable=0 if four_bit else trainable,
         cache=cache_bytes(config, line_bucket(rows), window_of(prompt_tokens + new_tokens), itemsize),
         sampling=sampling_bytes(config, rows, prompt_tokens, itemsize),
-        training=training_bytes(model, train_rows, train_tokens),
+        training=training_bytes(model, train_rows, prompt_tokens + new_tokens, new_tokens),
         available=None if free is None else free + weights,
     )
 
@@ -131,8 +131,10 @@ def sampling_bytes(config: PreTrainedConfig, rows: int, prompt_tokens: int, item
     return max(choosing, reading)
 
 
-def training_bytes(model: PreTrainedModel, rows: int, tokens: int) -> int:
-    """What one forward and backward pass of `rows` texts of `tokens` keeps at its fullest: the last logits, and the layers' inputs.
+def training_bytes(model: PreTrainedModel, rows: int, tokens: int, predicted: int) -> int:
+    """What one forward and backward pass of `rows` texts of `tokens` keeps at its fullest: the layers' inputs, and `predicted` logits a row.
+
+    Measured on small models it is at most 1.3 times too low and 1.7 times too high, the latter where logits are few.
 
     With gradient checkpointing a layer keeps its input alone, and one layer at a time the rest.
     """
@@ -144,7 +146,7 @@ def training_bytes(model: PreTrainedModel, rows: int, tokens: int) -> int:
         layers = config.num_hidden_layers * layer
     narrow = itemsize if itemsize != 4 else 0
     logits = config.vocab_size * (narrow + 3 * 4)  # as computed; in float32 the log-softmax, its gradient and that of the logits
-    return rows * tokens * (layers + logits)
+    return rows * (tokens * layers + predicted * logits)
 
 
 def _layer_bytes(model: PreTrainedModel, itemsize: int) -> int:

@@ -20,7 +20,7 @@ from tests.conftest import in_four_bits, make_policy
 
 QWEN = dict(hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2)
 QWEN |= dict(vocab_size=151936)
-FACTOR = 1.3  # of an estimate of activations to what was measured, either way
+LOW, HIGH = 1 / 1.3, 1.7  # of an estimate of activations to what was measured
 
 
 def on_meta() -> PreTrainedModel:
@@ -85,9 +85,9 @@ def test_the_cache_to_the_byte(kind):
     assert sum(tensor.nbytes for tensor in tensors) == cache_bytes(model.config, 4, columns, 4)
 
 
-def measured(model: PreTrainedModel, rows: int, tokens: int) -> int:
+def measured(model: PreTrainedModel, rows: int, tokens: int, predicted: int) -> int:
     """Peak of a forward and backward pass, without the gradients of the weights."""
-    examples = [Example([3], [3 + i % 7 for i in range(tokens)]) for _ in range(rows)]
+    examples = [Example([3] * (tokens - predicted), [3 + i % 7 for i in range(predicted)]) for _ in range(rows)]
     with Peak() as peak:
         loss = sft_loss(*completion_logprobs(model, examples, 0))
         loss.backward()
@@ -96,8 +96,8 @@ def measured(model: PreTrainedModel, rows: int, tokens: int) -> int:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("lora", [False, True])
-@pytest.mark.parametrize("vocabulary", [64, 4000])
-def test_activations_of_training_within_a_factor(checkpointing, lora, vocabulary):
+@pytest.mark.parametrize(("vocabulary", "predicted"), [(64, 127), (4000, 127), (4000, 30)])
+def test_activations_of_training_within_a_factor(checkpointing, lora, vocabulary, predicted):
     sizes = dict(hidden_size=64, intermediate_size=176, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2)
     model: PreTrainedModel = AutoModelForCausalLM.from_config(LlamaConfig(**sizes, vocab_size=vocabulary, tie_word_embeddings=True))
     if checkpointing:
@@ -106,19 +106,19 @@ def test_activations_of_training_within_a_factor(checkpointing, lora, vocabulary
     if lora:
         peft = pytest.importorskip("peft")
         model = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules="all-linear"))
-    ratio = training_bytes(model, 8, 128) / measured(model, 8, 128)
-    assert 1 / FACTOR < ratio < FACTOR, ratio
+    ratio = training_bytes(model, 8, 128, predicted) / measured(model, 8, 128, predicted)
+    assert LOW < ratio < HIGH, ratio
 
 
 def test_an_estimate_is_one_line_and_says_whether_it_fits():
     model = on_meta()
-    found = estimate(model, 64, 300, 512, 4, 812, four_bit=True)
+    found = estimate(model, 64, 300, 512, 4, four_bit=True)
     assert 1.0e9 < found.weights < 1.3e9 and found.available is None and found.fits is None
     assert found.cache == 2 * 28 * 64 * 2 * 128 * 896 * 2
     assert str(found).startswith("weights 1.1 GB, gradients and optimizer 0.0 MB, cache 1.6 GB, sampling")
     assert found.total == found.weights + found.cache + max(found.sampling, found.training)
     policy = make_policy()
-    here = estimate(policy.model, 4, 10, 10, 4, 20)
+    here = estimate(policy.model, 4, 10, 10, 4)
     count = sum(p.numel() for p in policy.model.parameters())
     assert here.trainable == 3 * 4 * count and here.weights >= 4 * count
     assert here.fits and " of " in str(here) and here.available > free_bytes(policy.model.device) / 2
@@ -128,9 +128,9 @@ def test_rows_that_fit_grow_with_the_memory_and_shrink_with_the_text():
     model = on_meta()
     fit: Callable[..., int] = lambda free, new=512, **more: rows_that_fit(model, 300, new, free=int(free), **more)  # noqa: E731
     found = fit(14e9)
-    needed = estimate(model, found, 300, 512, 1, 1, four_bit=True)
+    needed = estimate(model, found, 300, 512, 1, four_bit=True)
     assert 64 <= found <= 512 and needed.cache + needed.sampling < 14e9
-    more = estimate(model, 2 * found, 300, 512, 1, 1, four_bit=True)
+    more = estimate(model, 2 * found, 300, 512, 1, four_bit=True)
     assert more.cache + more.sampling > 0.9 * 14e9
     assert fit(7e9) < found < fit(40e9) and fit(14e9, 4096) < found and fit(1e6) == 1
     assert fit(10e9, kept=int(4e9)) == found
@@ -142,5 +142,5 @@ def test_a_policy_s_adapters_are_what_is_trained():
     before = weight_bytes(policy.model)
     model = peft.get_peft_model(policy.model, peft.LoraConfig(r=4, target_modules="all-linear"))
     adapters = sum(p.nbytes for p in model.parameters() if p.requires_grad)
-    found = estimate(Policy(model, policy.tokenizer).model, 4, 10, 10, 4, 20)
+    found = estimate(Policy(model, policy.tokenizer).model, 4, 10, 10, 4)
     assert found.weights == before + adapters and found.trainable == 3 * adapters
