@@ -251,7 +251,7 @@ def run_loop(
     from .tasks import load_task
 
     chosen_task, base = load_task(task), load_policy(model or task)
-    folder = out or Path(f"runs/{name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-seed{config.seed}")
+    folder = out or default_folder(name, task, config.seed)
     with interruptible(folder):
         run = Run(folder, progress())
         try:
@@ -262,6 +262,11 @@ def run_loop(
             run.progress.close()
     if not as_json:
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
+
+
+def default_folder(loop: str, task: str, seed: int) -> Path:
+    """runs/LOOP-TASK-seedSEED, in one level whatever the task's name: `gsm8k:FOLDER` has marks that a folder's name should not have."""
+    return Path("runs") / f"{loop}-{re.sub('[^A-Za-z0-9._-]+', '-', task)}-seed{seed}"
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:
