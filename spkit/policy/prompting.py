@@ -77,16 +77,20 @@ def prompting_for(
 ) -> Prompting:
     """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
 
-    `shown` demonstrations are problems with the task's own solutions, the easiest difficulties first; `hinted` more have the answer in the
-    prompt, as rationalization shows it (STaR, arXiv:2203.14465, section 3.2: the hint is part of the few-shot prompt too). The task's
-    `instruction`, if it has one, comes first. Raises SpkitError if a chat is asked of a tokenizer without a template.
+    `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest; `hinted` more have the answer in
+    the prompt, as rationalization shows it (STaR, arXiv:2203.14465, section 3.1: the few-shot prompt for hints has them too). A task that has
+    `demonstrations()` is shown by those; its `instruction`, if it has one, comes first. Raises SpkitError if a chat is asked of a tokenizer
+    without a template.
     """
     chosen = ("chat" if tokenizer.chat_template else "few_shot") if kind == "auto" else kind
     if chosen == "chat" and not tokenizer.chat_template:
         raise SpkitError("this model has no chat template: choose few_shot prompting")
     if chosen == "plain":
         return Prompting()
-    problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
+    if hasattr(task, "demonstrations"):
+        problems = task.demonstrations()[: shown + hinted]
+    else:
+        problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]
     pairs = tuple((prompt, task.solution(problem)) for prompt, problem in zip(prompts, problems))
     return Prompting(chosen, pairs, getattr(task, "instruction", ""))

@@ -97,6 +97,7 @@ class CommonsenseQa:
     difficulties: tuple[int, ...] = (1,)
     extrapolation: tuple[int, ...] = ()
     unit: str = "level"
+    chars_per_token: float = 2.0  # prose has 3 to 4, figures 1
     instruction: str = (
         "Choose the best answer. Say why in one or two sentences, then end with the words: Therefore, the answer is X (b). "
         "Put the choice you mean in place of X, and its letter in the brackets."

@@ -54,6 +54,7 @@ class Gsm8k:
     source: str | None = None
     unit: str = "steps"
     extrapolation: tuple[int, ...] = ()
+    chars_per_token: float = 2.0  # prose has 3 to 4, figures 1
     instruction: str = INSTRUCTION
 
     @property
