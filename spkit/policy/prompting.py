@@ -78,7 +78,7 @@ def prompting_for(
     """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
 
     `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest; `hinted` more have the answer in
-    the prompt, as rationalization shows it (STaR, arXiv:2203.14465, section 3.1: the few-shot prompt for hints has them too). A task that has
+    the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the model has seen what a hint looks like. A task that has
     `demonstrations()` is shown by those; its `instruction`, if it has one, comes first. Raises SpkitError if a chat is asked of a tokenizer
     without a template.
     """
