@@ -51,22 +51,27 @@ class Prompting:
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-        """Tokens that end a completion: the end token, and after solved examples every token with a blank line in it."""
-        ends = {tokenizer.eos_token_id}
+        """Tokens that end a completion: the end token; in a chat, the template's own at the end of a turn, too, which a base model's end token
+        is not; after solved examples every token with a blank line in it.
+        """
+        ends = {tokenizer.eos_token_id, *self.end_ids(tokenizer)} if self.kind == "chat" else {tokenizer.eos_token_id}
         if self.kind == "few_shot":
             ends |= {index for index, text in enumerate(_texts(tokenizer)) if BREAK in text}
         return frozenset(ends)
 
     def end_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """What a completion that is written for the model ends with; `stop_ids` holds its last token."""
-        if self.kind != "few_shot":
+        if self.kind == "plain":
             return [tokenizer.eos_token_id]
+        if self.kind == "chat":
+            return [_turn_end(tokenizer)]
         ids = tokenizer(BREAK, add_special_tokens=False)["input_ids"]
         return ids if len(ids) == 1 else [tokenizer.eos_token_id]
 
     def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool) -> str:
         """A completion's text, without what ended it."""
-        text = tokenizer.decode(ids[:-1] if finished and ids[-1] == tokenizer.eos_token_id else ids)
+        kept = not finished or (self.kind == "few_shot" and BREAK in tokenizer.decode(ids[-1:]))
+        text = tokenizer.decode(ids if kept else ids[:-1])
         return text.split(BREAK)[0] if self.kind == "few_shot" and finished else text
 
 
@@ -98,6 +103,14 @@ def as_data(prompting: Prompting) -> dict[str, Any]:
 def from_data(data: dict[str, Any]) -> Prompting:
     """The prompting that `as_data` wrote."""
     return Prompting(data["kind"], tuple((prompt, answer) for prompt, answer in data["demonstrations"]), data["instruction"])
+
+
+def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that the chat template puts behind what an assistant says; the end token if it puts none of its own there."""
+    turns = [{"role": "user", "content": "."}, {"role": "assistant", "content": "."}]
+    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(".")[2]
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"]
+    return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else tokenizer.eos_token_id
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
