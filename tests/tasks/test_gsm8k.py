@@ -120,6 +120,11 @@ def test_verdicts_on_plain_numbers_are_the_same_with_and_without_math_verify(ins
     assert [text for text in WRONG if TASK.verify(PROBLEM, text).correct] == []
 
 
+def test_emphasis_around_the_whole_sentence_and_a_minus_sign_are_read():
+    assert [TASK.verify(PROBLEM, text).correct for text in ("**The answer is 72.**", "So *the answer is 72*", "#### 72**")] == [True] * 3
+    assert module.number_in("\u22125") == -5 and module.number_in("-\u22125") is None and module.number_in("5\u22122") is None
+
+
 def test_numbers_have_one_spelling():
     assert {number_read(text) for text in RIGHT} == {"72"}
     read = {"#### 1,234,567": "1234567", "#### -3.50": "-3.5", "-$5": "-5", "$-5": "-5", "#### 0": "0", "#### -0": "0", "$1,234.50 dollars": "1234.5"}
@@ -347,7 +352,7 @@ def test_without_questions_one_sentence_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(SpkitError, match="line 1 of .*broken.jsonl is not in the expected format"):
         Gsm8k(str(tmp_path / "broken.jsonl")).problem(0, 0)
     (tmp_path / "text.jsonl").write_text("not json\n")
-    with pytest.raises(SpkitError, match="not JSON lines"):
+    with pytest.raises(SpkitError, match="line 1 of .*text.jsonl is not JSON"):
         Gsm8k(str(tmp_path / "text.jsonl")).problem(0, 0)
     with pytest.raises(SpkitError, match="no train problem of difficulty 9: choose among 1, 2, 3, 4, 5"):
         TASK.problem(0, 0, 9)
