@@ -13,9 +13,9 @@ step, so where no reward differs nothing moves, and the optimizer's momentum doe
 The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -176,16 +176,27 @@ def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's moments and step counts, by `number of the parameter.name`."""
+    """The optimizer's moments and step counts, by `number of the parameter.name`; no two tensors share memory."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value).cpu().contiguous() for index, moments in state.items() for name, value in moments.items()}
+    rows = ((index, name, value) for index, moments in state.items() for name, value in _moments(moments))
+    return {f"{index}.{name}": torch.as_tensor(value).detach().cpu().clone(memory_format=torch.contiguous_format) for index, name, value in rows}
+
+
+def _moments(moments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values; bitsandbytes packs what is quantised into a dict of its own, and reads it without that too."""
+    for name, value in moments.items():
+        if isinstance(value, dict):
+            yield from _moments(value)
+        else:
+            yield name, value
 
 
 def resumed(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> torch.optim.Optimizer:
     """The optimizer with the state that `optimizer_state` gave."""
-    moments: dict[int, dict[str, Tensor]] = {}
+    moments: dict[int, dict[str, Tensor | int]] = {}
     for key, tensor in state.items():
         index, name = key.split(".")
-        moments.setdefault(int(index), {})[name] = tensor
+        count = name == "step" and not tensor.is_floating_point()  # bitsandbytes counts steps in int, PyTorch in a float tensor
+        moments.setdefault(int(index), {})[name] = int(tensor) if count else tensor
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return optimizer

@@ -72,9 +72,9 @@ class Policy:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """The tokens that end a completion; a chat model may have two (Qwen2.5: of the turn, and of the text)."""
-        named = getattr(self.model.generation_config, "eos_token_id", None)
-        return self.prompting.stop_ids(self.tokenizer, named if isinstance(named, list) else [named] if named is not None else [])
+        """The tokens that end a completion: those of the prompting, and those that the model's own settings name (a chat has its end of turn)."""
+        named = self.model.generation_config.eos_token_id
+        return self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named} - {None})
 
     @property
     def pad_id(self) -> int:
@@ -113,7 +113,8 @@ class Policy:
         return ids + self.prompting.end_ids(self.tokenizer) if finished else ids
 
     def _check_known(self, ids: list[int], text: str) -> None:
-        if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+        named = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id)  # byte-level ones know every character
+        if self.tokenizer.unk_token_id not in (None, *named) and self.tokenizer.unk_token_id in ids:
             known = set(self.tokenizer.get_vocab())
             strange = next((character for character in text if character not in known), "?")
             raise SpkitError(f"the tokenizer of this model does not know {strange!r} (in {text[:60]!r}): use the characters of its task")

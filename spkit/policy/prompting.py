@@ -8,7 +8,6 @@ The prompting belongs to the policy: what is sampled, scored and trained is show
 one template and scores them under another, so that they are not the scored policy's own.)
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -51,25 +50,29 @@ class Prompting:
         text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def stop_ids(self, tokenizer: PreTrainedTokenizerBase, ends: Iterable[int] = ()) -> frozenset[int]:
-        """Tokens that end a completion: the end token, the model's own `ends`, and after solved examples every token with a blank line in it."""
-        ends = {tokenizer.eos_token_id, *ends}
+    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+        """Tokens that end a completion: the end token; in a chat, the template's own at the end of a turn, too, which a base model's end token
+        is not; after solved examples every token with a blank line in it.
+        """
+        ends = {tokenizer.eos_token_id, *self.end_ids(tokenizer)} if self.kind == "chat" else {tokenizer.eos_token_id}
         if self.kind == "few_shot":
             ends |= {index for index, text in enumerate(_texts(tokenizer)) if BREAK in text}
         return frozenset(ends)
 
     def end_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         """What a completion that is written for the model ends with; `stop_ids` holds its last token."""
-        if self.kind != "few_shot":
+        if self.kind == "plain":
             return [tokenizer.eos_token_id]
+        if self.kind == "chat":
+            return [_turn_end(tokenizer)]
         ids = tokenizer(BREAK, add_special_tokens=False)["input_ids"]
         return ids if len(ids) == 1 else [tokenizer.eos_token_id]
 
     def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool) -> str:
-        """A completion's text, without what ended it; what stands before a blank line in the same token is text."""
-        blank = self.kind == "few_shot" and finished and BREAK in tokenizer.decode(ids[-1:])
-        text = tokenizer.decode(ids[:-1] if finished and not blank else ids)
-        return text.split(BREAK)[0] if blank else text
+        """A completion's text, without what ended it."""
+        kept = not finished or (self.kind == "few_shot" and BREAK in tokenizer.decode(ids[-1:]))
+        text = tokenizer.decode(ids if kept else ids[:-1])
+        return text.split(BREAK)[0] if self.kind == "few_shot" and finished else text
 
 
 def prompting_for(
@@ -104,6 +107,14 @@ def as_data(prompting: Prompting) -> dict[str, Any]:
 def from_data(data: dict[str, Any]) -> Prompting:
     """The prompting that `as_data` wrote."""
     return Prompting(data["kind"], tuple((prompt, answer) for prompt, answer in data["demonstrations"]), data["instruction"])
+
+
+def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that the chat template puts behind what an assistant says; the end token if it puts none of its own there."""
+    turns = [{"role": "user", "content": "."}, {"role": "assistant", "content": "."}]
+    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(".")[2]
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"]
+    return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else tokenizer.eos_token_id
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:

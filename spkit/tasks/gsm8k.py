@@ -65,7 +65,10 @@ class Gsm8k:
     @property
     def difficulties(self) -> tuple[int, ...]:
         """Those that both splits have."""
-        return tuple(sorted(set.intersection(*({problem.difficulty for problem in self._asked(split)} for split in SPLITS))))
+        common = set.intersection(*({problem.difficulty for problem in self._asked(split)} for split in SPLITS))
+        if not common:
+            raise SpkitError(f"the train and test questions of {self.name} have no number of steps in common: give it more rows")
+        return tuple(sorted(common))
 
     def _asked(self, split: Split, difficulty: int | None = None) -> tuple[WorkedProblem, ...]:
         return of_difficulty(SOURCE.place(self.source), split, difficulty)

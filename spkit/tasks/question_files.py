@@ -49,10 +49,10 @@ def load_questions(source: Source, place: str | None, read: Callable[[dict[str, 
     else:
         rows = _divided(source, Path(place))
     problems = {split: {_content(p): p for p in _read_all(rows[split], read)} for split in SPLITS}
-    return {
-        "train": tuple(problem for key, problem in problems["train"].items() if key not in problems["test"]),
-        "test": tuple(problems["test"].values()),
-    }
+    train = tuple(problem for key, problem in problems["train"].items() if key not in problems["test"])
+    if not train or not problems["test"]:
+        raise SpkitError(f"{place or source.hub} has no question for the {'test' if train else 'train'} split that the other has not: give it more rows")
+    return {"train": train, "test": tuple(problems["test"].values())}
 
 
 def _content(problem: Problem) -> str:
@@ -64,10 +64,8 @@ def _read_all(rows: Iterable[tuple[str, dict[str, Any]]], read: Callable[[dict[s
     for where, row in rows:
         try:
             yield read(row)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise SpkitError(
-                f"{where} is not in the expected format ({type(error).__name__}: {error}): see the head of the task's module"
-            ) from error
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise SpkitError(f"{where} is not in the expected format ({type(error).__name__}: {error}): see the head of the task's module") from error
 
 
 def _found(source: Source, folder: Path, split: Split) -> Path:
@@ -78,13 +76,18 @@ def _found(source: Source, folder: Path, split: Split) -> Path:
 
 
 def _from_file(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    number = 0
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [(f"line {number} of {path}", json.loads(line)) for number, line in enumerate(lines, 1) if line.strip()]
+        lines, rows = path.read_text(encoding="utf-8-sig").split("\n"), []  # other line breaks of Unicode may stand in a JSON text
+        for number, line in enumerate(lines, 1):
+            rows += [(f"line {number} of {path}", json.loads(line))] if line.strip() else []
+        return rows
     except OSError as error:
         raise SpkitError(f"could not read {path} ({error.strerror}): give a folder or a file of JSON lines") from error
-    except ValueError as error:
-        raise SpkitError(f"{path} is not JSON lines in UTF-8 ({error}): give the public file as it is") from error
+    except (ValueError, RecursionError) as error:
+        where = f"line {number} of {path}" if number else str(path)
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+        raise SpkitError(f"{where} is not JSON in UTF-8 ({reason}): give the public file as it is") from error
 
 
 def _divided(source: Source, path: Path) -> dict[Split, list[tuple[str, dict[str, Any]]]]:

@@ -207,9 +207,9 @@ def number_in(text: str | None) -> Fraction | None:
 
 
 def _plain(text: str) -> str:
-    """Without the marks of Markdown and LaTeX around the number, and the full stop."""
-    plain = _BOLD.sub(r"\2", text.strip(), count=1) if text.strip()[:1] in "*`_" else text.strip()
-    return plain.replace("\\$", "$").replace("\\%", "%").removesuffix("!").rstrip(".").rstrip()
+    """Without the marks of Markdown and LaTeX around the number, and the full stop; a minus sign is a hyphen."""
+    plain = _BOLD.sub(r"\2", text.strip(), count=1) if text.strip()[:1] in "*`_" else text.strip().rstrip("*`_")
+    return plain.replace("\u2212", "-").replace("\\$", "$").replace("\\%", "%").removesuffix("!").rstrip(".").rstrip()
 
 
 def as_text(value: Fraction) -> str:

@@ -1,6 +1,7 @@
 """How prompts are shown, and where completions end."""
 
 import pytest
+import torch
 
 from spkit.errors import SpkitError
 from spkit.policy import Policy
@@ -67,6 +68,25 @@ def test_what_is_written_for_the_model_is_what_it_would_have_finished(tokenizer)
         ids = one.completion_ids("2+4+0:06;46")
         assert ids[-1] in one.stop_ids and not set(ids[:-1]) & one.stop_ids
         assert one.prompting.text(tokenizer, ids, finished=True) == "2+4+0:06;46"
+
+
+def test_a_completion_of_a_chat_ends_where_the_template_ends_a_turn():
+    tokenizer = bpe_tokenizer(TEXTS, 300, 512)  # the end token of a base model is not the one at the end of a turn
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    tokenizer.chat_template = CHAT.replace("<|endoftext|>", "<|im_end|>\n")
+    turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    policy = Policy(small_qwen2(tokenizer, 512, 0, width=64, layers=1), tokenizer, Prompting("chat"))
+    assert policy.stop_ids == {tokenizer.eos_token_id, turn}
+    assert policy.completion_ids("46")[-1] == turn and policy.prompted(Prompting()).stop_ids == {tokenizer.eos_token_id}
+    for end in (turn, tokenizer.eos_token_id):
+        assert policy.prompting.text(tokenizer, [*tokenizer("46")["input_ids"], end], finished=True) == "46"
+
+
+def test_what_the_model_itself_calls_an_end_ends_a_completion(tokenizer):
+    policy = Policy(small_qwen2(tokenizer, 512, 0, width=64, layers=1), tokenizer)
+    policy.model.generation_config.eos_token_id = list(range(len(tokenizer)))
+    drawn = policy.sample(["1+2="], 3, max_new_tokens=9, temperature=1.0, generator=torch.Generator().manual_seed(0))
+    assert drawn.finished == [True] * 3 and drawn.texts == [""] * 3
 
 
 def test_demonstrations_are_right_and_never_of_the_test_split(tokenizer):

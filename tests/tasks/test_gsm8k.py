@@ -120,6 +120,11 @@ def test_verdicts_on_plain_numbers_are_the_same_with_and_without_math_verify(ins
     assert [text for text in WRONG if TASK.verify(PROBLEM, text).correct] == []
 
 
+def test_emphasis_around_the_whole_sentence_and_a_minus_sign_are_read():
+    assert [TASK.verify(PROBLEM, text).correct for text in ("**The answer is 72.**", "So *the answer is 72*", "#### 72**")] == [True] * 3
+    assert module.number_in("\u22125") == -5 and module.number_in("-\u22125") is None and module.number_in("5\u22122") is None
+
+
 def test_numbers_have_one_spelling():
     assert {number_read(text) for text in RIGHT} == {"72"}
     read = {
@@ -361,6 +366,43 @@ def test_train_and_test_share_no_question(tmp_path):
     assert not halves[0] & halves[1] and len(halves[0]) + len(halves[1]) == 200 and 25 < len(halves[1]) < 75
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"question": "q", "ans', "line 41 of .*some.jsonl is not JSON in UTF-8 .Unterminated string"),
+        (b"[" * 100_000, "line 41 of .*some.jsonl is not JSON"),
+        (b'{"question": null, "answer": "#### 5"}', "line 41 of .*some.jsonl is not in the expected format"),
+        (b'{"question": "q", "answer": 5}', "line 41 of .*some.jsonl is not in the expected format"),
+        (b"\xff", "some.jsonl is not JSON in UTF-8"),
+    ],
+)
+def test_a_line_that_is_damaged_is_named(tmp_path, line, said):
+    path = written(tmp_path / "some.jsonl", rows_of(range(40)))
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(SpkitError, match=said):
+        Gsm8k(str(path)).problem(0, 0)
+
+
+def test_files_of_other_systems_are_read(tmp_path):
+    odd = {"question": "one\u2028two\x85three", "answer": "#### 3"}
+    lines = [*map(json.dumps, rows_of(range(40))), " ", json.dumps(odd, ensure_ascii=False)]
+    path = tmp_path / "some.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    assert len({Gsm8k(str(path)).problem(0, index, split=split).prompt for index in range(41) for split in ("train", "test")}) == 41
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_file_that_is_too_short_is_one_sentence(tmp_path, count):
+    task = Gsm8k(str(written(tmp_path / "short.jsonl", rows_of(range(count)))))
+    with pytest.raises(SpkitError, match="has no question for the"):
+        task.difficulties
+    both = [{"question": "a", "answer": "#### 1"}], [{"question": "b", "answer": "<<1+1=2>> <<2+1=3>>\n#### 3"}]
+    for name, rows in zip(("train.jsonl", "test.jsonl"), both):
+        written(tmp_path / name, rows)
+    with pytest.raises(SpkitError, match="no number of steps in common"):
+        Gsm8k(str(tmp_path)).difficulties
+
+
 def test_the_environment_names_a_folder(monkeypatch):
     monkeypatch.setenv(SOURCE.variable, str(SHIPPED))
     assert Gsm8k().problem(0, 0) == TASK.problem(0, 0)
@@ -411,7 +453,7 @@ def test_without_questions_one_sentence_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(SpkitError, match="line 1 of .*broken.jsonl is not in the expected format"):
         Gsm8k(str(tmp_path / "broken.jsonl")).problem(0, 0)
     (tmp_path / "text.jsonl").write_text("not json\n")
-    with pytest.raises(SpkitError, match="not JSON lines"):
+    with pytest.raises(SpkitError, match="line 1 of .*text.jsonl is not JSON"):
         Gsm8k(str(tmp_path / "text.jsonl")).problem(0, 0)
     with pytest.raises(SpkitError, match="no train problem of difficulty 9: choose among 1, 2, 3, 4, 5"):
         TASK.problem(0, 0, 9)
