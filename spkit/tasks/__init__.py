@@ -9,6 +9,7 @@ from .base import Problem, Task, Verdict, item_rng, problems, test_set
 from .expressions import Expressions
 from .replies import Replies
 from .sums import Sums
+from .word_problems import WordProblems
 
 TASKS: dict[str, Callable[[], Task]] = {
     "addition": Addition,
@@ -17,6 +18,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions": Expressions,
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
+    "word_problems": WordProblems,
 }
 
 
@@ -36,6 +38,7 @@ __all__ = [
     "Sums",
     "Task",
     "Verdict",
+    "WordProblems",
     "item_rng",
     "load_task",
     "problems",
