@@ -15,9 +15,10 @@ from ..advantages import useful_groups
 from ..metrics import by_difficulty, mean_over_tokens
 from ..policy import Policy
 from ..runs import Run
-from ..tasks import Expressions
+from ..tasks import Task
 from .proposing import Proposed
 from .solving import Attempts, measure_kinds, vote_shares
+from .worlds import World
 
 
 def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
@@ -75,13 +76,13 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
     }
 
 
-def measured(policy: Policy, task: Expressions, config: Any, run: Run, t: int) -> dict[str, Any]:
+def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and `accuracy_by_difficulty`
     (greedy), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     with run.stage("measure"):
-        tests, greedy = measure_kinds(policy, task, kinds, config.test_per_difficulty, config.test_samples, config.seed, t)
+        tests, greedy = measure_kinds(policy, world, kinds, config.test_per_difficulty, config.test_samples, config.seed, t)
     own = tests[task.kind]
     shown: Counter[int] = Counter()
     samples = []

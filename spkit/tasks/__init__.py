@@ -7,6 +7,7 @@ from ..errors import SpkitError
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
 from .expressions import Expressions
+from .python_programs import PythonPrograms
 from .replies import Replies
 from .sums import Sums
 from .word_problems import WordProblems
@@ -19,6 +20,9 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
     "word_problems": WordProblems,
+    "python_programs": PythonPrograms,
+    "python_programs-abduction": partial(PythonPrograms, "abduction"),
+    "python_programs-induction": partial(PythonPrograms, "induction"),
 }
 
 
@@ -34,6 +38,7 @@ __all__ = [
     "Addition",
     "Expressions",
     "Problem",
+    "PythonPrograms",
     "Replies",
     "Sums",
     "Task",
