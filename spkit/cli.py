@@ -117,11 +117,12 @@ def env(as_json: Json = False) -> None:
     import spkit
 
     from .policy import shipped_models
+    from .profiles import profile
     from .tasks import TASKS
 
     rows = {"spkit": f"{spkit.__version__} from {Path(spkit.__file__).parent}", "python": f"{platform.python_version()} on {platform.platform()}"}
     rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "nbval")}
-    rows |= {"device": _device(), "tasks": ", ".join(TASKS), "models": ", ".join(shipped_models()) or "none found"}
+    rows |= {"device": _device(), "profile": str(profile()).removeprefix("profile: "), "tasks": ", ".join(TASKS), "models": ", ".join(shipped_models()) or "none found"}
     other = _version("spkit")
     if other != "not installed":
         rows["warning"] = f"another package called spkit ({other}) is installed too: run `pip uninstall spkit`, then install selfplay-kit again"

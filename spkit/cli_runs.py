@@ -269,8 +269,9 @@ def load_base(task: Any, model: str) -> Any:
 
     chosen = profile()
     chosen = replace(chosen, model=model) if model else chosen
+    base = chosen.load(task)
     Console(stderr=True).print(str(chosen), highlight=False, markup=False, soft_wrap=True)
-    return chosen.load(task)
+    return base
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:

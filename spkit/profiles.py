@@ -48,6 +48,13 @@ class Profile:
         policy = load_policy(self.model, self.device, four_bit=self.name == "gpu")
         return policy if _is_ours(self.model) else policy.prompted(prompting_for(task, policy.tokenizer))
 
+    def check(self, holds: bool, conclusion: str) -> None:
+        """Assert a notebook's conclusion on the shipped models, which it was drawn on; on another model, print whether it holds there too."""
+        if self.model is None:
+            assert holds, conclusion
+        else:
+            print(f"on {self.model} {'too' if holds else 'NOT'}: {conclusion}")
+
 
 def profile(environment: Mapping[str, str] = os.environ) -> Profile:
     """The profile that the environment asks for. Raises SpkitError if there is none of that name, or it needs a GPU and there is none."""

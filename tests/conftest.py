@@ -4,6 +4,8 @@ import os
 import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+for name in ("SPKIT_PROFILE", "SPKIT_MODEL"):  # the committed outputs are those of the default profile
+    os.environ.pop(name, None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl+C, which some tests send
 
 import pytest
@@ -30,3 +32,13 @@ def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 
 @pytest.fixture
 def policy() -> Policy:
     return make_policy()
+
+
+@pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory):
+    """A small model that stands in for one of the hub, trained once a session."""
+    pytest.importorskip("bitsandbytes")
+    from spkit.tasks import load_task
+    from tests.hub_like import save_model
+
+    return save_model(tmp_path_factory.mktemp("hub") / "small", load_task("addition"), steps=500)

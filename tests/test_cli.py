@@ -35,7 +35,8 @@ def test_run_show_and_resume(tmp_path):
     first = spkit("run", "star", "--out", tmp_path / "r", *FAST)
     assert first.returncode == 0, first.stderr
     assert [line.split()[0] for line in first.stdout.splitlines()[:3]] == ["iteration", "0", "1"]
-    assert "\x1b" not in first.stdout + first.stderr and first.stderr == ""
+    assert "\x1b" not in first.stdout + first.stderr
+    assert first.stderr == "profile: cpu (the default); model: the shipped model of each task, float32\n"
     again = spkit("run", "star", "--out", tmp_path / "r", *FAST, "--json")
     rows = [json.loads(line) for line in again.stdout.splitlines()]
     assert [row["iteration"] for row in rows] == [0, 1]

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..errors import SpkitError
 from ..pg_losses import PgLoss, Size, pg_loss
 from ..policy import Policy
-from ..policy.training import Example, completion_logits, completion_logprobs, token_logprobs
+from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> 
     for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
         start = len(row.example.prompt) - 1
         old[r, start : start + len(row.logprobs)] = row.logprobs
-    there = None if reference is None else completion_logprobs(reference.model, examples, policy.tokenizer.pad_token_id)[0]
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id)[0]
     return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
 
@@ -140,7 +140,7 @@ def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, up
 
 def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
-    logits, ids, mask = completion_logits(policy.model, part.examples, policy.tokenizer.pad_token_id)
+    logits, ids, mask = completion_logits(policy.model, part.examples, policy.pad_id)
     with torch.set_grad_enabled(settings.entropy_coef > 0):
         entropy = torch.special.entr(logits.softmax(-1)).sum(-1)
     now = token_logprobs(logits, ids)
@@ -149,14 +149,13 @@ def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[T
 
 def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:
     """AdamW on what is trainable, without weight decay."""
-    parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(parameters, lr=update.learning_rate, weight_decay=0.0)
+    return adamw(policy.model, update.learning_rate)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's moments and step counts, by `number of the parameter.name`."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": tensor.cpu().contiguous() for index, moments in state.items() for name, tensor in moments.items()}
+    return {f"{index}.{name}": torch.as_tensor(value).cpu().contiguous() for index, moments in state.items() for name, value in moments.items()}
 
 
 def resumed(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> torch.optim.Optimizer:

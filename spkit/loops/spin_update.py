@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..losses import dpo_loss, sft_loss, spin_loss
 from ..policy import Policy
-from ..policy.training import Example, SftConfig, completion_logprobs, learning_rate_factor, one_pass
+from ..policy.training import Example, SftConfig, adamw, completion_logprobs, learning_rate_factor, one_pass
 
 
 class Contrast(NamedTuple):
@@ -65,7 +65,7 @@ def _batch(policy: Policy, contrasts: Sequence[Contrast], preference: bool) -> B
     initial = [Example(c.prompt, c.initial) for c in contrasts if c.initial is not None and not preference]
     examples += initial
     with torch.no_grad():
-        opponent = summed(*completion_logprobs(policy.model, examples, policy.tokenizer.pad_token_id))
+        opponent = summed(*completion_logprobs(policy.model, examples, policy.pad_id))
     return Batch(examples, opponent, 3 if initial else 2, preference)
 
 
@@ -76,7 +76,7 @@ def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
 
 def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
     """The loss of a batch under the policy, and what it says of real and generated."""
-    token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.tokenizer.pad_token_id)
+    token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.pad_id)
     parts = summed(token_logprobs, mask).chunk(batch.roles)
     opponent = batch.opponent.chunk(batch.roles)
     if batch.preference:
@@ -99,8 +99,8 @@ def learn(
     """
     steps = update.epochs * len(scored)
     schedule = SftConfig(steps=steps, batch_size=update.batch_size, warmup=update.warmup)
-    parameters = [p for p in policy.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=update.learning_rate, weight_decay=0.0)
+    optimizer = adamw(policy.model, update.learning_rate)
+    parameters = optimizer.param_groups[0]["params"]
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, schedule))
     start, rows = _largest_log_ratio(policy, scored[0]), []
     for batch in _in_turn(scored, update.epochs, generator):
@@ -123,7 +123,7 @@ def _in_turn(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -
 
 def _largest_log_ratio(policy: Policy, batch: Batch) -> float:
     with torch.no_grad():
-        now = summed(*completion_logprobs(policy.model, batch.examples, policy.tokenizer.pad_token_id))
+        now = summed(*completion_logprobs(policy.model, batch.examples, policy.pad_id))
     return (now - batch.opponent).abs().max().item()
 
 

@@ -88,6 +88,21 @@ def learning_rate_factor(step: int, config: SftConfig) -> float:
     return (step + 1) / warm if step < warm else (config.steps - step) / max(1, config.steps - warm)
 
 
+def adamw(model: PreTrainedModel, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """AdamW on what is trainable; with 4-bit weights on CUDA its moments are in 8 bits, in pages that may leave the GPU (QLoRA, section 3).
+
+    Raises SpkitError if nothing is trainable.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise SpkitError("this policy is frozen, it is the base that others share: train a clone() of it")
+    if model.device.type == "cuda" and getattr(model, "is_loaded_in_4bit", False):
+        from bitsandbytes.optim import PagedAdamW8bit
+
+        return PagedAdamW8bit(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
 def sft(
     model: PreTrainedModel,
     examples: Sequence[Example],
@@ -97,8 +112,8 @@ def sft(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> dict[str, float]:
     """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = adamw(model, config.learning_rate, config.weight_decay)
+    parameters = optimizer.param_groups[0]["params"]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):

@@ -7,7 +7,7 @@ from spkit.policy import Policy
 from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
 from spkit.policy.small import bpe_tokenizer, small_qwen2
 from spkit.tasks import load_task, test_set
-from tests.policy.hub_like import CHAT
+from tests.hub_like import CHAT
 
 TASK = load_task("addition")
 TEXTS = ["12+34=2+4+0:06;1+3+0:04;46\n\n" * 3, "What is the sum? The answer.\n\n", "one\n\ntwo three"]

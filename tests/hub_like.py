@@ -11,16 +11,16 @@ CHAT = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<|endoftext|>{
 
 
 def sums_text(task: Task, count: int) -> list[tuple[str, str]]:
-    """Prompts and solutions, three of one digit to one of two."""
-    asked = [task.problem(0, index, 1 + (index % 4 == 3)) for index in range(count)]
+    """Prompts and solutions, three of two digits to one of one."""
+    asked = [task.problem(0, index, 2 - (index % 4 == 3)) for index in range(count)]
     return [(problem.prompt, task.solution(problem)) for problem in asked]
 
 
 def save_model(folder: Path, task: Task, steps: int) -> Path:
     """Train for `steps` and write `model.safetensors`, `config.json` and the tokenizer, without our own settings file."""
-    rows = sums_text(task, 400)
+    rows = sums_text(task, 6000)
     tokenizer = bpe_tokenizer((prompt + text for prompt, text in rows), 300, 256)
-    policy = Policy(small_qwen2(tokenizer, 256, 0, width=64, layers=2), tokenizer)
+    policy = Policy(small_qwen2(tokenizer, 256, 0, width=128, layers=2), tokenizer)
     pairs = [(prompt, policy.completion_ids(text)) for prompt, text in rows]
     policy.fit(pairs, SftConfig(steps, 32, 3e-3), generator(0, 0, "train"))
     policy.model.save_pretrained(folder)
