@@ -1,6 +1,7 @@
 """The commands `spkit run LOOP`: their options, and what they share."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -250,7 +251,7 @@ def run_loop(
 
     chosen_task = load_task(task)
     base = load_base(chosen_task, model)
-    folder = out or Path(f"runs/{name}-{task}-seed{config.seed}")
+    folder = out or Path(f"runs/{name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-seed{config.seed}")
     with interruptible(folder):
         run = Run(folder, progress())
         try:

@@ -26,7 +26,7 @@ INSTRUCTION = (
 _CALCULATION = re.compile(r"<<([^<>\n]{1,%d})>>" % MAX_CALCULATION)
 _TOKEN = re.compile(r"\s*(\d{1,15}(?:,\d{3})*(?:\.\d{1,9})?|\.\d{1,9}|[-+*/()%])", re.ASCII)
 _DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?|\.\d{1,9}", re.ASCII)
-_PLAIN = re.compile(r"(-?)[$€£]?\s?(-?)(\d{1,3}(?:,\d{3}){1,5}|\d{1,15})(\.\d{1,9})?", re.ASCII)
+_PLAIN = re.compile(r"(-?)[$€£]?\s?(-?)([1-9]\d{0,2}(?:,\d{3}){1,5}|\d{1,15})(\.\d{1,9})?", re.ASCII)
 _UNIT = re.compile(r"\s?(?:%|[$€£]|[A-Za-z][A-Za-z'/ -]*)?", re.ASCII)
 _SCALE = re.compile(r"hundred|thousand|million|billion|trillion|dozen|half|quarter|\bor\b|\bnot\b", re.ASCII | re.IGNORECASE)
 _SAID = re.compile(r"answer\s+is\b:?", re.ASCII | re.IGNORECASE)
@@ -163,6 +163,14 @@ def final_text(completion: str) -> str | None:
         return _braced(text.rpartition("\\boxed{")[2]) if "\\boxed{" in text else text
     if "\\boxed{" in text:
         return _braced(text.rpartition("\\boxed{")[2])
+    return said_last(text)
+
+
+def said_last(completion: str) -> str | None:
+    """What stands behind the last `answer is` on its line; without any, the whole completion if it is one line; None if it is too long."""
+    if len(completion) > MAX_READ:
+        return None
+    text = completion.strip()
     said = list(_SAID.finditer(text))
     if said:
         return text[said[-1].end() :].partition("\n")[0].strip()
@@ -199,7 +207,7 @@ def number_in(text: str | None) -> Fraction | None:
 def _plain(text: str) -> str:
     """Without the marks of Markdown and LaTeX around the number, and the full stop."""
     plain = _BOLD.sub(r"\2", text.strip(), count=1) if text.strip()[:1] in "*`_" else text.strip()
-    return plain.replace("\\$", "$").replace("\\%", "%").rstrip(".!").rstrip()
+    return plain.replace("\\$", "$").replace("\\%", "%").removesuffix("!").rstrip(".").rstrip()
 
 
 def as_text(value: Fraction) -> str:
