@@ -88,12 +88,12 @@ class Mixture:
         return self.sft.steps * self.sft.batch_size // self.passes
 
 
-# The size for a GPU is an estimate, not measured: 24 M parameters take 0.15 GFLOP a token, and at 150,000 tokens/s, which a card that does
-# hundreds of TFLOP/s reaches where the time goes into starting kernels, its 35 M tokens take 4 minutes; making the texts takes 3 on one core.
+# The size for a GPU is an estimate, not measured: 24 M parameters take 0.15 GFLOP a token; at 150,000 tokens/s, where starting the kernels takes
+# most of the time, 28 M tokens are 3 minutes. Making the texts on one core takes 2 to 3, the card's measurements 1 to 2.
 MIXTURES = {
-    "words": Mixture("cpu", width=128, layers=3, vocabulary=1024, sft=SftConfig(steps=2000, batch_size=16, learning_rate=2e-3)),
+    "words": Mixture("cpu", width=128, layers=3, vocabulary=1024, sft=SftConfig(steps=1250, batch_size=16, learning_rate=2e-3)),
     "words-gpu": Mixture(
-        "cuda", width=512, layers=8, vocabulary=4096, sft=SftConfig(steps=2400, batch_size=256, learning_rate=1e-3, weight_decay=0.01), passes=3
+        "cuda", width=512, layers=8, vocabulary=4096, sft=SftConfig(steps=2000, batch_size=256, learning_rate=1e-3, weight_decay=0.01), passes=3
     ),
 }
 
@@ -138,7 +138,8 @@ def pretrain(
     texts = [mixed_reading(mixture, tasks, seed, index) for index in range(mixture.texts)]
     policy = _untrained(mixture, texts, seed, where)
     pairs = [(prompt, policy.completion_ids(completion)) for _, prompt, completion in texts]
-    learned = fit_fast(policy, pairs, mixture.sft, generator(seed, 0, "pretrain"), on_step)
+    with half_precision(where):
+        learned = policy.fit(pairs, mixture.sft, generator(seed, 0, "pretrain"), on_step)
     policy.model.bfloat16().float()
     card = {
         "name": name,
@@ -155,21 +156,19 @@ def pretrain(
     return card
 
 
-def fit_fast(policy: Policy, pairs: list, config: SftConfig, draws: torch.Generator, on_step: Callable[[int, float], None], fast: bool | None = None) -> dict[str, float]:
-    """`Policy.fit`, on CUDA (or where `fast`) with matrix products in bfloat16.
+def half_precision(device: torch.device) -> torch.autocast:
+    """A context in which matrix products on CUDA are in bfloat16, the weights and everything else in float32; on a CPU nothing changes.
 
-    Without autocast's cache: it lives as long as the context, and would keep the weights of the first update.
+    Without autocast's cache, which lives as long as the context: training inside would go on with the weights of its first update.
     """
-    device = policy.model.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" if fast is None else fast, cache_enabled=False):
-        return policy.fit(pairs, config, draws, on_step)
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False)
 
 
 def _untrained(mixture: Mixture, texts: list[tuple[str, str, str]], seed: int, device: torch.device) -> Policy:
     """The model at the start, with a tokenizer learned from the texts with words."""
     wordy = (prompt + completion for part, prompt, completion in texts if part in WORDY)
     tokenizer = bpe_tokenizer(wordy, mixture.vocabulary, mixture.context)
-    spread = 0.5 / mixture.width**0.5
+    spread = 0.7 / mixture.width**0.5
     model = small_qwen2(tokenizer, mixture.context, seed, width=mixture.width, layers=mixture.layers, spread=spread)
     return Policy(model.to(device), tokenizer)
 
@@ -187,26 +186,26 @@ def _device(name: str, asked: str) -> torch.device:
 def card_text(card: dict[str, Any]) -> str:
     """The model card as Markdown."""
     recipe, sft = card["recipe"], card["recipe"]["sft"]
+    passes = "once" if recipe["passes"] == 1 else f"{recipe['passes']} times"
     return "\n".join(
         [
             f"# {card['name']}",
             "",
-            f"A Qwen2ForCausalLM of {card['parameters']:,} parameters (bfloat16) with a byte-level BPE tokenizer of {recipe['vocabulary']:,} tokens. It stands in",
-            "for a model of the hub where none can be reached: it knows the prompts of these tasks, solves the easy ones, and nothing else.",
+            f"A Qwen2ForCausalLM of {card['parameters']:,} parameters in bfloat16, with a byte-level BPE tokenizer of {recipe['vocabulary']:,} tokens. It stands",
+            "in for a model of the hub where none can be reached: it knows the prompts of these tasks, can do the easy ones, and has read nothing else.",
             "",
-            f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {card['steps']} updates of {sft['batch_size']} texts, {recipe['texts']:,} texts read",
-            f"{recipe['passes']} time{'s' * (recipe['passes'] > 1)}, {card['tokens']:,} completion tokens, peak learning rate {sft['learning_rate']:g}, "
-            f"{card['minutes']} minutes on the machine that made it ({card['device']}).",
+            f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {recipe['texts']:,} texts, read {passes} in {card['steps']:,} updates of {sft['batch_size']},",
+            f"{card['tokens']:,} completion tokens, peak learning rate {sft['learning_rate']:g}, {card['minutes']} minutes on the machine that made it ({card['device']}).",
             "",
-            "| texts | share of all | by difficulty | with the answer as a hint | by difficulty |",
+            "| texts | share of all, in % | in % by difficulty | with the answer as a hint, in % | of these by difficulty |",
             "|---|---|---|---|---|",
             *(_part_row(part, recipe["parts"][part], share) for part, share in recipe["shares"].items()),
             "",
-            f"Accuracy in % by difficulty, on {CARD_TESTS} test problems of each, none of which it has read:",
+            f"Accuracy in % by difficulty, on {CARD_TESTS} test problems of each that it has not read:",
             "",
-            "| task | answers | by difficulty | mean |",
+            "| task | greedy | sampled at temperature 1 | greedy, with the answer as a hint |",
             "|---|---|---|---|",
-            *(_accuracy_row(task, how, card["tasks"][task][how]) for task in card["tasks"] for how in card["tasks"][task]),
+            *(_accuracy_row(task, results) for task, results in card["tasks"].items()),
             "",
             "All texts are generated; nobody's data is in here. Licence: Apache-2.0.",
             "",
@@ -215,14 +214,13 @@ def card_text(card: dict[str, Any]) -> str:
 
 
 def _part_row(part: str, recipe: dict[str, Any], share: float) -> str:
-    by = recipe["plain"] or "the roles of its own recipe"
-    hints = (f"{100 * recipe['hinted_share']:g} %", _percents(recipe["hinted"])) if recipe["hinted_share"] else ("none", "")
-    return f"| {part} | {100 * share:g} % | {by if isinstance(by, str) else _percents(by)} | {hints[0]} | {hints[1]} |"
+    plain = _percents(recipe["plain"]) or f"as in the base {part}"
+    return f"| {part} | {100 * share:g} | {plain} | {100 * recipe['hinted_share']:g} | {_percents(recipe['hinted'])} |"
 
 
-def _accuracy_row(task: str, how: str, result: dict[str, Any]) -> str:
-    label = {"greedy": "greedy", "sampled": "sampled at temperature 1", "hinted": "greedy, with a hint"}[how]
-    return f"| {task} | {label} | {_percents(result['accuracy_by_difficulty'])} | {100 * result['accuracy']:.0f} |"
+def _accuracy_row(task: str, results: dict[str, Any]) -> str:
+    cells = [_percents(results[how]["accuracy_by_difficulty"]) if how in results else "" for how in ("greedy", "sampled", "hinted")]
+    return f"| {task} | {' | '.join(cells)} |"
 
 
 def _percents(shares: Mapping[Any, float]) -> str:
