@@ -91,21 +91,21 @@ def diagnose(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies or expressions.")],
+    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies, expressions, words or words-gpu.")],
     out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda. Default: the recipe's: cuda for words-gpu, cpu for the others.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make one of the shipped base models again (at most 10 minutes on 2 cores)."""
-    from .policy.pretrain import RECIPES
-    from .policy.pretrain import pretrain as make
+    """Make one of the shipped base models again (at most 10 minutes on 2 cores), or the larger words-gpu on one GPU."""
+    from .policy.small_base import pretrain as make
+    from .policy.small_base import updates
     from .progress import progress
 
     folder, bar = out or Path("runs/models") / name, progress()
-    total = RECIPES[name].sft.steps if name in RECIPES else 1
     try:
-        with interruptible(folder), bar.stage(f"pretrain {name}", total, "steps") as tick:
-            card = make(name, folder, seed, lambda *_: tick(1))
+        with interruptible(folder), bar.stage(f"pretrain {name}", updates(name), "steps") as tick:
+            card = make(name, folder, seed, lambda *_: tick(1), device or None)
     finally:
         bar.close()
     print(json.dumps(card) if as_json else (folder / "README.md").read_text(encoding="utf-8"))

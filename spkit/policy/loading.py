@@ -45,7 +45,7 @@ def load_policy(
     `four_bit` loads the linear layers as NF4 with double quantisation (QLoRA, arXiv:2305.14314) and computes in bfloat16 on CUDA, in float32 on
     a CPU; it implies `lora`, with which the model itself is frozen and every policy is an adapter (see `spkit.policy.lora`). A folder that
     holds an adapter loads what it belongs to first. `revision` is a commit of the hub; for the course's own choice of model it is pinned.
-    Without `device`, CUDA is used if there is any and the model is not one of the tiny ones, else the CPU. Raises SpkitError if the source is
+    On a CPU all weights are float32, whatever they were saved in. Without `device`, CUDA is used if there is any and the model is not one of the tiny ones, else the CPU. Raises SpkitError if the source is
     unknown, is no checkpoint or damaged, or out of reach, or a package that it needs is not installed.
     """
     shipped = shipped_models()
@@ -62,7 +62,8 @@ def load_policy(
     revision = revision or REVISIONS.get(where)
     if not (four_bit or lora):
         model, tokenizer = _load(where, revision, {"dtype": "auto"})
-        return Policy(model.to(device or _default_device(model)), tokenizer, prompting)
+        device = torch.device(device or _default_device(model))
+        return Policy(model.float() if device.type == "cpu" else model.to(device), tokenizer, prompting)
     origin = {"base": str(source) if str(source) in shipped or not path.exists() else str(path.resolve()), "revision": revision}
     return _frozen_with_adapters(where, origin, device, four_bit, lora, prompting)
 

@@ -30,10 +30,10 @@ def bpe_tokenizer(texts: Iterable[str], size: int, context: int) -> PreTrainedTo
     )
 
 
-def small_qwen2(tokenizer: PreTrainedTokenizerFast, context: int, seed: int, *, width: int, layers: int) -> Qwen2ForCausalLM:
+def small_qwen2(tokenizer: PreTrainedTokenizerFast, context: int, seed: int, *, width: int, layers: int, spread: float = 0.02) -> Qwen2ForCausalLM:
     """A randomly initialised model for `tokenizer`: a function of its arguments, the global random state left as it was.
 
-    Heads of 64 (32 where `width` is under 256), a quarter as many for keys and values, tied embeddings.
+    `spread` is the standard deviation of the weights. Heads of 64 (32 where `width` is under 256), a quarter as many for keys and values, tied embeddings.
     """
     heads = width // (64 if width >= 256 else 32)
     config = Qwen2Config(
@@ -44,6 +44,7 @@ def small_qwen2(tokenizer: PreTrainedTokenizerFast, context: int, seed: int, *, 
         num_attention_heads=heads,
         num_key_value_heads=max(1, heads // 4),
         max_position_embeddings=context,
+        initializer_range=spread,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
