@@ -68,6 +68,7 @@ class Expressions:
     difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
     extrapolation: tuple[int, ...] = (6,)
     unit: str = "depth"
+    base: str = "expressions"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -60,6 +60,7 @@ class PythonPrograms:
     difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
     extrapolation: tuple[int, ...] = (6, 7, 8)
     unit: str = "variables"
+    base: str = "words"
     backend: Literal["auto", "monty", "subprocess"] = "auto"
 
     def __post_init__(self) -> None:

@@ -57,6 +57,7 @@ class WordProblems:
     difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
     extrapolation: tuple[int, ...] = ()
     unit: str = "steps"
+    base: str = "words"
     instruction: str = INSTRUCTION
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> WorkedProblem:
