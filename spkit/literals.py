@@ -75,8 +75,8 @@ def literal_text(value: Any, *, ordered: bool = True, depth: int = 0) -> str:
 
 
 def canonical(text: str) -> str | None:
-    """One text for all literals of the same value: types count (1, 1.0 and True differ, as do lists and tuples), the order of sets and dicts
-    does not, nan equals nan. None if the text is no literal.
+    """One text for all literals of the same value: types count (1, 1.0 and True differ, as do lists and tuples), the order of sets and
+    dicts does not, nan equals nan. None if the text is no literal.
     """
     try:
         return literal_text(read_literal(text), ordered=False)

@@ -18,7 +18,19 @@ def random_value(rng: random.Random, depth: int = 0):
     """Nested at random, with what is easily taken for something else."""
     kind = rng.randrange(10 if depth < 4 else 7)
     if kind < 7:
-        values = [rng.randint(-9, 9), rng.random(), True, False, None, 1.0, 0, -0.5, 10**30, "".join(rng.choices("a'\"\\\n\t{[(é\u202e", k=3)), b"a'\xff"]
+        values = [
+            rng.randint(-9, 9),
+            rng.random(),
+            True,
+            False,
+            None,
+            1.0,
+            0,
+            -0.5,
+            10**30,
+            "".join(rng.choices("a'\"\\\n\t{[(é\u202e", k=3)),
+            b"a'\xff",
+        ]
         return rng.choice(values)
     items = [random_value(rng, depth + 1) for _ in range(rng.randrange(4))]
     keys = [rng.choice([index, str(index), (index, "a")]) for index in range(len(items))]
@@ -57,8 +69,43 @@ def test_order_of_dicts_is_kept_in_text_and_ignored_in_comparison():
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "x", "f(1)", "1 + 1", "1 if 1 else 2", "[x for x in y]", "lambda: 1", "f'1'", "...", "1j", "0x10", "1_000", "*a", "a.b", "not 1"),
-        *("[1", "1]", "[1)", "{1: }", "{**a}", "'a", "'a\nb'", "--1", "~1", "{[]}", "{{}: 1}", "{1, {2}}", "1 2", "\0", "'\0", "\ud800", "'\ud800'"),
+        *(
+            "",
+            " ",
+            "x",
+            "f(1)",
+            "1 + 1",
+            "1 if 1 else 2",
+            "[x for x in y]",
+            "lambda: 1",
+            "f'1'",
+            "...",
+            "1j",
+            "0x10",
+            "1_000",
+            "*a",
+            "a.b",
+            "not 1",
+        ),
+        *(
+            "[1",
+            "1]",
+            "[1)",
+            "{1: }",
+            "{**a}",
+            "'a",
+            "'a\nb'",
+            "--1",
+            "~1",
+            "{[]}",
+            "{{}: 1}",
+            "{1, {2}}",
+            "1 2",
+            "\0",
+            "'\0",
+            "\ud800",
+            "'\ud800'",
+        ),
         *("'\\N{NO SUCH NAME}'", "'\\x0'", "9" * 5000, "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "1" + " " * MAX_CHARS),
     ],
     ids=lambda text: ascii(text)[:20],
@@ -69,7 +116,11 @@ def test_what_is_no_literal(text):
     assert canonical(text) is None and not same(text, text)
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 1, 1j, frozenset([1]), range(3), type, [object()], {1: iter([])}, 10**6000, bool.__new__], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [object(), lambda: 1, 1j, frozenset([1]), range(3), type, [object()], {1: iter([])}, 10**6000, bool.__new__],
+    ids=lambda value: type(value).__name__,
+)
 def test_values_without_a_literal(value):
     with pytest.raises(NotLiteral):
         literal_text(value)
@@ -88,7 +139,11 @@ def test_subclasses_do_not_pass_for_what_they_are_not():
         literal_text(cycle)
 
 
-@pytest.mark.parametrize("text", ["[" * 10_000_000, "7" * 10_000_000, "[" * 9999, "-" * 9999, "'" * 9999, "'\\" * 4999, "{" * 40 + ",:" * 4000, "1e" * 4999], ids=lambda text: text[:3])
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 10_000_000, "7" * 10_000_000, "[" * 9999, "-" * 9999, "'" * 9999, "'\\" * 4999, "{" * 40 + ",:" * 4000, "1e" * 4999],
+    ids=lambda text: text[:3],
+)
 def test_bombs_are_quick(text):
     begun = time.perf_counter()
     assert canonical(text) is None
