@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spkit.errors import SpkitError
 from spkit.sandbox import Limits, MontySandbox, Sandbox
 from spkit.sandbox_process import SubprocessSandbox
 from spkit.tasks import TASKS, Addition, load_task
@@ -88,8 +89,11 @@ def python():
 
 @pytest.mark.parametrize("name", list(TASKS))
 def test_no_text_upsets_a_verifier(name):
-    task = load_task(name)
-    problem, slow = task.problem(0, 0), []
+    task, slow = load_task(name), []
+    try:
+        problem = task.problem(0, 0)
+    except SpkitError as error:
+        pytest.skip(f"its problems are not here: {error}")
     for text in TEXTS:
         for completion in (text, task.solution(problem) + text if len(text) > 9000 else task.solution(problem)[:-1] + text):
             begun = time.perf_counter()
