@@ -42,7 +42,7 @@ ALLOWED = (  # modules a program may import; monty has not all of them
 # and others. Here the modules of ALLOWED are taken and no others, and of the rest of the language these are not.
 _BANNED = re.compile(r"\b(?:id|hash)\b|\b(?:input|open|eval|exec|compile|globals|locals|vars|dir|object)\s*\(|__\w*", re.ASCII)
 _IMPORT = re.compile(r"^[ \t]*(?:import[ \t]+([^\n#;]*)|from[ \t]+([\w.]+)[ \t]+import)", re.MULTILINE)
-_ADDRESS = re.compile(r"<.* at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _WATCHDOG = 2.0  # seconds past the limit after which a worker that does not answer is killed
 _GRACE = 0.5  # the same for one that runs on past its time
 

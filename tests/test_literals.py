@@ -1,6 +1,10 @@
 import ast
+import json
 import random
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +152,23 @@ def test_bombs_are_quick(text):
     begun = time.perf_counter()
     assert canonical(text) is None
     assert time.perf_counter() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["[1,]" * 2000, "1" + "[0]" * 3000, "(1)" * 3000, "'a'[0]" * 1500, "{}" * 4000, "set()" * 1500, "1 1", "[1 [2]]"]
+)
+def test_values_behind_one_another_are_not_compiled(text, monkeypatch):
+    monkeypatch.setattr(ast, "parse", lambda *rest, **options: pytest.fail("a chain of subscripts can overflow the compiler's stack"))
+    assert canonical(text) is None
+
+
+def test_a_small_stack_is_enough():
+    """In a process of its own, for it would take this one with it."""
+    texts = ["[" * MAX_DEPTH + "]" * MAX_DEPTH, "'a' " * 2000, "[1,]" * 2000, "[" + "1," * 4000 + "]", "-" * 9999, "1:" * 4999]
+    program = "import sys, threading, json\nfrom spkit.literals import canonical\nthreading.stack_size(256 * 1024)\n"
+    program += "thread = threading.Thread(target=lambda: [canonical(text) for text in json.load(sys.stdin)])\nthread.start(); thread.join()"
+    done = subprocess.run([sys.executable, "-c", program], input=json.dumps(texts), text=True, cwd=Path(__file__).parents[1], timeout=60)
+    assert done.returncode == 0
 
 
 def test_an_unknown_escape_is_no_warning(recwarn):
