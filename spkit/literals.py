@@ -75,8 +75,8 @@ def literal_text(value: Any, *, ordered: bool = True, depth: int = 0) -> str:
 
 
 def canonical(text: str) -> str | None:
-    """One text for all literals of the same value: types count (1, 1.0 and True differ, as do lists and tuples), the order of sets and dicts
-    does not, nan equals nan. None if the text is no literal.
+    """One text for all literals of the same value: types count (1, 1.0 and True differ, as do lists and tuples), the order of sets and
+    dicts does not, nan equals nan. None if the text is no literal.
     """
     try:
         return literal_text(read_literal(text), ordered=False)
@@ -91,13 +91,17 @@ def same(one: str, other: str) -> bool:
 
 
 def _check_tokens(source: str) -> None:
-    at, depth = 0, 0
+    """Refuse what the compiler could only read with a deep stack: many nested brackets, and one value behind another, as in `[1][1][1]`."""
+    at, depth, last = 0, 0, ","
     while at < len(source):
         match = _TOKEN.match(source, at)
-        if match is None:
+        token = match[0].strip() if match else ""
+        opens, parts = token in ("(", "[", "{"), token in (",", ":", ")", "]", "}")
+        strings = token[-1:] in ("'", '"') and last[-1:] in ("'", '"')
+        if match is None or (token and not parts and not strings and last not in (",", ":", "(", "[", "{")):
             raise NotLiteral(f"no literal from character {at + 1} on")
-        at = match.end()
-        depth += (match[0] in "([{") - (match[0] in ")]}")
+        at, last = match.end(), token or last
+        depth += opens - (token in (")", "]", "}"))
         if depth > MAX_DEPTH:
             raise NotLiteral(f"more than {MAX_DEPTH} nested brackets")
 

@@ -1,17 +1,18 @@
-"""Running Python that a model wrote: `def f(x): ...` at given inputs, with a typed result, limits that are always on, and a choice of two backends.
+"""Running Python that a model wrote: `def f(x): ...` at given inputs, with a typed result, limits that are always on, and two backends.
 
-- `monty`, the default: an interpreter of its own (pydantic-monty, `pip install 'selfplay-kit[code]'`) in a worker process. Its Python has no
-  files, no network, no processes and no modules but a few pure ones; nothing is mounted and no function of ours is lent to it. A worker that
-  crashes or hangs is replaced.
+- `monty`, the default: an interpreter of its own (pydantic-monty, `pip install 'selfplay-kit[code]'`) in a worker process. Its Python has
+  no files, no network, no processes and no modules but a few pure ones; nothing is mounted and no function of ours is lent to it. A worker
+  that crashes or hangs is replaced.
 - `subprocess`, the fallback on POSIX systems: CPython in a child process, see `sandbox_process` for what it does not contain.
 
-Every input is run in a fresh state. What a program prints is thrown away. Nothing that a program could reach knows the right answer: values come back as
-text, are read as literals, and compared here.
+Every input is run in a fresh state. What a program prints is thrown away. Nothing that a program could reach knows the right answer: values
+come back as text, are read as literals, and compared here.
 """
 
 import importlib.util
 import os
 import re
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -37,11 +38,11 @@ ALLOWED = (  # modules a program may import; monty has not all of them
     *("math", "re", "json", "itertools", "collections", "functools", "copy", "bisect", "heapq", "string", "operator"),
     *("statistics", "fractions", "decimal", "typing", "dataclasses", "enum", "abc", "numbers"),
 )
-# Absolute Zero refuses a list of modules (arXiv:2505.03335, appendix C): logging, random, multiprocessing, subprocess, threading, datetime, time,
-# hashlib and others. Here the modules of ALLOWED are taken and no others, and of the rest of the language these are not.
+# Absolute Zero refuses a list of modules (arXiv:2505.03335): logging, random, multiprocessing, subprocess, threading, datetime, time, hashlib
+# and others. Here the modules of ALLOWED are taken and no others, and of the rest of the language these are not.
 _BANNED = re.compile(r"\b(?:id|hash)\b|\b(?:input|open|eval|exec|compile|globals|locals|vars|dir|object)\s*\(|__\w*", re.ASCII)
 _IMPORT = re.compile(r"^[ \t]*(?:import[ \t]+([^\n#;]*)|from[ \t]+([\w.]+)[ \t]+import)", re.MULTILINE)
-_ADDRESS = re.compile(r"<.* at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _WATCHDOG = 2.0  # seconds past the limit after which a worker that does not answer is killed
 _GRACE = 0.5  # the same for one that runs on past its time
 
@@ -93,8 +94,8 @@ class Sandbox(Protocol):
     limits: Limits
 
     def run(self, program: str, inputs: Sequence[str], world: int = 0) -> list[Result]:
-        """The results of f at each input, a literal, in a fresh state each; after one that used a limit up, the others are not tried and get
-        the same. `world` is 0 or 1: two in which what a program should not depend on is different (see `validated`).
+        """The results of f at each input, a literal, in a fresh state each; after one that used a limit up, the others are not tried and
+        get the same. `world` is 0 or 1: two in which what a program should not depend on is different (see `validated`).
         """
 
     def close(self) -> None:
@@ -104,8 +105,8 @@ class Sandbox(Protocol):
 class MontySandbox:
     """The backend `monty`. One worker process, which starts with the first run and is used again; programs share nothing.
 
-    Clocks, sleep, entropy and files are refused. Hashes, the order of sets and addresses are fixed: the same in every run, and not CPython's. So
-    there is one world only.
+    Clocks, sleep, entropy and files are refused. Hashes, the order of sets and addresses are fixed: the same in every run, and not
+    CPython's. So there is one world only.
     """
 
     name = "monty"
@@ -163,7 +164,9 @@ class MontySandbox:
             try:
                 self._pool = pool.__enter__()
             except RuntimeError as error:
-                raise SpkitError(f"the sandbox monty does not start ({str(error)[:200]}): pip install --force-reinstall pydantic-monty") from None
+                text = f"the sandbox monty does not start ({str(error)[:200]}): pip install --force-reinstall pydantic-monty"
+                raise SpkitError(text) from None
+            self._end = weakref.finalize(self, pool.__exit__, None, None, None)  # at the latest when nobody has the sandbox any more
         limits = {
             "max_feed_duration_secs": seconds,
             "max_memory": self.limits.memory_mb * 1_000_000,
@@ -177,7 +180,7 @@ class MontySandbox:
     def close(self) -> None:
         """See `Sandbox`."""
         if self._pool is not None:
-            self._pool.__exit__(None, None, None)
+            self._end()
             self._pool = None
 
 
@@ -201,8 +204,8 @@ def open_sandbox(backend: Literal["auto", "monty", "subprocess"] = "auto", limit
 
 
 def banned_word(program: str) -> str | None:
-    """The first word of a program that a proposal may not contain, comments and strings included, None if there is none: modules that are not
-    in ALLOWED, names that reach outside or give hashes or addresses, and two underscores in a row.
+    """The first word of a program that a proposal may not contain, comments and strings included, None if there is none: modules that are
+    not in ALLOWED, names that reach outside or give hashes or addresses, and two underscores in a row.
     """
     for match in _IMPORT.finditer(program):
         for part in (match[1] or match[2] or "").split(","):
@@ -216,10 +219,10 @@ def banned_word(program: str) -> str | None:
 def validated(sandbox: Sandbox, program: str, text: str) -> Result:
     """The result of a program at an input if the program is safe and deterministic, as far as can be seen.
 
-    It has no banned word, no address in its value, and gives the same value in two worlds. In the subprocess sandbox these are two processes
-    with different hash seeds, so that the order of a set of strings shows. In monty they are two fresh sessions, alike by construction: chance and clocks
-    are refused, hashes and addresses fixed, and what uses them is found by its words. A program that depends on the order of a set passes
-    there, with a value that CPython may not give.
+    It has no banned word, no address in its value, and gives the same value in two worlds. In the subprocess sandbox these are two
+    processes with different hash seeds, so that the order of a set of strings shows. In monty they are two fresh sessions, alike by
+    construction: chance and clocks are refused, hashes and addresses fixed, and what uses them is found by its words. A program that
+    depends on the order of a set passes there, with a value that CPython may not give.
     """
     word = banned_word(program)
     if word is not None:
@@ -234,7 +237,8 @@ def validated(sandbox: Sandbox, program: str, text: str) -> Result:
 
 
 def _result(shown: Any, crossed: Any) -> Result:
-    """The result of a program that ended: `shown` is the text of its value, which may lie, and `crossed` the value as it came over to us."""
+    """The result of a program that ended: `shown` is the text of its value, which may lie, and `crossed` the value as it came over to
+    us."""
     if shown is None:
         return Result("output-too-long")
     try:
@@ -259,7 +263,9 @@ def _failure(kind: str, message: str, syntax: bool) -> Result:
     if kind == "ModuleNotFoundError":
         module = message.rpartition("named '")[2].split("'")[0].split(".")[0]
         return Result("unsupported" if module in ALLOWED else "forbidden", detail=module[:80])
-    if kind == "PermissionError" or (kind == "RuntimeError" and ("not supported in this environment" in message or "suspension limit" in message)):
+    if kind == "PermissionError" or (
+        kind == "RuntimeError" and ("not supported in this environment" in message or "suspension limit" in message)
+    ):
         return Result("forbidden")
     return Result("exception", detail=kind)
 

@@ -123,6 +123,7 @@ def main():
     kept = [[] for _ in range(1000 * task["world"])]  # noqa: F841  every address after it is another
     sys.addaudithook(hook)
     for text in task["inputs"]:
+
         def run(text=text):
             space = {"__name__": "program", "__builtins__": dict(safe)}
             exec(code, space)

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attack:
-    """A program run at the input 3; which statuses each backend may give it, None where it makes no sense."""
+    """A program run at the input 3, and which statuses each backend may give it; one that may be a timeout is given little time."""
 
     name: str
     program: str
-    monty: tuple[str, ...] | None
-    process: tuple[str, ...] | None
+    monty: tuple[str, ...]
+    process: tuple[str, ...]
 
 
-def attack(name: str, program: str, monty: str | None, process: str | None) -> Attack:
+def attack(name: str, program: str, monty: str, process: str) -> Attack:
     """Statuses with spaces between them."""
-    return Attack(name, program, monty and tuple(monty.split()), process and tuple(process.split()))
+    return Attack(name, program, tuple(monty.split()), tuple(process.split()))
 
 
 F = "def f(x):\n    "

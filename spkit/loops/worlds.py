@@ -1,6 +1,7 @@
 """What Absolute Zero needs of a task whose problems can be proposed, the same for expressions and for Python programs.
 
-An entry of a buffer is a program with its inputs, each a tuple: `(4, 7)` of an expression, `('[1, 2]', '3')` (with its output) of a Python program.
+An entry of a buffer is a program with its inputs, each a tuple: `(4, 7)` of an expression, `('[1, 2]', '3')` (with its output) of a
+Python program.
 """
 
 import re
@@ -23,7 +24,7 @@ _UNKNOWN = "<unk>"  # how a tokenizer writes a token that is no character; a pol
 
 
 class World(Protocol):
-    """A family of problems of the three kinds. Problems have a `kind`, a `program`, `inputs` (none: there is no right answer) and an `entry`."""
+    """A family of problems of the three kinds. Problems have a `kind`, a `program` and `inputs`; one without inputs has no right answer."""
 
     tasks: dict[Kind, Task]
     first: dict[Kind, Entry]  # the identity, the one entry that self-play starts from

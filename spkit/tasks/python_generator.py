@@ -4,8 +4,8 @@ A program works out one variable after another, `a`, `b`, `c`, ..., and returns 
 first from the input x), sometimes together with an earlier one, by a step drawn from STEPS: arithmetic, slices, comprehensions, loops,
 conditions, counting in a dict, nested loops. Types are int, list (of int), str and dict (counts).
 
-No step can raise or run for long on values of its type: divisors and widths are constants, indexing is by slices, `max` has a default, loops go
-over a value or a range of less than ten. No step depends on the order of a set, and none changes a value that it was given.
+No step can raise or run for long on values of its type: divisors and widths are constants, indexing is by slices, `max` has a default,
+loops go over a value or a range of less than ten. No step depends on the order of a set, and none changes a value that it was given.
 """
 
 import random
@@ -143,9 +143,6 @@ def random_program(rng: random.Random, variables: int) -> Program:
         lines += template.format(t=name, v=last, w=number, **constants).split("\n")
         types[name] = gives
     return Program(takes, "\n".join(f"    {line}" for line in lines), tuple(types)[1:])
-
-
-
 
 
 def random_input(rng: random.Random, takes: Type) -> Any:

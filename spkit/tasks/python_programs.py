@@ -4,12 +4,14 @@
 - abduction shows the program and an output, and takes any input that gives it;
 - induction shows five inputs with their outputs, and takes any program that has the right output at five more, which are hidden.
 
-A completion ends with a line `Answer: ` and a Python literal; what stands before it is free. A line `a = [3, 1]` there is a step, and can be wrong. For
-induction the program follows on the lines after `Answer:`. Only the last such line is read, and values are compared as `literals.same` does.
+A completion ends with a line `Answer: ` and a Python literal; what stands before it is free. A line `a = [3, 1]` there is a step, and can
+be wrong. For induction the program follows on the lines after `Answer:`. Only the last such line is read, and values are compared as
+`literals.same` does.
 
-The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run in a sandbox, and never in
-this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs of their type fall on that side of a
-hash, so that no program of the train split does the same there. How a proposer asks for such problems is in `python_proposals`.
+The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run in a sandbox, and
+never in this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs of their
+type fall on that side of a hash, so that no program of the train split does the same there. How a proposer asks for such problems is in
+`python_proposals`.
 """
 
 import re
@@ -40,7 +42,7 @@ _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class PythonProblem(Problem):
-    """A problem with what was asked: its kind, the program, and one input with its output, or PAIRS of them for induction (SHOWN are shown).
+    """A problem with what was asked: its kind, the program, and an input with its output; for induction PAIRS of them, of which SHOWN are shown.
 
     All are texts; `steps` has the values of the program's variables at the first input, as (name, value), none if nobody traced it.
     """
@@ -119,25 +121,24 @@ class PythonPrograms:
         """Check a completion of any kind; see the module. `step_errors` counts variables with a wrong value (deduction, abduction at the
         input the problem was made from), and of induction the shown pairs that the program misses.
         """
-        match = None
-        if len(completion) <= MAX_READ:
-            for match in _ANSWER.finditer(completion.replace("\r\n", "\n")):
-                pass
-        if match is None:
+        found = list(_ANSWER.finditer(completion.replace("\r\n", "\n"))) if len(completion) <= MAX_READ else []
+        if not found:
             return Verdict(False, 0.0, None, 0)
-        return _VERIFIERS[problem.kind](self.sandbox, problem, match)
+        return _VERIFIERS[problem.kind](self.sandbox, problem, found[-1])
 
     def path(self, problem: PythonProblem, completion: str) -> str:
         """The completion itself."""
         return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """A bound for the solutions of generated programs, a line a variable and the answer; for induction the program, one by somebody else too."""
+        """A bound for the solutions of generated programs: a line a variable and the answer; for induction, any program."""
         longest = MAX_VALUE + len("a = \n")
         return LONGEST_PROGRAM + (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
 
 
-def asked(kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()) -> PythonProblem:
+def asked(
+    kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()
+) -> PythonProblem:
     """The problem of that kind about a program, at its first input, or at PAIRS of them for induction; further inputs are left out.
 
     Raises SpkitError for too few inputs.
@@ -188,7 +189,9 @@ def _run(sandbox: Sandbox, program: Program, inputs: Sequence[Any]) -> tuple[Spl
     if result.status in ("output-too-long", "memory"):
         return None
     if not result.ok:
-        raise SpkitError(f"the sandbox {sandbox.name} could not run a generated program ({result.status} {result.detail}): report it with\n{program.text}")
+        raise SpkitError(
+            f"the sandbox {sandbox.name} could not run a generated program ({result.status} {result.detail}): report it with\n{program.text}"
+        )
     found, on_the_way = read_literal(result.value)
     outputs, values = [literal_text(value) for value in found[: len(inputs)]], [literal_text(value) for value in on_the_way]
     split = split_of([literal_text(value, ordered=False) for value in found[len(inputs) :]])

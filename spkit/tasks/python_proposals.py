@@ -1,11 +1,12 @@
 """How a proposer asks for problems of python_programs: its prompts, and what becomes of its text.
 
-For deduction and abduction it is shown triplets that are there already, a program with an input and its output, and writes a program that is
-different, with an input on a line `Input: `. For induction it is given a program, and writes ten inputs, a line each. Outputs come from the sandbox,
-never from the model.
+For deduction and abduction it is shown triplets that are there already, a program with an input and its output, and writes a program that
+is different, with an input on a line `Input: `. For induction it is given a program, and writes ten inputs, a line each. Outputs come
+from the sandbox, never from the model.
 
-A proposal is taken as in Absolute Zero (arXiv:2505.03335, section 3.3.2) if its program runs and returns something, is safe (no banned word),
-and gives the same output twice (`sandbox.validated` says what twice can show). Here the output has to be a literal, too, and not a long one.
+A proposal is taken as in Absolute Zero (arXiv:2505.03335, section 3.3.2) if its program runs and returns something, is safe (no banned
+word), and gives the same output twice (`sandbox.validated` says what twice can show). Here the output has to be a literal, too, and not a
+long one.
 """
 
 import re
@@ -91,7 +92,9 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
         return None, "input"
     word = banned_word(program)
     results = sandbox.run(program, texts) if word is None else []
-    bad = [result.status for result in results if not result.ok] or ["output-too-long"] * any(len(result.value) > LONGEST_VALUE for result in results)
+    bad = [result.status for result in results if not result.ok] or ["output-too-long"] * any(
+        len(result.value) > LONGEST_VALUE for result in results
+    )
     if word is not None or bad:
         return None, bad[0] if bad else "forbidden"
     return asked("induction", program, texts, [result.value for result in results]), None

@@ -32,7 +32,9 @@ def main() -> None:
     task = load_task("python_programs-induction")
     problems = [task.problem(0, index) for index in range(100)]
     task.sandbox.close()
-    calls = [(problem.program, given) for problem in problems for given in problem.inputs[:2]] + [(BROKEN, str(number)) for number in range(100)]
+    calls = [(problem.program, given) for problem in problems for given in problem.inputs[:2]] + [
+        (BROKEN, str(number)) for number in range(100)
+    ]
     calls = (calls * (1 + arguments.programs // len(calls)))[: arguments.programs]
     rates = []
     for turn in range(arguments.repeats):
@@ -41,8 +43,12 @@ def main() -> None:
         wall = time.perf_counter() - begun
         sandbox.close()  # its worker has ended, and its time counts
         rates.append((len(calls) / wall, len(calls) / (used() - spent)))
-        print(f"turn {turn}: {rates[-1][0]:7,.0f} programs/s (wall) {rates[-1][1]:7,.0f} (cpu)   {sum(result.ok for result in results)} of {len(results)} ok")
-    print(f"{arguments.backend}: median {statistics.median(wall for wall, _ in rates):,.0f} programs/s (wall), {statistics.median(cpu for _, cpu in rates):,.0f} (cpu)")
+        print(
+            f"turn {turn}: {rates[-1][0]:7,.0f} programs/s (wall) {rates[-1][1]:7,.0f} (cpu)   {sum(result.ok for result in results)} of {len(results)} ok"
+        )
+    print(
+        f"{arguments.backend}: median {statistics.median(wall for wall, _ in rates):,.0f} programs/s (wall), {statistics.median(cpu for _, cpu in rates):,.0f} (cpu)"
+    )
 
 
 if __name__ == "__main__":

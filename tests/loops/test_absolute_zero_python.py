@@ -131,7 +131,9 @@ def test_proposals_see_references_and_duplicates(base, task):
 def test_uniform_proposals_and_measurement_use_the_task(task, base):
     world = world_of(task)
     made = uniform_proposals(KINDS, task.difficulties, 3, generator(0, 0, "test"), world)
-    assert [one.kind for one in made] == [kind for kind in KINDS for _ in range(3)] and {variables_of(one.problem.program) for one in made} <= {1, 2}
+    assert [one.kind for one in made] == [kind for kind in KINDS for _ in range(3)] and {
+        variables_of(one.problem.program) for one in made
+    } <= {1, 2}
     attempts = attempt(base, [one.problem for one in made], 2, generator(0, 0, "solve"), world=world)
     assert len(attempts.verdicts) == 18 and attempts.world is world
 

@@ -65,9 +65,27 @@ def test_the_subprocess_sandbox_makes_the_same_problems():
 def test_every_step_of_the_generator_is_used_and_total(thousand):
     text = "\n".join(problem.program for problem in thousand)
     assert all(f"    {name} = " in text for name in "abcdefgh")
-    for mark in ("for ", "if ", "else:", ".get(", "[::", "enumerate", "sorted", ".join", "range(", "zip(", ".replace(", "+= 1", ".values()"):
+    for mark in (
+        "for ",
+        "if ",
+        "else:",
+        ".get(",
+        "[::",
+        "enumerate",
+        "sorted",
+        ".join",
+        "range(",
+        "zip(",
+        ".replace(",
+        "+= 1",
+        ".values()",
+    ):
         assert text.count(mark) > 10, mark
-    inputs = {"int": ["0", "-1", "7", "999999", "-999999"], "list": ["[]", "[0]", "[-5, -5]", "[99, -99, 0, 7, 7, 7, 1, 2]"], "str": ["''", "'a'", "'zz!'", "'ABC 12'"]}
+    inputs = {
+        "int": ["0", "-1", "7", "999999", "-999999"],
+        "list": ["[]", "[0]", "[-5, -5]", "[99, -99, 0, 7, 7, 7, 1, 2]"],
+        "str": ["''", "'a'", "'zz!'", "'ABC 12'"],
+    }
     rng, batch = random.Random(0), []
     for index in range(600):
         program = random_program(rng, 1 + index % MAX_VARIABLES)
@@ -79,7 +97,10 @@ def test_every_step_of_the_generator_is_used_and_total(thousand):
 
 def test_steps_are_what_cpython_sees_on_the_way(thousand):
     asked_for = thousand[:200]
-    batch = [(problem.program.rpartition("\n")[0] + f"\n    return [{', '.join(name for name, _ in problem.steps)}]", problem.inputs[:1]) for problem in asked_for]
+    batch = [
+        (problem.program.rpartition("\n")[0] + f"\n    return [{', '.join(name for name, _ in problem.steps)}]", problem.inputs[:1])
+        for problem in asked_for
+    ]
     for problem, (values,) in zip(asked_for, in_cpython(batch)):
         assert [canonical(repr(value)) for value in ast.literal_eval(values)] == [canonical(value) for _, value in problem.steps]
         assert same(problem.steps[-1][1], problem.outputs[0])
@@ -90,7 +111,10 @@ def test_difficulty_is_the_number_of_variables(thousand):
         body = ast.parse(problem.program).body[0].body
         names = {target.id for statement in body if isinstance(statement, ast.Assign) for target in statement.targets}
         assert problem.difficulty == len(names) == variables_of(problem.program) == len(problem.steps)
-    assert variables_of("import math\nT = 3\n\ndef f(x):\n  a = 1\n  if a == x:\n    b = 2\n  a = 2\n  c=3\n  c += 1\n  return a\n\nd = 4") == 2
+    assert (
+        variables_of("import math\nT = 3\n\ndef f(x):\n  a = 1\n  if a == x:\n    b = 2\n  a = 2\n  c=3\n  c += 1\n  return a\n\nd = 4")
+        == 2
+    )
     assert variables_of("def f(x): return x") == variables_of("") == variables_of("def f(x):\n    return x == 2") == 1
 
 
@@ -101,15 +125,23 @@ def test_every_solution_is_right(task):
         verdict = task.verify(problem, text)
         assert verdict.correct and verdict.reward == 1 and verdict.step_errors == 0
         assert task.verify(problem, task.direct(problem)).correct
-        assert len(text) <= task.max_completion_chars(problem.difficulty) and "\n\n" not in text + problem.prompt and problem.prompt.endswith("\n")
+        assert (
+            len(text) <= task.max_completion_chars(problem.difficulty)
+            and "\n\n" not in text + problem.prompt
+            and problem.prompt.endswith("\n")
+        )
         assert task.verify(problem, f"Let me think.\n{text}").correct and not task.verify(problem, f"{text}\nAnswer: [object()]").correct
         hint = task.hint(problem)
-        assert problem.answer in hint and hint.endswith(problem.prompt.rpartition("\n")[0].rpartition("\n")[2] + "\n") and "\n\n" not in hint
+        assert (
+            problem.answer in hint and hint.endswith(problem.prompt.rpartition("\n")[0].rpartition("\n")[2] + "\n") and "\n\n" not in hint
+        )
         assert all(len(value) <= MAX_VALUE for value in (*problem.outputs, *(value for _, value in problem.steps)))
 
 
 def test_a_written_example():
-    problem = asked("deduction", "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b", ["[1, 2, 3]"], ["5"], (("a", "[2, 3]"), ("b", "5")))
+    problem = asked(
+        "deduction", "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b", ["[1, 2, 3]"], ["5"], (("a", "[2, 3]"), ("b", "5"))
+    )
     assert problem.prompt == "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b\nWhat is f([1, 2, 3])?\n"
     assert TASK.solution(problem) == "a = [2, 3]\nb = 5\nAnswer: 5"
     assert TASK.hint(problem).endswith("\n    return b\nThe answer is\n5\nWhat is f([1, 2, 3])?\n")
@@ -155,7 +187,9 @@ def test_induction_asks_for_the_hidden_pairs():
     ]:
         verdict = INDUCTION.verify(problem, f"Answer:\ndef f(x):\n    {body}")
         assert (verdict.correct, verdict.step_errors) == (correct, errors), body
-    assert INDUCTION.verify(problem, "It doubles.\nAnswer:\n```python\ndef g(x):\n    return x\n\n\ndef f(x):\n    return g(x) * 2\n```").correct
+    assert INDUCTION.verify(
+        problem, "It doubles.\nAnswer:\n```python\ndef g(x):\n    return x\n\n\ndef f(x):\n    return g(x) * 2\n```"
+    ).correct
     assert INDUCTION.verify(problem, "Answer: lambda x: x * 2").parsed is None
 
 
@@ -247,7 +281,12 @@ def test_what_is_generated_can_be_proposed_and_test_programs_are_held_out():
             problem = TASK.problem(5, index, split=split)
             triplet = PythonTriplet(problem.program, problem.inputs[0], problem.outputs[0])
             made, fault = proposal(TASK.sandbox, "deduction", proposal_text(triplet))
-            assert (made.program, made.inputs, made.outputs, made.difficulty) == (problem.program, problem.inputs, problem.outputs, problem.difficulty)
+            assert (made.program, made.inputs, made.outputs, made.difficulty) == (
+                problem.program,
+                problem.inputs,
+                problem.outputs,
+                problem.difficulty,
+            )
             assert str(triplet) in proposer_prompt("deduction", references=[triplet])
             faults[split, fault] += 1
     assert faults == {("train", None): 40, ("test", "held out"): 40}
@@ -257,8 +296,18 @@ def test_proposals_of_induction():
     program = "def f(x):\n    return 10 // (x - 3)"
     inputs = [str(number) for number in range(4, 14)]
     problem, fault = proposed_inputs(TASK.sandbox, program, inputs_text(inputs))
-    assert fault is None and problem.inputs == tuple(inputs) and problem.outputs[:2] == ("10", "5") and program in proposer_prompt("induction", program=program)
-    for wrong, why in [(inputs[:9], "input"), ([*inputs[:9], "4"], "input"), ([*inputs[:9], "x"], "input"), ([*inputs[:9], "3"], "exception")]:
+    assert (
+        fault is None
+        and problem.inputs == tuple(inputs)
+        and problem.outputs[:2] == ("10", "5")
+        and program in proposer_prompt("induction", program=program)
+    )
+    for wrong, why in [
+        (inputs[:9], "input"),
+        ([*inputs[:9], "4"], "input"),
+        ([*inputs[:9], "x"], "input"),
+        ([*inputs[:9], "3"], "exception"),
+    ]:
         assert proposed_inputs(TASK.sandbox, program, inputs_text(wrong)) == (None, why)
 
 
