@@ -4,7 +4,8 @@ Each call of `run` starts a child (`python -s -S`, what `-I` does but for hash s
 empty temporary working directory, a process group of its own that is killed at the end, nothing of ours open in it but the pipe of the
 results. In it are limited: address space, processor and wall-clock time, number of processes, size and number of files, depth of
 recursion. An audit hook (PEP 578) ends it when a program opens a file or socket, starts a process or thread, sends a signal, loads
-ctypes, or imports what is not allowed. What it sends is cut at a bound while it is read.
+ctypes, or imports what is not allowed; calls of `os` and `signal` that no audit event tells of do the same. What it sends is cut at a bound
+while it is read.
 
 What this does NOT contain: there is no filter of system calls and no other user id. A program that gets past the hook, by a memory error
 of CPython say, acts with the rights of the user, and the limit on processes does not bind root. macOS does not keep the limit on memory.

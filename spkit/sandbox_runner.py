@@ -15,6 +15,10 @@ REFUSED = (  # audit events, by prefix (PEP 578)
     "urllib.", "ftplib.", "glob.", "pathlib.", "tempfile.", "webbrowser.", "sys.addaudithook", "sys.setprofile", "sys.settrace", "code.__new__",
     "function.__new__", "import", "builtins.input", "gc.", "marshal.", "pickle.",
 )  # fmt: skip
+UNWATCHED = (  # calls that reach outside, or the limits, and have no audit event
+    "mkfifo", "mknod", "pidfd_open", "pidfd_send_signal", "setitimer", "alarm", "signal", "sigaction", "nice", "setpriority", "sched_setscheduler",
+    "sched_setaffinity", "stat", "lstat", "access", "statvfs", "readlink", "getppid", "sync", "memfd_create", "chroot", "setuid", "setgid",
+)  # fmt: skip
 HIDDEN = ("open", "input", "exit", "quit", "breakpoint", "compile", "globals", "help", "copyright", "credits", "license", "__import__")
 LITERALS = (bool, int, float, str, bytes, type(None))
 
@@ -120,6 +124,10 @@ def main():
     safe = {name: value for name, value in vars(builtins).items() if name not in HIDDEN}
     safe["__import__"], safe["open"] = guarded(allowed, refuse), lambda *rest, **options: refuse()
     limit(task)
+    for module in (os, signal, sys.modules["posix"], sys.modules["_signal"]):
+        for name in UNWATCHED:
+            if hasattr(module, name):
+                setattr(module, name, lambda *rest, **options: refuse())
     kept = [[] for _ in range(1000 * task["world"])]  # noqa: F841  every address after it is another
     sys.addaudithook(hook)
     for text in task["inputs"]:

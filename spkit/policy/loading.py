@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from ..errors import SpkitError
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 HUB_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
 REVISIONS = {HUB_MODEL: "989aa7980e4cf806f80c7fef2b1adb7bc71aa306"}
+ADAPTER_SETTINGS = {"base", "revision", "four_bit", "lora", "prompting"}
+NO_PEFT = "LoRA needs the package peft: pip install 'selfplay-kit[gpu]'"
 NO_NETWORK = "no connection to the hub: connect, or give a folder with the model, or set SPKIT_PROFILE=cpu for the shipped models"
 
 
@@ -74,7 +75,7 @@ def _frozen_with_adapters(
     try:
         from .lora import LoraPolicy, LoraSettings, with_adapters
     except ImportError as error:
-        raise SpkitError("LoRA needs the package peft: pip install 'selfplay-kit[gpu]'") from error
+        raise SpkitError(NO_PEFT) from error
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     compute = torch.bfloat16 if device.type == "cuda" else torch.float32
     extra = {"dtype": compute, "device_map": {"": device}} | ({"quantization_config": _nf4(compute)} if four_bit else {})
@@ -117,26 +118,40 @@ def _adapted(folder: Path, settings: dict[str, Any], device: Any) -> Policy:
     """The policy of an adapter's folder."""
     if "base" not in settings:
         raise SpkitError(f"{folder} holds an adapter without {SETTINGS}, so its base is unknown: give the folder that a run wrote")
-    from .lora import LoraSettings
-
+    try:
+        from .lora import LoraSettings
+    except ImportError as error:
+        raise SpkitError(NO_PEFT) from error
+    if Path(settings["base"]).is_absolute() and not Path(settings["base"]).exists():
+        raise SpkitError(f"{folder} holds an adapter of the model in {settings['base']}, which is gone: put it back, or set base in {folder / SETTINGS}")
     lora = LoraSettings(**settings["lora"])
     base = load_policy(settings["base"], device, four_bit=settings["four_bit"], lora=lora, revision=settings["revision"])
     return base.prompted(from_data(settings["prompting"])).restored(folder)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
+    if not (folder / SETTINGS).is_file():
+        return {}
     try:
-        return json.loads((folder / SETTINGS).read_text(encoding="utf-8")) if (folder / SETTINGS).is_file() else {}
-    except json.JSONDecodeError as error:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except ValueError as error:
         raise SpkitError(f"the checkpoint {folder} is incomplete or damaged ({SETTINGS} is no JSON)") from error
+    needed = ADAPTER_SETTINGS if (folder / "adapter_config.json").is_file() else {"prompting"}
+    if not isinstance(settings, dict) or needed - set(settings):
+        raise SpkitError(f"the checkpoint {folder} is incomplete or damaged ({SETTINGS} is not what a run writes)")
+    return settings
 
 
 def _load(where: str, revision: str | None, extra: dict[str, Any]):
     try:
         with no_bars():
-            tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
-            return AutoModelForCausalLM.from_pretrained(where, revision=revision, **extra), tokenizer
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            plain = {"revision": revision, "trust_remote_code": False}  # without it a repository's own code is run if somebody says yes
+            tokenizer = AutoTokenizer.from_pretrained(where, **plain)
+            model, found = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **plain, **extra)
+            if found["missing_keys"]:
+                raise ValueError(f"no weights for {min(found['missing_keys'])}, which would be random")
+            return model, tokenizer
+    except Exception as error:  # noqa: BLE001  damaged files raise whatever their readers do, the tokenizers' a bare Exception
         if isinstance(error, torch.OutOfMemoryError):
             raise SpkitError(f"{where} does not fit on the device: choose a smaller model, or load it with four_bit=True") from error
         if Path(where).exists():

@@ -19,8 +19,10 @@ What bites, and is dealt with here:
 import contextlib
 import copy
 import itertools
+import json
 import warnings
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,8 +181,12 @@ class AdapterView(nn.Module):
         return view
 
     def checksum(self) -> int:
-        """A checksum of the shared weights and of the adapter's."""
-        return checksum(self.parameters(), self.backbone.origin.setdefault("checksum", checksum(_frozen(self.backbone.model))))
+        """A checksum of the shared weights, of what decides what adapters do (rank, alpha, seed), and of the adapter's weights."""
+        origin = self.backbone.origin
+        if "checksum" not in origin:
+            settings = {name: value for name, value in origin.get("lora", {}).items() if name != "gradient_checkpointing"}
+            origin["checksum"] = checksum(_frozen(self.backbone.model), zlib.crc32(json.dumps(settings).encode()))
+        return checksum(self.parameters(), origin["checksum"])
 
     @property
     def config(self) -> PretrainedConfig:

@@ -140,6 +140,19 @@ def test_an_adapter_goes_when_its_policy_goes(base):
     assert len(adapters) == 2 and torch.equal(scores(kept), expected)
 
 
+def test_other_adapter_settings_are_another_start(tmp_path):
+    make_policy().save(tmp_path / "base")
+    load = lambda **settings: load_policy(tmp_path / "base", lora=LoraSettings(rank=4, **settings)).fingerprint()  # noqa: E731
+    assert load() == load(gradient_checkpointing=False)  # the same function, with less memory
+    assert len({load(), load(alpha=64), load(seed=1)}) == 3
+
+
+def test_the_frozen_weights_are_read_once_for_the_checksum(base, monkeypatch):
+    first, read = base.fingerprint(), []
+    monkeypatch.setattr("spkit.policy.lora._frozen", lambda model: read.append(model) or [])
+    assert base.fingerprint() == first and base.clone().fingerprint() != first and not read
+
+
 def test_saved_adapters_come_back_on_the_same_model_and_from_the_folder_alone(base, tmp_path):
     from peft import PeftModel
 
