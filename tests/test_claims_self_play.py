@@ -60,14 +60,20 @@ def test_effects_have_the_sign_their_criteria_say():
 
 def test_labels_of_a_vote_overall_and_at_one_depth():
     """Depth 3 comes to be asked, first rarely: all labels get worse while those at each depth get better."""
-    records = [{"iteration": 0}] + [{"iteration": i, "vote_right": 1 - i / 100, "vote_right_by_depth": {"1": 1.0, "3": i / 100}} for i in range(1, 31)]
+    records = [{"iteration": 0}] + [
+        {"iteration": i, "vote_right": 1 - i / 100, "vote_right_by_depth": {"1": 1.0, "3": i / 100}} for i in range(1, 31)
+    ]
     del records[1]["vote_right_by_depth"]["3"]
     assert effect("az-labels", az_vote=records) == pytest.approx(0.2, abs=1e-3)
-    assert effect("az-labels-depth", az_vote=records) == pytest.approx(0.255 - 0.06, abs=1e-3), "the iteration without such a problem is left out"
+    assert effect("az-labels-depth", az_vote=records) == pytest.approx(0.255 - 0.06, abs=1e-3), (
+        "the iteration without such a problem is left out"
+    )
 
 
 def test_streams_are_compared_at_one_observer():
-    learned, frozen, flipped = ({"base": {"S": a}, "32x2": {"S": b}, "96x4": {"S": c}} for a, b, c in ((900, 3, 30), (400, 2, 40), (1000, 1, 10)))
+    learned, frozen, flipped = (
+        {"base": {"S": a}, "32x2": {"S": b}, "96x4": {"S": c}} for a, b, c in ((900, 3, 30), (400, 2, 40), (1000, 1, 10))
+    )
     runs = [{"rows": {"learned": learned, "frozen": frozen, "flipped": flipped}}]
     assert effect("az-information-frozen", az_streams=runs) == pytest.approx(0.5)
     assert effect("az-information-flipped", az_streams=runs) == pytest.approx(-0.1)
@@ -96,7 +102,10 @@ def test_the_gauge_reads_the_right_solutions_of_the_last_iterations():
     config = InformationConfig(loop=SMALL, at=(2, 3), window=2, observer=ObserverConfig(train_tokens=80, validation_tokens=20, passes=2))
     (record,) = information(base, task, config, Run())
     assert [row["iteration"] for row in record["rows"]] == [2, 3]
-    rows = [{"role": "solver", "prompt": prompt, "completion": "1", "correct": prompt == "a", "reward": reward} for prompt, reward in (("a", -0.5), ("b", 1.0))]
+    rows = [
+        {"role": "solver", "prompt": prompt, "completion": "1", "correct": prompt == "a", "reward": reward}
+        for prompt, reward in (("a", -0.5), ("b", 1.0))
+    ]
     proposal = {"role": "proposer", "prompt": "c", "completion": "1", "reward": 1.0}
     assert [[prompt for prompt, _ in stream(base, [*rows, proposal], which)] for which in ("right", "paid")] == [["a"], ["b"]]
 

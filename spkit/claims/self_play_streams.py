@@ -56,7 +56,9 @@ class Kept(Run):
 
     def record(self, iteration: int, policy: Policy, samples: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
         """As in `Run`."""
-        self.samples = [row for row in self.samples if row["step"] > iteration - self.iterations] + [row for row in samples if "step" in row]
+        self.samples = [row for row in self.samples if row["step"] > iteration - self.iterations] + [
+            row for row in samples if "step" in row
+        ]
         return super().record(iteration, policy, samples, **values)
 
 
