@@ -230,7 +230,7 @@ CLAIMS = (
     claim("az-cells-depth", "With it the proposer goes deeper", US, "proposed depth, last ten iterations, az-cells minus az-global > 0",
           ("az-cells", "az-global"), lambda runs: late(runs["az-cells"], "proposed_depth") - late(runs["az-global"], "proposed_depth")),
     labelled("az-labels", "Under a vote behind the gate the commonest answer comes to be right less often", "R-Zero", "right labels, first ten iterations minus last ten > 0", "all", -1),
-    labelled("az-labels-depth", "Because problems get deeper: at one depth it is right more often", US, "right labels on depth 3, last ten iterations minus first ten > 0", "depth 3", 1),
+    labelled("az-labels-depth", "At one depth it comes to be right more often", US, "right labels on depth 3, last ten iterations minus first ten > 0", "depth 3", 1),
     Claim("az-information", "What self-play makes holds more and more that its base could learn", "2603.02218, sec. 2", "S at the end minus at the start > 0 (1,000 bits)", 0.0,
           ("az-information",), lambda runs: grown(runs, "az-information")),
 )  # fmt: skip
