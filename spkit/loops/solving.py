@@ -81,6 +81,17 @@ def vote_shares(attempts: Attempts) -> Tensor:
     return attempts.table([counts[i][answer] / attempts.k for i, row in enumerate(rows) for answer in row])
 
 
+def votes_right(attempts: Attempts) -> list[float]:
+    """Of each problem the chance that the answer most of its k attempts agree on is right: ties are shared, what cannot be read has no vote."""
+    chances = []
+    for row in per_problem(attempts.verdicts, attempts.k):
+        right = {verdict.parsed: verdict.correct for verdict in row if verdict.parsed is not None}
+        counts = Counter(verdict.parsed for verdict in row if verdict.parsed is not None)
+        winners = [right[answer] for answer, count in counts.items() if count == max(counts.values())]
+        chances.append(sum(winners) / len(winners) if winners else 0.0)
+    return chances
+
+
 def scores_of(attempts: Attempts, check: str, flip_rate: float, draw: torch.Generator) -> Tensor:
     """Scores (problems, k) by one of the checks, each word of which is turned round with chance `flip_rate`; a vote is not.
 

@@ -13,7 +13,7 @@ from spkit.loops import absolute_zero as loop
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, advantages_of, paid, rollouts, seeded, store, to_solve
 from spkit.loops.buffers import Buffers
 from spkit.loops.proposing import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
-from spkit.loops.solving import Attempts, attempt, leniently_right, rewards_of, scores_of, verdict_on, vote_shares
+from spkit.loops.solving import Attempts, attempt, leniently_right, rewards_of, scores_of, verdict_on, vote_shares, votes_right
 from spkit.loops.worlds import ExpressionWorld
 from spkit.policy import load_policy
 from spkit.runs import Run, read_jsonl
@@ -246,6 +246,21 @@ def test_scores_and_rewards_by_hand():
     assert scores_of(many, "answer", 0.2, draw()).mean().item() == pytest.approx(0.8, abs=0.03)
 
 
+def test_the_vote_is_right_as_often_as_its_winners_are():
+    problem = asked("deduction", "x+y", [(1, 2)])
+    for texts, chance in (
+        (["3", "1+2=3", "4", "5"], 1.0),
+        (["3", "4", "4", "5"], 0.0),
+        (["3", "4", "5", "1+"], 1 / 3),
+        (["3", "3", "4", "4"], 0.5),
+        (["1+", "(", "x"], 0.0),
+    ):
+        assert votes_right(hand_made(problem, texts)) == [pytest.approx(chance)]
+    assert votes_right(hand_made(problem, ["4", "3", "3"], [True, False, False])) == [0.0], "what was cut off has no vote"
+    two = asked("abduction", "x+y", [(1, 2)])
+    assert votes_right(hand_made(two, ["1+2=3;1,2", "0+3=3;0,3", "0+3=3;0,3"])) == [1.0], "any input that gives the output is right"
+
+
 def test_the_check_of_steps_pays_no_lucky_answer():
     problem = asked("deduction", "(x+y)*2", [(1, 2)])
     attempts = hand_made(problem, ["(1+2=3)*2=6", "(1+2=4)*2=6", "6", "(1+2=3)*2=5", "(1+2)*2=6"])
@@ -326,6 +341,7 @@ def test_a_run_says_what_it_did(base, tmp_path):
     for row in rows[1:]:
         assert 0 <= row["valid"] <= 1 and row["proposed_depth"] > 0 and row["learned"]["ratio_first"] == pytest.approx(1, abs=1e-3)
         assert row["vote_gap"] == pytest.approx(row["vote_share"] - row["sampled_accuracy"])
+        assert row["vote_right_by_depth"].keys() == row["solve_rate_by_depth"].keys() and 0 <= row["vote_right"] <= 1
         assert row["solver_entropy"] > 0 and row["proposer_entropy"] > 0 and row["learned"]["steps"] <= 3
         assert 0 <= row["learnability"] <= row["solve_rate"] * (1 - row["solve_rate"]) + 1e-6, (
             "the mean of r(1-r) is at most that of the mean r"
