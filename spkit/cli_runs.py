@@ -251,7 +251,7 @@ def run_loop(
 
     chosen_task = load_task(task)
     base = load_base(chosen_task, model)
-    folder = out or Path(f"runs/{name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', task)}-seed{config.seed}")
+    folder = out or default_folder(name, task, config.seed)
     with interruptible(folder):
         run = Run(folder, progress())
         try:
@@ -273,6 +273,11 @@ def load_base(task: Any, model: str) -> Any:
     base = chosen.load(task)
     Console(stderr=True).print(str(chosen), highlight=False, markup=False, soft_wrap=True)
     return base
+
+
+def default_folder(loop: str, task: str, seed: int) -> Path:
+    """runs/LOOP-TASK-seedSEED, in one level whatever the task's name: `gsm8k:FOLDER` has marks that a folder's name should not have."""
+    return Path("runs") / f"{loop}-{re.sub('[^A-Za-z0-9._-]+', '-', task)}-seed{seed}"
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:

@@ -217,3 +217,8 @@ def test_env_says_which_package_and_which_device():
 def test_help_everywhere(command):
     done = spkit(*command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200
+
+
+def test_a_task_with_a_source_has_a_run_folder_of_one_level():
+    assert cli_runs.default_folder("star", "gsm8k:data/problems/x", 3) == Path("runs/star-gsm8k-data-problems-x-seed3")
+    assert cli_runs.default_folder("rest-em", "word_problems", 0) == Path("runs/rest-em-word_problems-seed0")

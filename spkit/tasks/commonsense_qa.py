@@ -1,4 +1,4 @@
-"""CommonsenseQA (arXiv:1811.00937): questions with five lettered choices; with arithmetic and GSM8K, what STaR was tried on (arXiv:2203.14465).
+"""CommonsenseQA (arXiv:1811.00937): questions with five lettered choices. STaR (arXiv:2203.14465) was tried on it, arithmetic and GSM8K.
 
 The prompt and the completion have the form of STaR's appendix, but that the completion starts on a new line:
 
@@ -46,7 +46,7 @@ DEMONSTRATIONS = (
         "Where would you put a letter so that it is taken to another town?",
         ("drawer", "mailbox", "wallet", "bookshelf", "oven"),
         "b",
-        "The answer must be a place from which letters are collected. A mailbox is emptied by the post, which takes letters to other towns.",
+        "The answer must be a place from which letters are collected. The post empties a mailbox and takes the letters to other towns.",
     ),
     (
         "What does a person who has walked all day in the sun most likely want?",
@@ -138,7 +138,7 @@ class CommonsenseQa:
         return f"({problem.answer})"
 
     def verify(self, problem: ChoiceProblem, completion: str) -> Verdict:
-        """`correct` compares the letter that the last `answer is` names with the right one. No step can be checked, so none is ever wrong."""
+        """`correct` compares the letter that the last `answer is` names with the right one. No step is checked, so none is wrong."""
         letter = chosen_letter(problem.choices, completion)
         correct = letter == problem.answer
         return Verdict(correct, float(correct), letter, 0)
@@ -155,8 +155,8 @@ class CommonsenseQa:
 def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
     """The letter of the one choice that is named behind the last `answer is` on its line, or by a completion of one line.
 
-    A choice is named by its letter, its text, or both in one of the usual ways; any other word there, a second letter, or a letter with the text
-    of another choice is no answer, so that naming all of them wins nothing.
+    A choice is named by its letter, its text, or both in one of the usual ways; any other word there, a second letter, or a letter with the
+    text of another choice is no answer, so that naming all of them wins nothing.
     """
     statement = said_last(completion)
     if statement is None or len(statement) > MAX_STATEMENT:
@@ -168,7 +168,11 @@ def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
 
 def _names(letter: str, text: str) -> set[str]:
     marks = {letter, f"({letter})", f"{letter})"}
-    return marks | {text.strip(" .!:"), f"{text} ({letter})"} | {f"{mark}{between}{text}".strip(" .!:") for mark in marks for between in (" ", ". ", ": ")}
+    return (
+        marks
+        | {text.strip(" .!:"), f"{text} ({letter})"}
+        | {f"{mark}{between}{text}".strip(" .!:") for mark in marks for between in (" ", ". ", ": ")}
+    )
 
 
 @lru_cache(maxsize=8)

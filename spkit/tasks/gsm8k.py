@@ -1,7 +1,7 @@
 """GSM8K (arXiv:2110.14168): 8.5 thousand grade-school word problems with worked solutions, or any file in its public format.
 
-A row is `{"question": ..., "answer": ...}`, the answer being a solution with calculations like `<<48/2=24>>` whose last line is `#### 24`. Where
-the rows come from:
+A row is `{"question": ..., "answer": ...}`, the answer being a solution with calculations like `<<48/2=24>>` whose last line is `#### 24`.
+Where the rows come from:
 
 - `gsm8k:PATH` (a task name) or `Gsm8k(PATH)`: a folder with train.jsonl and test.jsonl, or one file, which is split by content;
 - `gsm8k` with the environment variable SPKIT_GSM8K set to such a path;
@@ -73,7 +73,9 @@ class Gsm8k:
         """Problem `index` of the set in the order of `seed`; those of one difficulty have an order of their own."""
         chosen = self._asked(split, difficulty)
         if not chosen:
-            raise SpkitError(f"{self.name} has no {split} problem of difficulty {difficulty}: choose among {', '.join(map(str, self.difficulties))}")
+            raise SpkitError(
+                f"{self.name} has no {split} problem of difficulty {difficulty}: choose among {', '.join(map(str, self.difficulties))}"
+            )
         return in_order(chosen, split, seed, difficulty or 0, index=index)
 
     def hint(self, problem: Problem) -> str:
@@ -108,7 +110,7 @@ class Gsm8k:
 
     def max_completion_chars(self, difficulty: int) -> int:
         """The longest gold solution of that difficulty."""
-        return max((len(problem.rationale) for split in SPLITS for problem in self._asked(split, difficulty)), default=1)
+        return longest_solution(SOURCE.place(self.source), difficulty)
 
 
 @lru_cache(maxsize=8)
@@ -122,6 +124,12 @@ def of_difficulty(place: str | None, split: Split, difficulty: int | None) -> tu
     return tuple(problem for problem in _loaded(place)[split] if difficulty is None or problem.difficulty == difficulty)
 
 
+@lru_cache(maxsize=64)
+def longest_solution(place: str | None, difficulty: int) -> int:
+    """Characters of the longest gold solution of that difficulty, of both splits; 1 if there is none."""
+    return max((len(problem.rationale) for split in SPLITS for problem in of_difficulty(place, split, difficulty)), default=1)
+
+
 def read_row(row: dict[str, Any]) -> WorkedProblem:
     """A problem from a row of the public format. Raises ValueError if the solution does not end in `####` and a number."""
     text = "\n".join(line.rstrip() for line in row["answer"].splitlines() if line.strip())
@@ -130,15 +138,17 @@ def read_row(row: dict[str, Any]) -> WorkedProblem:
     if not marker or value is None or "\n" in last:
         raise ValueError(f"no #### with a number at the end of {row['answer'][-40:]!r}")
     difficulty = min(max(1, len(calculations(body))), MAX_DIFFICULTY)
-    return WorkedProblem(asked(" ".join(row["question"].split())), as_text(value), difficulty, f"{body.rstrip()}\n#### {as_text(value)}".lstrip())
+    return WorkedProblem(
+        asked(" ".join(row["question"].split())), as_text(value), difficulty, f"{body.rstrip()}\n#### {as_text(value)}".lstrip()
+    )
 
 
 def expression_in(text: str) -> Fraction | None:
-    """The value of a final answer such as `\\frac{144}{2}` or `6 \\times 12`, read by math-verify; None for all else, and if it is not installed.
+    """The value of a final answer such as `\\frac{144}{2}` or `6 \\times 12`, read by math-verify; None for all else, and without it.
 
-    Only up to six numbers, fractions and roots with signs between them get there: no powers, factorials or names, so that none takes long, and
-    nothing unfinished or ambiguous (`72/`, `7 2`), which the library reads in its own way. Its time limit is switched off: it needs signals,
-    which only the main thread has, and its failure elsewhere would read as a wrong answer.
+    Only up to six numbers, fractions and roots with signs between them get there: no powers, factorials or names, so that none takes long,
+    and nothing unfinished or ambiguous (`72/`, `7 2`), which the library reads in its own way. Its time limit is switched off: it needs
+    signals, which only the main thread has, and its failure elsewhere would read as a wrong answer.
     """
     plain, parse = text.strip().rstrip("."), _math_verify()
     if parse is None or len(plain) > MAX_EXPRESSION or not _EXPRESSION.fullmatch(plain):

@@ -65,7 +65,9 @@ def _read_all(rows: Iterable[tuple[str, dict[str, Any]]], read: Callable[[dict[s
         try:
             yield read(row)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise SpkitError(f"{where} is not in the expected format ({type(error).__name__}: {error}): see the head of the task's module") from error
+            raise SpkitError(
+                f"{where} is not in the expected format ({type(error).__name__}: {error}): see the head of the task's module"
+            ) from error
 
 
 def _found(source: Source, folder: Path, split: Split) -> Path:
@@ -87,7 +89,9 @@ def _from_file(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _divided(source: Source, path: Path) -> dict[Split, list[tuple[str, dict[str, Any]]]]:
     if not path.exists():
-        raise SpkitError(f"there is no {path}: give {source.task}:FOLDER with {source.files['train'][0]} and {source.files['test'][0]}, or a file")
+        raise SpkitError(
+            f"there is no {path}: give {source.task}:FOLDER with {source.files['train'][0]} and {source.files['test'][0]}, or a file"
+        )
     rows: dict[Split, list[tuple[str, dict[str, Any]]]] = {"train": [], "test": []}
     for where, row in _from_file(path):
         text = " ".join(json.dumps(row, sort_keys=True).casefold().split())
@@ -96,11 +100,15 @@ def _divided(source: Source, path: Path) -> dict[Split, list[tuple[str, dict[str
 
 
 def _from_hub(source: Source, split: Split) -> list[tuple[str, dict[str, Any]]]:
-    local = f"give {source.task}:FOLDER, or set {source.variable} to a folder, with {source.files['train'][0]} and {source.files['test'][0]}"
+    local = (
+        f"give {source.task}:FOLDER, or set {source.variable} to a folder, with {source.files['train'][0]} and {source.files['test'][0]}"
+    )
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise SpkitError(f"the questions of {source.task} are not here: {local}; or pip install 'selfplay-kit[hub]' to download them") from error
+        raise SpkitError(
+            f"the questions of {source.task} are not here: {local}; or pip install 'selfplay-kit[hub]' to download them"
+        ) from error
     name = source.hub_splits[split]
     try:
         rows = load_dataset(source.hub, source.config, revision=source.revision, split=name)
@@ -110,7 +118,7 @@ def _from_hub(source: Source, split: Split) -> list[tuple[str, dict[str, Any]]]:
 
 
 def in_order(problems: tuple[AnyProblem, ...], *parts: int | str, index: int) -> AnyProblem:
-    """Problem `index` of the shuffled set, shuffled anew each time it has been gone through; the order depends on `parts` and the set's size."""
+    """Problem `index` of the shuffled set, shuffled anew each time it is through; the order depends on `parts` and the set's size."""
     turn, place = divmod(index, len(problems))
     return problems[_order(len(problems), turn, *parts)[place]]
 

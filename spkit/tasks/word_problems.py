@@ -7,8 +7,8 @@ calculation inside, and the answer on the last line:
     Ada gets $<<20-12=8>>8 back.
     #### 8
 
-which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the number of calculations, 1 to 5.
-The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be downloaded and none can have
+which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the number of calculations, 1 to
+5. The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be downloaded and none can have
 been in a model's pretraining text. How stories are told is in `word_story`, the templates are in `word_stories`.
 
 The train and test splits share no sequence of calculations: a story with other names but the same numbers and signs is on the same side.
@@ -33,7 +33,19 @@ LINE = 70  # characters: no line of a solution is longer
 SHIPPED = 50  # problems of each difficulty and split in data/problems/word_problems
 
 _NUMBER = re.compile(r"\d+", re.ASCII)
-_WORDS = {"twice": 2, "half": 2, "halves": 2, "third": 3, "quarter": 4, "three": 3, "four": 4, "hour": 60, "hours": 60, "rectangular": 2, "%": 100}
+_WORDS = {
+    "twice": 2,
+    "half": 2,
+    "halves": 2,
+    "third": 3,
+    "quarter": 4,
+    "three": 3,
+    "four": 4,
+    "hour": 60,
+    "hours": 60,
+    "rectangular": 2,
+    "%": 100,
+}
 _WORD = re.compile(r"[a-z]+|%", re.ASCII)
 
 
@@ -78,7 +90,9 @@ class WordProblems:
         correct = value == int(problem.answer)
         steps = len(calculations(completion))
         errors = step_errors(problem, completion, value) if steps else 0
-        return Verdict(correct, graded_reward(correct, errors, steps, problem.difficulty), None if value is None else as_text(value), errors)
+        return Verdict(
+            correct, graded_reward(correct, errors, steps, problem.difficulty), None if value is None else as_text(value), errors
+        )
 
     def path(self, problem: WorkedProblem, completion: str) -> str:
         """The sequence of calculations, whatever words stand around them."""

@@ -23,8 +23,12 @@ class Person(NamedTuple):
         return self.his.capitalize()
 
 
-PEOPLE = tuple(Person(name, "she", "her") for name in "Ada Bea Clara Dina Eva Fatima Grace Hana Iris Julia Kim Lena Maya Nora Priya Ruth Sofia Tara Wen".split()) + tuple(
-    Person(name, "he", "his") for name in "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf".split()
+PEOPLE = tuple(
+    Person(name, "she", "her")
+    for name in "Ada Bea Clara Dina Eva Fatima Grace Hana Iris Julia Kim Lena Maya Nora Priya Ruth Sofia Tara Wen".split()
+) + tuple(
+    Person(name, "he", "his")
+    for name in "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf".split()
 )
 GOODS = "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons".split(",")
 TREATS = "cookies,muffins,pies,pretzels,cupcakes,rolls,scones,waffles,brownies,tarts".split(",")
@@ -37,7 +41,7 @@ class Misfit(Exception):
 
 
 class Teller:
-    """A story as it grows. Every draw is from `rng`; `facts` are the question's sentences, `lines` the solution's, `sums` its calculations."""
+    """A story as it grows: `facts` are the question's sentences, `lines` the solution's, `sums` its calculations."""
 
     def __init__(self, rng: random.Random):
         self.rng = rng

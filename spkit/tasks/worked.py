@@ -1,14 +1,15 @@
 """Questions with worked solutions: the public format of GSM8K (arXiv:2110.14168), and how to read it without running any of it.
 
-A solution has one sentence a line. A calculation stands in it between double angle brackets, before its result, `<<3*4=12>>12`; the last
-line is `#### ` and the answer. The reader here knows whole and decimal numbers, `+ - * /`, brackets and the percent sign. It has no powers, so
-that no text can ask for a long computation, and it reads fractions exactly.
+A solution has one sentence a line. A calculation stands in it between double angle brackets, before its result, `<<3*4=12>>12`; the
+last line is `#### ` and the answer. The reader here knows whole and decimal numbers, `+ - * /`, brackets and the percent sign, and works
+exactly, in fractions. It has no powers, so that no text can ask for a long computation.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 
 from ..errors import SpkitError
 from .base import Problem
@@ -23,7 +24,7 @@ INSTRUCTION = (
     "End with a line that holds only #### and the number that answers the question."
 )
 
-_CALCULATION = re.compile(r"<<([^<>\n]{1,%d})>>" % MAX_CALCULATION)
+_CALCULATION = re.compile(rf"<<([^<>\n]{{1,{MAX_CALCULATION}}})>>")
 _TOKEN = re.compile(r"\s*(\d{1,15}(?:,\d{3})*(?:\.\d{1,9})?|\.\d{1,9}|[-+*/()%])", re.ASCII)
 _DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?|\.\d{1,9}", re.ASCII)
 _PLAIN = re.compile(r"(-?)[$€£]?\s?(-?)([1-9]\d{0,2}(?:,\d{3}){1,5}|\d{1,15})(\.\d{1,9})?", re.ASCII)
@@ -68,7 +69,7 @@ def hinted(problem: Problem) -> str:
 
 def calculations(text: str) -> list[Calculation]:
     """The calculations of a text, in order; what cannot be read counts as one that is wrong."""
-    return [_read(match[1]) for match in list(_CALCULATION.finditer(text[:MAX_READ]))[:MAX_CALCULATIONS]]
+    return [_read(match[1]) for match in islice(_CALCULATION.finditer(text[:MAX_READ]), MAX_CALCULATIONS)]
 
 
 def _read(text: str) -> Calculation:
@@ -101,7 +102,7 @@ def evaluate(text: str) -> Fraction:
     if len(text) > MAX_CALCULATION:
         raise ValueError("too long")
     tokens, position = [], 0
-    for match in iter(lambda: _TOKEN.match(text, position), None):
+    while match := _TOKEN.match(text, position):
         tokens.append(match[1].replace(",", ""))
         position = match.end()
     if text[position:].strip():
@@ -187,9 +188,10 @@ def _braced(text: str) -> str | None:
 
 
 def number_in(text: str | None) -> Fraction | None:
-    """The one number a final answer consists of, with or without currency sign, thousands commas, unit and full stop; None for all else.
+    """The one number a final answer consists of, perhaps with currency sign, thousands commas, unit and full stop; None for all else.
 
-    `$1,234.50`, `-7`, `72 miles per hour` and `72.0` are read; `72 or 73`, `1e3`, `3/4`, `7 thousand`, `1,23` and digits of other scripts are not.
+    `$1,234.50`, `-7`, `72 miles per hour` and `72.0` are read; `72 or 73`, `1e3`, `3/4`, `7 thousand`, `1,23` and digits of other scripts
+    are not.
     """
     if text is None or len(text) > MAX_ANSWER:
         return None
@@ -221,6 +223,6 @@ def as_text(value: Fraction) -> str:
 
 
 def calculated_path(completion: str) -> str:
-    """The calculations in their order: what rejection-sampling fine-tuning (arXiv:2308.01825) knows equal reasoning by; without any, the text."""
+    """The calculations in their order, by which RFT (arXiv:2308.01825) knows equal reasoning; without any, the text."""
     found = [calculation.text for calculation in calculations(completion)]
     return ";".join(found) if found else completion[:MAX_READ]

@@ -122,21 +122,50 @@ def test_verdicts_on_plain_numbers_are_the_same_with_and_without_math_verify(ins
 
 def test_numbers_have_one_spelling():
     assert {number_read(text) for text in RIGHT} == {"72"}
-    read = {"#### 1,234,567": "1234567", "#### -3.50": "-3.5", "-$5": "-5", "$-5": "-5", "#### 0": "0", "#### -0": "0", "$1,234.50 dollars": "1234.5"}
+    read = {
+        "#### 1,234,567": "1234567",
+        "#### -3.50": "-3.5",
+        "-$5": "-5",
+        "$-5": "-5",
+        "#### 0": "0",
+        "#### -0": "0",
+        "$1,234.50 dollars": "1234.5",
+    }
     assert {text: number_read(text) for text in read} == read
     assert number_read("#### 12,34") is None and number_read("#### 1234,567") is None and number_read("#### 1e3") is None
 
 
 def test_expressions_need_math_verify(monkeypatch):
     pytest.importorskip("math_verify")
-    texts = ["\\boxed{\\frac{144}{2}}", "#### 6 \\times 12", "#### 144/2", "#### \\sqrt{5184}", "The answer is $(60+12)$.", "#### \\dfrac{720}{10}"]
+    texts = [
+        "\\boxed{\\frac{144}{2}}",
+        "#### 6 \\times 12",
+        "#### 144/2",
+        "#### \\sqrt{5184}",
+        "The answer is $(60+12)$.",
+        "#### \\dfrac{720}{10}",
+    ]
     assert [text for text in texts if not TASK.verify(PROBLEM, text).correct] == []
     assert number_read("#### \\frac{1}{3}") == "1/3" and not TASK.verify(PROBLEM, "#### 145/2").correct
     without_math_verify(monkeypatch)
     assert not any(TASK.verify(PROBLEM, text).correct for text in texts)
 
 
-HOSTILE = ["9**9**9**9", "9^{9^{9^9}}", "99999!!!!", "\\frac{1}{0}", "0/0", "\\sqrt{-1}", "(" * 30, "\\frac" * 8, "72, 73", "\\text{72}", "x", "1/(1-1)", "__import__('os')"]
+HOSTILE = [
+    "9**9**9**9",
+    "9^{9^{9^9}}",
+    "99999!!!!",
+    "\\frac{1}{0}",
+    "0/0",
+    "\\sqrt{-1}",
+    "(" * 30,
+    "\\frac" * 8,
+    "72, 73",
+    "\\text{72}",
+    "x",
+    "1/(1-1)",
+    "__import__('os')",
+]
 
 
 def test_a_hostile_expression_is_no_answer_and_quick():
@@ -163,7 +192,9 @@ def test_answers_are_read_in_threads_too():
     """The parser's time limits use a signal, which only the main thread may set; with them, everything is wrong here."""
     pytest.importorskip("math_verify")
     right = []
-    thread = threading.Thread(target=lambda: right.extend(TASK.verify(PROBLEM, text).correct for text in ("#### 72", "#### \\frac{144}{2}")))
+    thread = threading.Thread(
+        target=lambda: right.extend(TASK.verify(PROBLEM, text).correct for text in ("#### 72", "#### \\frac{144}{2}"))
+    )
     thread.start()
     thread.join()
     assert right == [True, True]
@@ -171,19 +202,55 @@ def test_answers_are_read_in_threads_too():
 
 @pytest.mark.parametrize(
     "text",
-    ["9" * 10_000_000, "#" * 10_000_000, "#### 72" + " ," * 5_000_000, "\\boxed{" * 1_500_000, "the answer is " * 700_000, "<<1+1=2>>" * 1_000_000, "<<" * 5_000_000, "answer  " * 1_200_000],
+    [
+        "9" * 10_000_000,
+        "#" * 10_000_000,
+        "#### 72" + " ," * 5_000_000,
+        "\\boxed{" * 1_500_000,
+        "the answer is " * 700_000,
+        "<<1+1=2>>" * 1_000_000,
+        "<<" * 5_000_000,
+        "answer  " * 1_200_000,
+    ],
     ids=range(8),
-)  # fmt: skip
+)
 def test_ten_megabytes_are_no_answer_and_quick(text):
-    for shorter in (text, text[:MAX_READ], text[:MAX_READ - 10] + "\n#### 72"):
+    for long, right in ((text, False), (f"{text}\n#### 72", False), (text[:MAX_READ], False), (text[: MAX_READ - 10] + "\n#### 72", True)):
         start = time.perf_counter()
-        verdict = TASK.verify(PROBLEM, shorter)
-        assert time.perf_counter() - start < 1 and verdict.correct == shorter.endswith("\n#### 72")
-        assert len(TASK.path(PROBLEM, shorter)) <= MAX_READ
+        verdict = TASK.verify(PROBLEM, long)
+        assert time.perf_counter() - start < 1 and verdict.correct == right
+        assert len(TASK.path(PROBLEM, long)) <= MAX_READ
 
 
 def test_nothing_raises_on_noise():
-    rng, pieces = random.Random(0), ["####", "\\boxed{", "}", "answer is", "<<", ">>", "=", "72", "$", ",", "-", "*", "/", "(", ")", ".", "%", "\n", " ", "٢", "\ud800", "é", "**"]
+    rng, pieces = (
+        random.Random(0),
+        [
+            "####",
+            "\\boxed{",
+            "}",
+            "answer is",
+            "<<",
+            ">>",
+            "=",
+            "72",
+            "$",
+            ",",
+            "-",
+            "*",
+            "/",
+            "(",
+            ")",
+            ".",
+            "%",
+            "\n",
+            " ",
+            "٢",
+            "\ud800",
+            "é",
+            "**",
+        ],
+    )
     for _ in range(3000):
         text = "".join(rng.choices(pieces, k=rng.randint(1, 12)))
         assert 0 <= TASK.verify(PROBLEM, text).reward <= 1 and isinstance(TASK.path(PROBLEM, text), str)
@@ -208,7 +275,21 @@ def test_steps(completion, errors, reward):
 
 def test_calculations_of_the_public_files_are_read():
     """Forms that stand in GSM8K's files; the last four are wrong."""
-    right = ["20/100*20=4", "1/2*2500=1250", "20*.5=10", "17+7=24", "16*3-5=43", "(2+3)*4=20", "200*20%=40", "20%*50=10", "8=8", "1,000*2=2,000", "10/3=3.33", "2/3=.67", "5*-2=-10"]
+    right = [
+        "20/100*20=4",
+        "1/2*2500=1250",
+        "20*.5=10",
+        "17+7=24",
+        "16*3-5=43",
+        "(2+3)*4=20",
+        "200*20%=40",
+        "20%*50=10",
+        "8=8",
+        "1,000*2=2,000",
+        "10/3=3.33",
+        "2/3=.67",
+        "5*-2=-10",
+    ]
     wrong = ["10/3=3.3", "5+3=9", "5/0=5", "2**3=8", "10/4=2.4"]
     assert [text for text in right if not calculations(f"<<{text}>>")[0].right] == []
     assert [text for text in wrong if calculations(f"<<{text}>>")[0].right] == []
@@ -235,7 +316,13 @@ def test_rows_keep_question_solution_and_difficulty():
 
 def test_the_shipped_problems_come_through_the_public_format():
     asked_for = test_set(TASK, 60)
-    assert Counter(problem.difficulty for problem in asked_for) == {steps: 50 for steps in range(1, 6)} and TASK.difficulties == (1, 2, 3, 4, 5)
+    assert Counter(problem.difficulty for problem in asked_for) == {steps: 50 for steps in range(1, 6)} and TASK.difficulties == (
+        1,
+        2,
+        3,
+        4,
+        5,
+    )
     assert {problem.prompt for problem in asked_for} == {problem.prompt for problem in test_set(load_task("word_problems"), 50)}
     for problem in asked_for:
         verdict = TASK.verify(problem, TASK.solution(problem))
@@ -262,7 +349,10 @@ def rows_of(numbers: range) -> list[dict]:
 
 def test_train_and_test_share_no_question(tmp_path):
     written(tmp_path / "test.jsonl", rows_of(range(10)))
-    written(tmp_path / "train.jsonl", [*rows_of(range(5, 30)), *rows_of(range(5, 30)), {**rows_of(range(1))[0], "question": "how much is 0  AND 1?"}])
+    written(
+        tmp_path / "train.jsonl",
+        [*rows_of(range(5, 30)), *rows_of(range(5, 30)), {**rows_of(range(1))[0], "question": "how much is 0  AND 1?"}],
+    )
     task = Gsm8k(str(tmp_path))
     train = {problem.prompt for problem in problems(task, 0, 0, 100)}
     assert len(train) == 20 and not train & {problem.prompt for problem in test_set(task, 50)}
@@ -279,17 +369,28 @@ def test_the_environment_names_a_folder(monkeypatch):
 def hub(monkeypatch, load_dataset) -> None:
     monkeypatch.delenv(SOURCE.variable, raising=False)
     monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=load_dataset))
-    module._loaded.cache_clear()
-    module.of_difficulty.cache_clear()
+    forget()
+
+
+def forget() -> None:
+    """Nothing read so far is remembered."""
+    for remembered in (module._loaded, module.of_difficulty, module.longest_solution):
+        remembered.cache_clear()
 
 
 def test_the_hub_is_asked_for_a_pinned_revision(monkeypatch):
     calls = []
-    hub(monkeypatch, lambda name, config, revision, split: calls.append((name, config, revision, split)) or rows_of(range(9) if split == "test" else range(9, 30)))
+    hub(
+        monkeypatch,
+        lambda name, config, revision, split: (
+            calls.append((name, config, revision, split)) or rows_of(range(9) if split == "test" else range(9, 30))
+        ),
+    )
     assert len(test_set(Gsm8k(), 50)) == 9
-    assert calls == [("openai/gsm8k", "main", SOURCE.revision, split) for split in ("train", "test")] and re.fullmatch("[0-9a-f]{40}", SOURCE.revision)
-    module._loaded.cache_clear()
-    module.of_difficulty.cache_clear()
+    assert calls == [("openai/gsm8k", "main", SOURCE.revision, split) for split in ("train", "test")] and re.fullmatch(
+        "[0-9a-f]{40}", SOURCE.revision
+    )
+    forget()
 
 
 def test_without_questions_one_sentence_says_what_to_do(monkeypatch, tmp_path):

@@ -66,7 +66,10 @@ def test_every_number_of_a_solution_comes_from_the_question_or_a_line_before():
 
 
 def test_there_are_many_stories_and_each_difficulty_has_several():
-    reach = {steps: {story.__name__ for story in STORIES for i in range(60) if tell_story(story, steps, random.Random(i))} for steps in range(1, 6)}
+    reach = {
+        steps: {story.__name__ for story in STORIES for i in range(60) if tell_story(story, steps, random.Random(i))}
+        for steps in range(1, 6)
+    }
     assert len(set().union(*reach.values())) == len(STORIES) == 20
     assert all(len(names) >= 9 for names in reach.values()), reach
 
@@ -138,7 +141,9 @@ def test_verdicts(completion, correct, errors, reward):
 
 def test_a_repeated_true_step_in_the_worked_example_is_told_from_equal_numbers():
     assert [one.text for one in calculations(RIGHT)] == ["3*4=12", "3*2=6", "6*2=12", "12+12=24"]
-    assert TASK.path(PENS, RIGHT) == TASK.path(PENS, RIGHT.replace("pens", "things").replace("3*4", "3 * 4")) == "3*4=12;3*2=6;6*2=12;12+12=24"
+    assert (
+        TASK.path(PENS, RIGHT) == TASK.path(PENS, RIGHT.replace("pens", "things").replace("3*4", "3 * 4")) == "3*4=12;3*2=6;6*2=12;12+12=24"
+    )
     assert TASK.path(PENS, "no calculation") == "no calculation"
     assert TASK.hint(PENS).endswith("she pay? (The answer is 24.)\nAnswer:\n") and TASK.direct(PENS) == "#### 24"
 
