@@ -11,8 +11,7 @@ from safetensors import safe_open
 
 from spkit.errors import SpkitError
 from spkit.metrics import accuracy, solve
-from spkit.policy import SftConfig, load_policy, shipped_models
-from spkit.policy import small_base
+from spkit.policy import SftConfig, load_policy, shipped_models, small_base
 from spkit.policy.small import bpe_tokenizer, small_qwen2
 from spkit.policy.small_base import MIXTURES, PARTS, half_precision, mixed_reading, pretrain, read_by
 from spkit.policy.training import Example, sft
@@ -111,7 +110,7 @@ def test_the_recipe_makes_a_checkpoint_with_a_card_the_same_each_time(made):
 def test_a_checkpoint_in_half_precision_is_float32_on_a_cpu(made):
     (folder, _), _ = made
     with safe_open(folder / "model.safetensors", "pt") as weights:
-        assert {weights.get_slice(name).get_dtype() for name in weights.keys()} == {"BF16"}
+        assert {weights.get_slice(name).get_dtype() for name in list(weights.keys())} == {"BF16"}
     policy = load_policy(folder)
     assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.float32}
     before = policy.fingerprint()
@@ -130,10 +129,9 @@ def test_half_precision_follows_the_weights(made, monkeypatch):
         if how == "one a pass":
             policy.model.forward = real("cpu", torch.bfloat16)(policy.model.forward)
         rows = [Example(policy.prompt_ids("7+15="), policy.completion_ids("7+15:22;22"))] * 4
-        seen = losses.setdefault(how, [])
-        context = half_precision(torch.device("cpu")) if how == "one context" else nullcontext()
-        with context:
-            sft(policy.model, rows, SftConfig(12, 4, 3e-3, warmup=0), policy.pad_id, generator(0, 0, "test"), lambda step, loss: seen.append(loss))
+        losses[how] = []
+        with half_precision(torch.device("cpu")) if how == "one context" else nullcontext():
+            sft(policy.model, rows, SftConfig(12, 4, 3e-3, warmup=0), policy.pad_id, generator(0, 0, "test"), lambda step, loss, seen=losses[how]: seen.append(loss))
     assert losses["one context"] == pytest.approx(losses["one a pass"], rel=0.02) and losses["one context"][-1] < 0.8 * losses["one context"][0]
 
 
