@@ -1,8 +1,8 @@
 """Which model a notebook or command runs on: the shipped tiny ones on the CPU, or a Hugging Face model in 4 bits with LoRA on one GPU.
 
     SPKIT_PROFILE   `cpu` (the default) or `gpu`
-    SPKIT_MODEL     a hub id or a folder in place of the profile's own model: the gpu profile's default is Qwen2.5-1.5B-Instruct at a pinned
-                    commit, the cpu profile's the shipped base of each task
+    SPKIT_MODEL     in place of the profile's own model a hub id, a folder, the name of a shipped model, or `shipped`: the shipped base of each
+                    task, which is the cpu profile's own; the gpu profile's is Qwen2.5-1.5B-Instruct at a pinned commit
 
 The default is the CPU where there is a GPU too: the committed outputs are its outputs, and it downloads nothing.
 """
@@ -24,51 +24,52 @@ from .policy.prompting import prompting_for
 from .tasks import Task
 
 PROFILES = ("cpu", "gpu")
+SHIPPED = "shipped"
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A choice of model and device. `model` None stands for the shipped base of each task; `reason` says why it was chosen."""
+    """A choice of model and device. `model` is `shipped` for the shipped base of each task; `reason` says why it was chosen."""
 
     name: Literal["cpu", "gpu"]
-    model: str | None
+    model: str
     device: str
     reason: str
 
     def __str__(self) -> str:
-        model = "the shipped model of each task, float32" if self.model is None else self.model
-        return f"profile: {self.name} ({self.reason}); model: {model + (' in 4 bits with LoRA' if self.name == 'gpu' else '')}"
+        model = "the shipped model of each task" if self.model == SHIPPED else self.model
+        precision = " in 4 bits with LoRA" if self.name == "gpu" else ", float32" if self.model == SHIPPED else ""
+        return f"profile: {self.name} ({self.reason}); model: {model}{precision}"
 
     def load(self, task: Task) -> Policy:
         """The base policy for a task. A model that is not of our making is shown the task's prompts as a chat, or after solved examples.
 
         Raises SpkitError if no model is shipped for the task, and what `load_policy` does.
         """
-        if self.model is None:
-            return load_policy(_shipped_for(task))
-        policy = load_policy(self.model, self.device, four_bit=self.name == "gpu")
-        return policy if _is_ours(self.model) else policy.prompted(prompting_for(task, policy.tokenizer))
+        model = _shipped_for(task) if self.model == SHIPPED else self.model
+        policy = load_policy(model, self.device, four_bit=self.name == "gpu")
+        return policy if _is_ours(model) else policy.prompted(prompting_for(task, policy.tokenizer))
 
     def check(self, holds: bool, conclusion: str) -> None:
         """Assert a notebook's conclusion on the shipped models, which it was drawn on; on another model, print whether it holds there too."""
-        if self.model is None:
+        if (self.name, self.model) == ("cpu", SHIPPED):
             assert holds, conclusion
         else:
-            print(f"on {self.model} {'too' if holds else 'NOT'}: {conclusion}")
+            print(f"{'holds here too' if holds else 'does NOT hold here'}: {conclusion}")
 
 
 def profile(environment: Mapping[str, str] = os.environ) -> Profile:
     """The profile that the environment asks for. Raises SpkitError if there is none of that name, or it needs a GPU and there is none."""
-    name, model = environment.get("SPKIT_PROFILE", ""), environment.get("SPKIT_MODEL") or None
+    name, model = environment.get("SPKIT_PROFILE", ""), environment.get("SPKIT_MODEL", "")
     if name not in ("", *PROFILES):
         raise SpkitError(f"SPKIT_PROFILE is {name!r}: set it to cpu or gpu, or leave it out")
     if name != "gpu":
         reason = "SPKIT_PROFILE says so" if name else "the default" + ("; SPKIT_PROFILE=gpu uses the GPU" if torch.cuda.is_available() else "")
-        return Profile("cpu", model, "cpu", reason)
+        return Profile("cpu", model or SHIPPED, "cpu", reason)
     if torch.cuda.is_available():
         return Profile("gpu", model or HUB_MODEL, "cuda", f"SPKIT_PROFILE says so; on {torch.cuda.get_device_name()}")
-    if model is None or not Path(model).exists():
-        raise SpkitError("SPKIT_PROFILE=gpu needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or SPKIT_MODEL to a folder with a small model")
+    if model not in (SHIPPED, *shipped_models()) and not (model and Path(model).exists()):
+        raise SpkitError("SPKIT_PROFILE=gpu needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or SPKIT_MODEL=shipped or a folder with a small model")
     return Profile("gpu", model, "cpu", "SPKIT_PROFILE says so; no CUDA device was found, so SPKIT_MODEL runs on the CPU, slowly")
 
 

@@ -19,7 +19,7 @@ def no_cuda(monkeypatch):
 
 def test_the_default_is_the_cpu_with_the_shipped_models(no_cuda):
     chosen = profile({})
-    assert (chosen.name, chosen.model, chosen.device) == ("cpu", None, "cpu")
+    assert (chosen.name, chosen.model, chosen.device) == ("cpu", "shipped", "cpu")
     assert str(chosen) == "profile: cpu (the default); model: the shipped model of each task, float32"
     assert chosen.load(load_task("addition")).fingerprint() == loading.load_policy("addition").fingerprint()
 
@@ -37,11 +37,21 @@ def test_a_gpu_that_is_there_is_offered_and_not_taken(monkeypatch):
 
 def test_without_cuda_the_gpu_profile_says_what_to_do(no_cuda, tmp_path):
     for model in ({}, {"SPKIT_MODEL": "Qwen/Qwen2.5-1.5B-Instruct"}):
-        with pytest.raises(SpkitError, match="needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or SPKIT_MODEL to a folder"):
+        with pytest.raises(SpkitError, match="needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or SPKIT_MODEL=shipped or a folder"):
             profile({"SPKIT_PROFILE": "gpu", **model})
     with pytest.raises(SpkitError, match="SPKIT_PROFILE is 'tpu'"):
         profile({"SPKIT_PROFILE": "tpu"})
-    assert profile({"SPKIT_PROFILE": "gpu", "SPKIT_MODEL": str(tmp_path)}).device == "cpu"
+    for model in (str(tmp_path), "shipped", "addition"):
+        assert profile({"SPKIT_PROFILE": "gpu", "SPKIT_MODEL": model}).device == "cpu"
+
+
+def test_the_shipped_models_run_in_four_bits_too(no_cuda):
+    chosen = profile({"SPKIT_PROFILE": "gpu", "SPKIT_MODEL": "shipped"})
+    assert str(chosen).endswith("model: the shipped model of each task in 4 bits with LoRA")
+    for name in ("addition", "sums"):
+        policy = chosen.load(load_task(name))
+        assert policy.model.is_loaded_in_4bit and policy.prompting.kind == "plain"
+        assert policy.tokenizer.get_vocab() == loading.load_policy(name).tokenizer.get_vocab()
 
 
 def test_the_default_model_of_the_hub_is_pinned():
@@ -64,9 +74,9 @@ def test_a_task_without_a_shipped_model_says_so(monkeypatch):
         name = "other"
 
     with pytest.raises(SpkitError, match="no model is shipped for the task other: name one with --model or SPKIT_MODEL"):
-        Profile("cpu", None, "cpu", "").load(Other())
+        Profile("cpu", "shipped", "cpu", "").load(Other())
     Other.base = "addition"
-    assert Profile("cpu", None, "cpu", "").load(Other()).context == loading.load_policy("addition").context
+    assert Profile("cpu", "shipped", "cpu", "").load(Other()).context == loading.load_policy("addition").context
 
 
 @pytest.mark.parametrize(
@@ -109,9 +119,10 @@ def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
 
 def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(capsys):
     with pytest.raises(AssertionError, match="sums get longer"):
-        Profile("cpu", None, "cpu", "").check(False, "sums get longer")
-    Profile("cpu", None, "cpu", "").check(True, "sums get longer")
+        Profile("cpu", "shipped", "cpu", "").check(False, "sums get longer")
+    Profile("cpu", "shipped", "cpu", "").check(True, "sums get longer")
     assert capsys.readouterr().out == ""
-    for holds, word in ((True, "too"), (False, "NOT")):
-        Profile("gpu", "own/model", "cuda", "").check(holds, "sums get longer")
-        assert capsys.readouterr().out == f"on own/model {word}: sums get longer\n"
+    for holds, word in ((True, "holds here too"), (False, "does NOT hold here")):
+        for model in ("own/model", "shipped"):
+            Profile("gpu", model, "cuda", "").check(holds, "sums get longer")
+            assert capsys.readouterr().out == f"{word}: sums get longer\n"

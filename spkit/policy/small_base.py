@@ -63,6 +63,7 @@ SHARES = {
     "replies": 0.07,
     "expressions": 0.18,
 }
+WORDS_ALONE = {"word_problems": 0.8, "python_programs": 0.1, "python_programs-abduction": 0.05, "python_programs-induction": 0.05}
 CARD_TESTS = 40  # problems of each task and difficulty in the card
 
 
@@ -91,7 +92,7 @@ class Mixture:
 # The size for a GPU is an estimate, not measured: 24 M parameters take 0.15 GFLOP a token; at 150,000 tokens/s, where starting the kernels takes
 # most of the time, 28 M tokens are 3 minutes. Making the texts on one core takes 2 to 3, the card's measurements 1 to 2.
 MIXTURES = {
-    "words": Mixture("cpu", width=128, layers=3, vocabulary=1024, sft=SftConfig(steps=5500, batch_size=16, learning_rate=2e-3)),
+    "words": Mixture("cpu", width=128, layers=3, vocabulary=1024, sft=SftConfig(steps=5500, batch_size=16, learning_rate=2e-3), shares=WORDS_ALONE),
     "words-gpu": Mixture(
         "cuda", width=512, layers=8, vocabulary=4096, sft=SftConfig(steps=2000, batch_size=256, learning_rate=1e-3, weight_decay=0.01), passes=3
     ),
