@@ -60,6 +60,7 @@ def run_star(
     increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
     learning_rate: LearningRate = 5e-4,
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure lengths beyond the training range too.")] = False,
+    test_per_difficulty: Tests = 100,
     as_json: Json = False,
 ) -> None:
     """STaR: sample rationales, keep those with right answers, learn from them, repeat."""

@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", default=NOTEBOOKS)
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT)
+    model = os.environ.get("SPKIT_MODEL")
+    if model and Path(model).is_dir():
+        os.environ["SPKIT_MODEL"] = str(Path(model).resolve())  # the kernels start elsewhere
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     folder = arguments.out / re.sub(r"\W+", "-", device).strip("-").lower()
     folder.mkdir(parents=True, exist_ok=True)
