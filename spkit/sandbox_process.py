@@ -66,7 +66,7 @@ class SubprocessSandbox:
             "recursion": self.limits.recursion,
             "output": self.limits.output_chars,
         }
-        with tempfile.TemporaryDirectory(prefix="spkit-") as folder:
+        with _folder() as folder:
             child = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-W", "ignore", "-c", _runner()],
                 stdin=subprocess.PIPE,
@@ -82,6 +82,13 @@ class SubprocessSandbox:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _folder() -> tempfile.TemporaryDirectory:
+    try:
+        return tempfile.TemporaryDirectory(prefix="spkit-")
+    except OSError as error:
+        raise SpkitError(f"the sandbox has no folder for temporary files ({error.strerror}): set TMPDIR to one that can be written") from error
 
 
 def _talk(child: subprocess.Popen, question: bytes, bound: int, seconds: float) -> tuple[bytes, str]:

@@ -114,6 +114,12 @@ def test_the_child_has_no_environment_and_an_empty_folder_of_its_own(monkeypatch
 PRYING = "import os, json; print(json.dumps(['ok', repr(f'{sorted(os.environ)} {os.listdir()} folder={os.getcwd()}')]))"
 
 
+def test_without_a_folder_for_temporary_files_one_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SpkitError, match="the sandbox has no folder for temporary files .*: set TMPDIR"):
+        SubprocessSandbox().run("def f(x):\n    return x", ["1"])
+
+
 def test_forged_or_broken_results_are_read_with_care():
     from spkit.sandbox_process import _read
 
