@@ -88,10 +88,10 @@ def propose(policy: Policy, buffers: Buffers, kinds: Sequence[Kind], count: int,
             programs = buffers.programs(count, draw)
             prompts += [(kind, world.prompt(kind, program=program), program) for program in programs]
         else:
-            room = policy.context - len(world.prompt(kind)) - world.longest - 1
+            room = policy.context - len(policy.prompt_ids(world.prompt(kind))) - world.longest - 1
             shown = [buffers.references(kind, references, room, draw) for _ in range(count)]
             prompts += [(kind, world.prompt(kind, references=some), None) for some in shown]
-    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=policy.tokens_for(world.longest), generator=draw)
+    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=policy.tokens_for(world.longest, world.chars_per_token), generator=draw)
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
     for (kind, prompt, program), text, ids, logprobs, finished in rows:

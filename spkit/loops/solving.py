@@ -55,7 +55,7 @@ def attempt(
     """
     longest = max(world.tasks[problem.kind].max_completion_chars(problem.difficulty) for problem in problems)
     prompts, temperature = [problem.prompt for problem in problems], 0.0 if draw is None else 1.0
-    rollouts = policy.sample(prompts, k, temperature=temperature, max_new_tokens=policy.tokens_for(longest), generator=draw, on_rows=on_rows)
+    rollouts = policy.sample(prompts, k, temperature=temperature, max_new_tokens=policy.tokens_for(longest, world.chars_per_token), generator=draw, on_rows=on_rows)
     rows = [problem for problem in problems for _ in range(k)]
     verdicts = [verdict_on(problem, text, end, world) for problem, text, end in zip(rows, rollouts.texts, rollouts.finished, strict=True)]
     return Attempts(list(problems), k, rollouts, verdicts, world)

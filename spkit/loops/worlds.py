@@ -30,6 +30,7 @@ class World(Protocol):
     first: dict[Kind, Entry]  # the identity, the one entry that self-play starts from
     hardest: int  # the largest difficulty that a completion has to have room for
     longest: int  # characters of a valid proposal
+    chars_per_token: float  # of what is written, at least
 
     def prompt(self, kind: Kind, *, references: Sequence[Any] = (), program: str | None = None) -> str:
         """What a proposer reads."""
@@ -60,6 +61,7 @@ class ExpressionWorld:
     }
     hardest = MAX_DEPTH
     longest = max(MAX_PROGRAM + len(" 4,7"), 4 * PAIRS - 1)
+    chars_per_token = 1.0
     _ends = {"deduction": ("=", r"[0-9]"), "abduction": (";", r"[0-9],[0-9]"), "induction": ("\n", r"[^ ]+")}
 
     def __init__(self, task: Expressions = Expressions()) -> None:
@@ -101,6 +103,7 @@ class PythonWorld:
 
     hardest = 2 * max(PythonPrograms().difficulties)
     longest = python.LONGEST_PROPOSAL
+    chars_per_token = PythonPrograms.chars_per_token
 
     def __init__(self, task: PythonPrograms) -> None:
         self.task = task

@@ -23,20 +23,30 @@ KINDS = ("plain", "few_shot", "chat")
 
 @dataclass(frozen=True)
 class Prompting:
-    """The form of a prompt. `demonstrations` are (prompt, completion) pairs, `instruction` is said once, before them."""
+    """The form of a prompt. `demonstrations` are (prompt, completion) pairs, `instruction` is said once, before them.
+
+    `roles` holds other promptings of the same kind, each with a mark: a prompt is shown by the first whose mark it contains. So a proposer is shown
+    proposals, and a solver solutions.
+    """
 
     kind: Literal["plain", "few_shot", "chat"] = "plain"
     demonstrations: tuple[tuple[str, str], ...] = ()
     instruction: str = ""
+    roles: tuple[tuple[str, "Prompting"], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(KINDS)}")
+        if any(role.kind != self.kind for _, role in self.roles):
+            raise SpkitError("all roles are shown their prompts in one form: a completion ends in one way")
         if self.kind == "plain" and (self.demonstrations or self.instruction):
             raise SpkitError("plain prompting shows the prompt alone: choose few_shot or chat to show demonstrations or an instruction")
 
     def show(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
         """Token ids of the prompt in its form."""
+        for mark, role in self.roles:
+            if mark in prompt:
+                return role.show(tokenizer, prompt)
         if self.kind == "chat":
             return self._chat(tokenizer, prompt)
         before = [self.instruction] if self.instruction else []
@@ -82,8 +92,8 @@ def prompting_for(
 
     `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest; `hinted` more have the answer in
     the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the model has seen what a hint looks like. A task that has
-    `demonstrations()` is shown by those; its `instruction`, if it has one, comes first. Raises SpkitError if a chat is asked of a tokenizer
-    without a template.
+    `demonstrations()` is shown by those, and its `roles(stream, shown)` become roles; its `instruction`, if it has one, comes first. Raises
+    SpkitError if a chat is asked of a tokenizer without a template.
     """
     chosen = ("chat" if tokenizer.chat_template else "few_shot") if kind == "auto" else kind
     if chosen == "chat" and not tokenizer.chat_template:
@@ -96,7 +106,9 @@ def prompting_for(
         problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]
     pairs = tuple((prompt, task.solution(problem)) for prompt, problem in zip(prompts, problems))
-    return Prompting(chosen, pairs, getattr(task, "instruction", ""))
+    others = task.roles(DEMONSTRATION_STREAM, shown) if hasattr(task, "roles") else []
+    roles = tuple((mark, Prompting(chosen, tuple(examples), instruction)) for mark, examples, instruction in others)
+    return Prompting(chosen, pairs, getattr(task, "instruction", ""), roles)
 
 
 def as_data(prompting: Prompting) -> dict[str, Any]:
@@ -106,7 +118,9 @@ def as_data(prompting: Prompting) -> dict[str, Any]:
 
 def from_data(data: dict[str, Any]) -> Prompting:
     """The prompting that `as_data` wrote."""
-    return Prompting(data["kind"], tuple((prompt, answer) for prompt, answer in data["demonstrations"]), data["instruction"])
+    pairs = tuple((prompt, answer) for prompt, answer in data["demonstrations"])
+    roles = tuple((mark, from_data(role)) for mark, role in data.get("roles", ()))
+    return Prompting(data["kind"], pairs, data["instruction"], roles)
 
 
 def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int:

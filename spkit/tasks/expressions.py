@@ -107,6 +107,12 @@ class Expressions:
         """The bare answer."""
         return problem.answer
 
+    def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them; the solver of this kind has its own."""
+        from .expression_proposals import role_examples
+
+        return role_examples(stream, shown)
+
     def verify(self, problem: ExpressionProblem, completion: str) -> Verdict:
         """Check a completion of any kind.
 

@@ -63,6 +63,7 @@ class PythonPrograms:
     extrapolation: tuple[int, ...] = (6, 7, 8)
     unit: str = "variables"
     base: str = "words"
+    chars_per_token: float = 1.5  # code has 3, lists of numbers half as many
     backend: Literal["auto", "monty", "subprocess"] = "auto"
 
     def __post_init__(self) -> None:
@@ -116,6 +117,12 @@ class PythonPrograms:
     def direct(self, problem: PythonProblem) -> str:
         """The answer on its line."""
         return f"Answer:{chr(10) if problem.kind == 'induction' else ' '}{problem.answer}"
+
+    def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them; the solver of this kind has its own."""
+        from .python_proposals import role_examples
+
+        return role_examples(self, stream, shown)
 
     def verify(self, problem: PythonProblem, completion: str) -> Verdict:
         """Check a completion of any kind; see the module. `step_errors` counts variables with a wrong value (deduction, abduction at the

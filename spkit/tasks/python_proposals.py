@@ -11,13 +11,13 @@ long one.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import SpkitError
 from ..literals import NotLiteral, canonical, literal_text, read_literal
 from ..sandbox import Sandbox, banned_word, validated
 from .expressions import KINDS, PAIRS, Kind
-from .python_programs import LONGEST_PROGRAM, PythonProblem, asked, read_program, split_of_proposed
+from .python_programs import LONGEST_PROGRAM, PythonProblem, PythonPrograms, asked, read_program, split_of_proposed
 
 LONGEST_VALUE = 120  # characters of its input, and of its output
 LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, PAIRS * LONGEST_VALUE) + 200
@@ -98,6 +98,21 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
     if word is not None or bad:
         return None, bad[0] if bad else "forbidden"
     return asked("induction", program, texts, [result.value for result in results]), None
+
+
+def role_examples(task: PythonPrograms, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown for a prompt with that mark."""
+    tasks = {kind: replace(task, kind=kind) for kind in KINDS}
+    drawn = {kind: [tasks[kind].problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in KINDS}
+    result = []
+    for kind in ("deduction", "abduction"):
+        triplets = [PythonTriplet(p.program, p.inputs[0], p.outputs[0]) for p in drawn[kind]]
+        pairs = [(proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet)) for i, triplet in enumerate(triplets)]
+        result.append((_WANTED[kind], pairs, ""))
+    asked_for = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
+    result.append((f"Write {PAIRS} different inputs", asked_for, ""))
+    marks = {"deduction": "What is f(", "abduction": "For which x is f(x) ==", "induction": "Which function f is it?"}
+    return result + [(marks[kind], [(p.prompt, tasks[kind].solution(p)) for p in drawn[kind]], tasks[kind].instruction) for kind in KINDS]
 
 
 def proposal_text(triplet: PythonTriplet) -> str:

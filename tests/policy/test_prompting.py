@@ -1,9 +1,12 @@
 """How prompts are shown, and where completions end."""
 
+import json
+
 import pytest
 import torch
 
 from spkit.errors import SpkitError
+from spkit.loops.worlds import world_of
 from spkit.policy import Policy
 from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
 from spkit.policy.small import bpe_tokenizer, small_qwen2
@@ -135,3 +138,27 @@ def test_a_model_with_two_end_tokens_stops_at_both(tokenizer):
     rollouts = policy.sample(["1+1="] * 40, temperature=1.0, max_new_tokens=60, generator=generator(0, 0, "two ends"))
     ended = [(ids, text) for ids, text, finished in zip(rollouts.token_ids, rollouts.texts, rollouts.finished) if finished and ids[-1] == 7]
     assert ended and all(text == tokenizer.decode(ids[:-1]) for ids, text in ended)
+
+
+@pytest.mark.parametrize("name", ["expressions", "expressions-abduction", "python_programs", "python_programs-induction"])
+def test_every_role_and_kind_is_shown_its_own_examples(name, tokenizer):
+    """A proposer that is shown solutions writes solutions; here each shown completion is a right one for the prompt before it."""
+    task = load_task(name)
+    world, prompting = world_of(task), prompting_for(task, tokenizer, shown=3, hinted=0)
+    shown = {}
+    for kind, solver in world.tasks.items():
+        problem = solver.problem(0, 3, 2)
+        for prompt in (problem.prompt, world.prompt(kind, program=problem.program if kind == "induction" else None)):
+            role = next(role for mark, role in prompting.roles if mark in prompt)
+            assert tokenizer.decode(prompting.show(tokenizer, prompt)) == tokenizer.decode(role.show(tokenizer, prompt))
+            shown[kind, prompt == problem.prompt] = role
+        assert shown[kind, True].instruction == getattr(solver, "instruction", "") and shown[kind, False].instruction == ""
+        for index, (prompt, text) in enumerate(shown[kind, True].demonstrations):
+            example = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2)
+            assert prompt == example.prompt and solver.verify(example, text).correct
+        for index, (prompt, text) in enumerate(shown[kind, False].demonstrations):
+            given = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2).program if kind == "induction" else None
+            made, fault = world.checked(kind, text, given)
+            assert made is not None and fault is None and "\n\n" not in prompt + text
+    assert len({role.demonstrations for role in shown.values()}) == 6
+    assert from_data(json.loads(json.dumps(as_data(prompting)))) == prompting
