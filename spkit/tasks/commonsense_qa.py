@@ -18,6 +18,7 @@ answers, so the development split is the test split here. There is one difficult
 The set has answers and no rationales: `solution` is a plain sentence, and `demonstrations` has rationales written for this package.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,6 +29,7 @@ from .question_files import Questions, Source, in_order, load_questions
 from .worked import MAX_READ, said_last
 
 LETTERS = "abcde"
+_ARTICLE = re.compile(r"^(?:an?|the) (?=.{3})")
 MAX_STATEMENT = 200  # characters behind the last `answer is`
 COMPLETION = 400  # characters: about twice the longest demonstration
 
@@ -162,18 +164,24 @@ def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
     statement = said_last(completion)
     if statement is None or len(statement) > MAX_STATEMENT:
         return None
-    plain = " ".join(statement.replace("*", "").casefold().strip(" .!:\n\t").split())
-    named = [letter for letter, text in zip(LETTERS, choices) if plain in _names(letter, " ".join(text.casefold().split()))]
+    plain = _plain(statement)
+    named = [letter for letter, text in zip(LETTERS, choices) if {plain, _ARTICLE.sub("", plain)} & _names(letter, " ".join(text.casefold().split()))]
     return named[0] if len(named) == 1 else None
+
+
+def _plain(statement: str) -> str:
+    """Without capitals, the marks of Markdown and LaTeX, quotes, full stop, and a leading `option` or `choice`."""
+    bare = re.sub(r"\\(?:boxed|text)\{([^{}]*)\}", r"\1", statement)
+    words = re.sub(r"[*_`$\"“”'‘’]", "", bare).casefold().strip(" .!:\n\t").split()
+    return " ".join(words[1:] if words[:1] in (["option"], ["choice"]) else words)
 
 
 def _names(letter: str, text: str) -> set[str]:
     marks = {letter, f"({letter})", f"{letter})"}
-    return (
-        marks
-        | {text.strip(" .!:"), f"{text} ({letter})"}
-        | {f"{mark}{between}{text}".strip(" .!:") for mark in marks for between in (" ", ". ", ": ")}
-    )
+    text = _ARTICLE.sub("", re.sub(r"['\"]", "", text).strip(" .!:"))
+    before = {f"{mark}{between}{text}" for mark in marks for between in (" ", ". ", ": ", ", ")}
+    after = {f"{text}{between}{mark}" for mark in (f"({letter})", f"{letter})") for between in (" ", "", ", ")}
+    return marks | {text} | before | after
 
 
 @lru_cache(maxsize=8)

@@ -29,8 +29,14 @@ _TOKEN = re.compile(r"\s*(\d{1,15}(?:,\d{3})*(?:\.\d{1,9})?|\.\d{1,9}|[-+*/()%])
 _DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?|\.\d{1,9}", re.ASCII)
 _PLAIN = re.compile(r"(-?)[$€£]?\s?(-?)([1-9]\d{0,2}(?:,\d{3}){1,5}|\d{1,15})(\.\d{1,9})?", re.ASCII)
 _UNIT = re.compile(r"\s?(?:%|[$€£]|[A-Za-z][A-Za-z'/ -]*)?", re.ASCII)
-_SCALE = re.compile(r"hundred|thousand|million|billion|trillion|dozen|half|quarter|\bor\b|\bnot\b", re.ASCII | re.IGNORECASE)
-_SAID = re.compile(r"answer\s+is\b:?", re.ASCII | re.IGNORECASE)
+_SCALE = re.compile(  # words that make another number of it, or take it back
+    r"hundred|thousand|million|billion|trillion|dozen|score|gross|lakh|grand|\bmil\b|\bbn\b|\b[kx]\b|half|halves|quarter|\bthirds?\b"
+    r"|\b(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|twentie)ths?\b"
+    r"|square|cube|power|point|plus|minus|times|divided|\bpi\b|more|less|\bor\b|\bnot\b|wrong|n't\b|percent of",
+    re.ASCII | re.IGNORECASE,
+)
+_NO_SCALE = re.compile(r"\b(?:(?:square|cubic) [a-z]+|cubes|score points?)\b", re.ASCII | re.IGNORECASE)
+_SAID = re.compile(r"answer(?:\s+is\b:?|:)", re.ASCII | re.IGNORECASE)
 _BOLD = re.compile(r"(\*\*|`|__)([^*`_]*)\1", re.ASCII)
 
 
@@ -153,8 +159,8 @@ def _factor(tokens: list[str]) -> Fraction:
 def final_text(completion: str) -> str | None:
     """What a completion gives as its answer, as written; None if it gives none or is longer than MAX_READ.
 
-    What stands behind the last `####` on its line; without any, inside the last `\\boxed{}`; without any, behind the last `answer is`
-    on its line; without any, the whole completion if it is one line.
+    What stands behind the last `####` on its line; without any, inside the last `\\boxed{}`; without any, behind the last `answer is` or
+    `answer:` on its line, or on the next one that says something; without any, the whole completion if it is one line.
     """
     if len(completion) > MAX_READ:
         return None
@@ -168,13 +174,16 @@ def final_text(completion: str) -> str | None:
 
 
 def said_last(completion: str) -> str | None:
-    """What stands behind the last `answer is` on its line; without any, the whole completion if it is one line; None if it is too long."""
+    """What stands behind the last `answer is` or `answer:`, on its line or the next one; else the whole completion if it is one line.
+
+    None if there is neither, or if it is too long.
+    """
     if len(completion) > MAX_READ:
         return None
     text = completion.strip()
     said = list(_SAID.finditer(text))
     if said:
-        return text[said[-1].end() :].partition("\n")[0].strip()
+        return text[said[-1].end() :].strip().partition("\n")[0].strip()
     return text if "\n" not in text else None
 
 
@@ -200,7 +209,7 @@ def number_in(text: str | None) -> Fraction | None:
     if match is None or (match[1] and match[2]):
         return None
     unit = plain[match.end() :]
-    if not _UNIT.fullmatch(unit) or _SCALE.search(unit):
+    if not _UNIT.fullmatch(unit) or _SCALE.search(_NO_SCALE.sub("", unit)):
         return None
     value = Fraction(Decimal(match[3].replace(",", "") + (match[4] or "")))
     return -value if match[1] or match[2] else value
@@ -208,6 +217,7 @@ def number_in(text: str | None) -> Fraction | None:
 
 def _plain(text: str) -> str:
     """Without the marks of Markdown and LaTeX around the number, and the full stop; a minus sign is a hyphen."""
+    text = re.sub(r"(?<=\d)\\text\{([^{}\d]*)\}", r"\1", text).replace("{,}", ",").replace(",\\!", ",")
     plain = _BOLD.sub(r"\2", text.strip(), count=1) if text.strip()[:1] in "*`_" else text.strip().rstrip("*`_")
     return plain.replace("\u2212", "-").replace("\\$", "$").replace("\\%", "%").removesuffix("!").rstrip(".").rstrip()
 

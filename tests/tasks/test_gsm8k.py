@@ -56,8 +56,18 @@ RIGHT = [
     "#### \\boxed{72}",
     "#### 72\nQuestion: what else?",
     " \n#### 72 \n",
+    "That makes 72.\nAnswer: 72",
+    "The answer is:\n72",
+    "\\boxed{72\\text{ mugs}}",
+    "#### 72 months",
+    "#### 72 square feet",
+    "#### 72 paths",
 ]
 WRONG = [
+    *(f"#### 72 {word}" for word in ("fifths", "thirds", "tenth", "squared", "k", "bn", "plus two", "minus one", "times ten", "to the power of two", "point five")),
+    "#### 72 is wrong",
+    "#### 72 less than 100",
+    "\\boxed{7\\text{2}}",
     "",
     " ",
     "####",
