@@ -1,10 +1,11 @@
 """The commands `spkit run LOOP`: their options, and what they share."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -275,8 +276,7 @@ def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
     """
     from .profiles import memory_line, profile
 
-    chosen = profile()
-    chosen = replace(chosen, model=model) if model else chosen
+    chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
     base = chosen.load(task)
     if chosen.name == "gpu":
         rows = getattr(config, "rows_at_once", None) or getattr(config, "batch_size", None) or config.sft.batch_size
