@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 	$(BIN)/spkit demo
 
 test: $(VENV)/.full
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 notebooks: $(VENV)/.full
 	$(BIN)/python -m pytest tests/notebooks

@@ -91,21 +91,21 @@ def diagnose(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies or expressions.")],
+    name: Annotated[str, typer.Argument(help="addition, addition-2digits, sums, replies, expressions, words or words-gpu.")],
     out: Annotated[Path | None, typer.Option(help="Checkpoint folder. Default: runs/models/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the weights at the start and the texts.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda. Default: the recipe's: cuda for words-gpu, cpu for the others.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make one of the shipped base models again (at most 10 minutes on 2 cores)."""
-    from .policy.pretrain import RECIPES
-    from .policy.pretrain import pretrain as make
+    """Make one of the shipped base models again (at most 10 minutes on 2 cores), or the larger words-gpu on one GPU."""
+    from .policy.small_base import pretrain as make
+    from .policy.small_base import updates
     from .progress import progress
 
     folder, bar = out or Path("runs/models") / name, progress()
-    total = RECIPES[name].sft.steps if name in RECIPES else 1
     try:
-        with interruptible(folder), bar.stage(f"pretrain {name}", total, "steps") as tick:
-            card = make(name, folder, seed, lambda *_: tick(1))
+        with interruptible(folder), bar.stage(f"pretrain {name}", updates(name), "steps") as tick:
+            card = make(name, folder, seed, lambda *_: tick(1), device or None)
     finally:
         bar.close()
     print(json.dumps(card) if as_json else (folder / "README.md").read_text(encoding="utf-8"))
@@ -117,11 +117,12 @@ def env(as_json: Json = False) -> None:
     import spkit
 
     from .policy import shipped_models
-    from .tasks import TASKS
+    from .profiles import profile
+    from .tasks import task_names
 
     rows = {"spkit": f"{spkit.__version__} from {Path(spkit.__file__).parent}", "python": f"{platform.python_version()} on {platform.platform()}"}
-    rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "nbval")}
-    rows |= {"device": _device(), "tasks": ", ".join(TASKS), "models": ", ".join(shipped_models()) or "none found"}
+    rows |= {name: _version(name) for name in ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "pydantic-monty", "nbval")}
+    rows |= {"device": _device(), "sandbox": _sandbox(), "profile": str(profile()).removeprefix("profile: "), "tasks": ", ".join(task_names()), "models": ", ".join(shipped_models()) or "none found"}
     other = _version("spkit")
     if other != "not installed":
         rows["warning"] = f"another package called spkit ({other}) is installed too: run `pip uninstall spkit`, then install selfplay-kit again"
@@ -191,6 +192,16 @@ def _version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _sandbox() -> str:
+    from .sandbox import open_sandbox
+
+    try:
+        sandbox = open_sandbox()
+    except SpkitError as error:
+        return f"none: {error}"
+    return f"{sandbox.name}: {sandbox.reason}"
 
 
 def _device() -> str:

@@ -1,6 +1,8 @@
 """The commands `spkit run LOOP`: their options, and what they share."""
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -16,7 +18,7 @@ runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again wit
 
 Json = Annotated[bool, typer.Option("--json", help="Print plain JSON lines instead of a table.")]
 TaskName = Annotated[str, typer.Option(help="What is asked; `spkit env` lists the tasks.")]
-Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the task's own base.")]
+Model = Annotated[str, typer.Option(help="Base: a shipped model, a checkpoint folder or a hub id. Default: the profile's (SPKIT_PROFILE, SPKIT_MODEL).")]
 Iterations = Annotated[int, typer.Option(help="Iterations after the base; a larger number extends a run.")]
 Seed = Annotated[int, typer.Option(help="Decides the problems and every random draw.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/LOOP-TASK-seedSEED.")]
@@ -59,6 +61,7 @@ def run_star(
     increment: Annotated[int, typer.Option(help="Steps added an iteration by the linear schedule.")] = 20,
     learning_rate: LearningRate = 5e-4,
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="Measure lengths beyond the training range too.")] = False,
+    test_per_difficulty: Tests = 100,
     as_json: Json = False,
 ) -> None:
     """STaR: sample rationales, keep those with right answers, learn from them, repeat."""
@@ -244,23 +247,46 @@ def run_loop(
     name: str, loop: Callable[..., Iterator[dict[str, Any]]], config: Any, task: str, model: str, out: Path | None, as_json: bool
 ) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
-    from .policy import load_policy
     from .progress import progress
     from .runs import Run
     from .tasks import load_task
 
-    chosen_task, base = load_task(task), load_policy(model or task)
-    folder = out or Path(f"runs/{name}-{task}-seed{config.seed}")
+    chosen_task = load_task(task)
+    base, said = load_base(chosen_task, model, config)
+    folder = out or default_folder(name, task, config.seed)
     with interruptible(folder):
         run = Run(folder, progress())
         try:
             emit = emitter(chosen_task.unit, name, as_json)
             for record in loop(base, chosen_task, config, run):
+                if said:
+                    Console(stderr=True).print(said, highlight=False, markup=False, soft_wrap=True)
+                    said = ""
                 emit(record)
         finally:
             run.progress.close()
     if not as_json:
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
+
+
+def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
+    """The policy a loop starts from, the profile's with `model` in its model's place if it is given; and the choice with its reason.
+
+    What a model of the gpu profile will take is said at once, on stderr: the first record may be minutes away.
+    """
+    from .profiles import memory_line, profile
+
+    chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
+    base = chosen.load(task)
+    if chosen.name == "gpu":
+        rows = getattr(config, "rows_at_once", None) or getattr(config, "batch_size", None) or config.sft.batch_size
+        Console(stderr=True).print(memory_line(base, task, rows), highlight=False, markup=False, soft_wrap=True)
+    return base, str(chosen)
+
+
+def default_folder(loop: str, task: str, seed: int) -> Path:
+    """runs/LOOP-TASK-seedSEED, in one level whatever the task's name: `gsm8k:FOLDER` has marks that a folder's name should not have."""
+    return Path("runs") / f"{loop}-{re.sub('[^A-Za-z0-9._-]+', '-', task)}-seed{seed}"
 
 
 def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:

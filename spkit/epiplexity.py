@@ -85,7 +85,7 @@ def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig 
     """
     config = config or ObserverConfig()
     train, validation = split(observer, stream, config)
-    observer, pad = observer.clone(), observer.tokenizer.pad_token_id
+    observer, pad = observer.clone(), observer.pad_id
     parameters = [parameter for parameter in observer.model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
     draw = torch.Generator().manual_seed(config.seed)
@@ -116,7 +116,7 @@ def cost(observer: Policy, examples: Sequence[Example], rows_at_once: int = 64) 
     """Bits of all completions under the observer as it is."""
     total = 0.0
     for start in range(0, len(examples), rows_at_once):
-        logprobs, mask = completion_logprobs(observer.model, examples[start : start + rows_at_once], observer.tokenizer.pad_token_id)
+        logprobs, mask = completion_logprobs(observer.model, examples[start : start + rows_at_once], observer.pad_id)
         total -= (logprobs * mask).double().sum().item()
     return total / math.log(2)
 

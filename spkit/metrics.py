@@ -34,7 +34,7 @@ def solve(
     `prompts`, one a problem, stand in for the problems' own. Raises SpkitError for n above 1 at temperature 0, and what `sample` does.
     """
     longest = max((task.max_completion_chars(problem.difficulty) for problem in problems), default=1)
-    options = {"temperature": 0.0, "max_new_tokens": longest + 1, **sampling}
+    options = {"temperature": 0.0, "max_new_tokens": policy.tokens_for(longest, getattr(task, "chars_per_token", 1)), **sampling}
     if n > 1 and options["temperature"] == 0:
         raise SpkitError(f"{n} greedy completions of a problem are {n} copies of one: give a temperature above 0 and a generator")
     rollouts = policy.sample(prompts or [problem.prompt for problem in problems], n, on_rows=on_rows, **options)

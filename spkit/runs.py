@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .errors import SpkitError
-from .policy import Policy, load_policy
+from .policy import Policy
 from .progress import Silent, Tick
 
 MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
@@ -66,7 +66,7 @@ class Run:
             self.records = self._finished(read_jsonl(metrics))
             samples = read_jsonl(self.folder / "samples.jsonl")
             write_jsonl(self.folder / "samples.jsonl", [row for row in samples if row["iteration"] < len(self.records)])
-        return base if len(self.records) < 2 else self._load(len(self.records) - 1)
+        return base if len(self.records) < 2 else self._load(base, len(self.records) - 1)
 
     def _finished(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows up to the last one whose policy is still there: what somebody removed is done again."""
@@ -74,10 +74,10 @@ class Run:
             rows = rows[:-1]
         return rows
 
-    def _load(self, iteration: int) -> Policy:
+    def _load(self, base: Policy, iteration: int) -> Policy:
         path = self._checkpoint(iteration)
         try:
-            return load_policy(path)
+            return base.restored(path)
         except SpkitError as error:
             raise SpkitError(f"{error}. To redo that iteration, delete the folder {path} and start the same command again") from error
 

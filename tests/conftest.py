@@ -4,10 +4,13 @@ import os
 import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+for name in ("SPKIT_PROFILE", "SPKIT_MODEL"):  # the committed outputs are those of the default profile
+    os.environ.pop(name, None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl+C, which some tests send
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from spkit.policy import Policy
 from spkit.policy.tiny import char_tokenizer, tiny_llama
@@ -27,6 +30,30 @@ def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 
     return policy
 
 
+def in_four_bits(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, its linear layers but the head now in NF4 with double quantisation. Skips the test where bitsandbytes is missing."""
+    bnb = pytest.importorskip("bitsandbytes")
+    nf4 = dict(quant_type="nf4", compress_statistics=True)
+    for module in list(model.modules()):
+        for name, layer in list(module.named_children()):
+            if type(layer) is torch.nn.Linear and layer is not model.lm_head:
+                four = bnb.nn.Linear4bit(layer.in_features, layer.out_features, bias=layer.bias is not None, **nf4)
+                four.weight, four.bias = bnb.nn.Params4bit(layer.weight.data, requires_grad=False, **nf4), layer.bias
+                four.support_avx512bf16_for_cpu = False  # or its weights are packed for a kernel without gradients
+                setattr(module, name, four.to("cpu"))
+    return model
+
+
 @pytest.fixture
 def policy() -> Policy:
     return make_policy()
+
+
+@pytest.fixture(scope="session")
+def hub_folder(tmp_path_factory):
+    """A small model that stands in for one of the hub, trained once a session."""
+    pytest.importorskip("bitsandbytes")
+    from spkit.tasks import load_task
+    from tests.hub_like import save_model
+
+    return save_model(tmp_path_factory.mktemp("hub") / "small", load_task("addition"), steps=500)

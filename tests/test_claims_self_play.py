@@ -1,8 +1,10 @@
 """What the claims about self-play compute from records, and the stream that the gauge reads."""
 
+from dataclasses import replace
+
 import pytest
 
-from spkit.claims.expressions_self_play import CLAIMS, InformationConfig, Kept, information, stream, told
+from spkit.claims.expressions_self_play import CLAIMS, EXPERIMENTS, InformationConfig, Kept, information, stream, told
 from spkit.epiplexity import ObserverConfig
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.policy import load_policy
@@ -48,8 +50,28 @@ def test_effects_have_the_sign_their_criteria_say():
     shapes = {"az": az, "az_half": run(0.1, 0.2, 0.4, iterations=40)}
     assert effect("az-shape", az_vote=strict, az_vote_off=off, **shapes) == pytest.approx(0.18 - 0.06)
     assert effect("az-grounded", az=az, az_off=run(0.1, 0.4, 0.5, iterations=40)) == pytest.approx(0.05)
+    numbers = {"valid": (0.9, 0.9), "proposed_depth": (1.0, 2.0)}, {"valid": (0.9, 0.5), "proposed_depth": (1.0, 1.0)}
+    cells, one = (run(0.1, 0.2, end, iterations=40, **some) for end, some in zip((0.5, 0.3), numbers))
+    assert effect("az-cells", az_cells=cells, az_global=one) == pytest.approx(0.2)
+    assert effect("az-cells-valid", az_cells=cells, az_global=one) == pytest.approx(0.4 * 34.5 / 39)
+    assert effect("az-cells-depth", az_cells=cells, az_global=one) == pytest.approx(34.5 / 39)
     rows = [{"rows": [{"iteration": 3, "S": 1000.0}, {"iteration": 60, "S": 2500.0}]}]
     assert effect("az-information", az_information=rows) == pytest.approx(1.5)
+
+
+def test_labels_of_a_vote_overall_and_at_one_depth():
+    """Depth 3 comes to be asked, first rarely: all labels get worse while those at each depth get better."""
+    records = [{"iteration": 0}]
+    for i in range(1, 31):
+        records.append({"iteration": i, "vote_right": 1 - i / 100, "vote_right_by_depth": {"1": 1.0, "3": i / 100}})
+    del records[1]["vote_right_by_depth"]["3"]
+    assert effect("az-labels", az_vote=records) == pytest.approx(0.2)
+    assert effect("az-labels-depth", az_vote=records) == pytest.approx(0.255 - 0.06), "an iteration without such a problem is left out"
+
+
+def test_baselines_are_compared_at_equal_settings():
+    cells, one, az = (EXPERIMENTS[name].config for name in ("az-cells", "az-global", "az"))
+    assert replace(cells, advantage="global") == one and replace(az, advantage="trr_pp", iterations=40) == cells
 
 
 def test_what_is_stored_is_short():

@@ -22,6 +22,7 @@ from spkit.loops.rft import RftConfig
 from spkit.loops.rlvr import RlvrConfig
 
 ROOT = Path(__file__).parents[1]
+PROFILE = "profile: cpu (the default); model: the shipped model of each task, float32\n"
 FAST = ["--iterations", "1", "--problems", "20", "--steps", "2"]
 
 
@@ -35,7 +36,8 @@ def test_run_show_and_resume(tmp_path):
     first = spkit("run", "star", "--out", tmp_path / "r", *FAST)
     assert first.returncode == 0, first.stderr
     assert [line.split()[0] for line in first.stdout.splitlines()[:3]] == ["iteration", "0", "1"]
-    assert "\x1b" not in first.stdout + first.stderr and first.stderr == ""
+    assert "\x1b" not in first.stdout + first.stderr
+    assert first.stderr == PROFILE
     again = spkit("run", "star", "--out", tmp_path / "r", *FAST, "--json")
     rows = [json.loads(line) for line in again.stdout.splitlines()]
     assert [row["iteration"] for row in rows] == [0, 1]
@@ -94,7 +96,7 @@ def inside(monkeypatch, capsys):
 )
 def test_every_loop_prints_its_table_and_started_again_its_records(command, columns, tmp_path, inside):
     code, first, errors = inside("run", *command, *TINY, "--out", tmp_path / "r")
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, PROFILE)
     head, *rows = first.splitlines()[:3]
     assert head.endswith(f"terms   {columns}") and [row.split()[0] for row in rows] == ["0", "1"]
     assert {len(line) for line in (head, *rows)} == {len(head)}, "the numbers stand below their headings"
@@ -110,7 +112,7 @@ def test_self_play_prints_its_table_with_dashes_where_it_did_not_look(tmp_path, 
     command = ["run", "absolute-zero", "--iterations", "3", "--tasks", "2", "--k", "2", "--seed-rounds", "1", "--measure-every", "2"]
     command += ["--kinds", "deduction,abduction", "--test-per-difficulty", "2", "--test-samples", "2", "--out", tmp_path / "r"]
     code, first, errors = inside(*command)
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, PROFILE)
     head, *rows = first.splitlines()[:5]
     assert head.endswith("depth  valid  proposed  solved  useful  vote gap  seconds") and [row.split()[0] for row in rows] == list("0123")
     assert {len(line) for line in (head, *rows)} == {len(head)}, "the numbers stand below their headings"
@@ -127,7 +129,7 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
     quick = ["run", "rlvr", "--problems", "8", "--k", "3", "--batch-size", "12", "--test-per-difficulty", "2", "--test-samples", "2"]
     quick += ["--advantage", "rloo", "--clip-high", "inf", "--reward", "graded", "--out", tmp_path / "r"]
     code, first, errors = inside(*quick, "--iterations", "1")
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, PROFILE)
     head, *rows = first.splitlines()[:3]
     assert head.endswith("terms sampled  reward  useful      KL  entropy  seconds") and {len(line) for line in rows} == {len(head)}
     again = inside(*quick, "--iterations", "2", "--json")[1]
@@ -209,10 +211,15 @@ def test_env_says_which_package_and_which_device():
     done = spkit("env", "--json", cwd=ROOT)
     rows = json.loads(done.stdout)
     assert str(ROOT / "spkit") in rows["spkit"] and "addition" in rows["tasks"] and "addition" in rows["models"]
-    assert rows["device"].startswith(("cpu", "cuda"))
+    assert rows["device"].startswith(("cpu", "cuda")) and rows["sandbox"].startswith("monty: pydantic-monty")
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["run", "star"], ["run", "rest-em"], ["run", "rlvr"], ["show"], ["pretrain"], ["env"], ["demo"], ["reproduce"]])
 def test_help_everywhere(command):
     done = spkit(*command, "--help")
     assert done.returncode == 0 and "Usage" in done.stdout and len(done.stdout) > 200
+
+
+def test_a_task_with_a_source_has_a_run_folder_of_one_level():
+    assert cli_runs.default_folder("star", "gsm8k:data/problems/x", 3) == Path("runs/star-gsm8k-data-problems-x-seed3")
+    assert cli_runs.default_folder("rest-em", "word_problems", 0) == Path("runs/rest-em-word_problems-seed0")

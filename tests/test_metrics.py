@@ -31,6 +31,9 @@ class Reader:
     def __init__(self, known):
         self.known = known
 
+    def tokens_for(self, characters, per_token):
+        return characters + 1
+
     def sample(self, prompts, n, *, on_rows, **options):
         return rollouts([self.known.get(prompt, "?") for prompt in prompts for _ in range(n)])
 

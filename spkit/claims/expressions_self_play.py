@@ -85,6 +85,8 @@ EXPERIMENTS = {
     "az-hardness": play(replace(BROKEN, pay="hardness", gate="off"), 50),
     "az-half": play(replace(BROKEN, pay="1-2|r-1/2|"), 40),
     "az-constant": play(replace(BROKEN, pay="constant"), 40),
+    "az-cells": play(replace(BROKEN, advantage="trr_pp"), 50),
+    "az-global": play(replace(BROKEN, advantage="global"), 50),
     "az-information": play(InformationConfig(), 60, information),
 }
 
@@ -174,6 +176,22 @@ def grown(runs: Mapping[str, Records], name: str) -> dict[str, Any]:
     return {"effect": (rows[-1]["S"] - rows[0]["S"]) / 1000, "rows": rows}
 
 
+def labels(records: Records) -> dict[str, Any]:
+    """How often the commonest answer was right, over each ten iterations: on all problems, and on those of depth 3."""
+    rows = [{"all": record["vote_right"], "depth 3": record["vote_right_by_depth"].get("3")} for record in records[1:]]
+    return {name: blocks([{}, *rows], name) for name in ("all", "depth 3")}
+
+
+def labelled(id: str, statement: str, source: str, criterion: str, which: str, sign: int) -> Claim:
+    """How often the commonest answer was right in the last ten iterations minus in the first ten, or the other way round."""
+
+    def measure(runs: Mapping[str, Records]) -> dict[str, Any]:
+        found = labels(runs["az-vote"])
+        return {"effect": sign * (found[which][-1] - found[which][0]), "labels": found}
+
+    return Claim(id, statement, source, criterion, 0.0, ("az-vote",), measure)
+
+
 US, ZERO, COLLAPSE = "our control", "Absolute Zero", "Survive or Collapse"
 CLAIMS = (
     claim("az-deep", "Self-play lifts greedy accuracy on programs deeper than the base solves", f"{ZERO}, table 1", "accuracy on depths 3 to 5, last minus base > 0",
@@ -205,6 +223,14 @@ CLAIMS = (
           ("az",), lambda runs: -rise(runs["az"], "solver_entropy")),
     claim("az-entropy-roles", "The proposer's entropy stays above the solver's", "Chae et al. 2025", "proposer minus solver, last ten iterations > 0 (nats a token)",
           ("az",), lambda runs: late(runs["az"], "proposer_entropy") - late(runs["az"], "solver_entropy")),
+    claim("az-cells", "A baseline for each role (TRR++) beats one for both", f"{ZERO}, eq. 8", "greedy accuracy on depths 3 to 5 after 40 iterations, az-cells minus az-global > 0",
+          ("az-cells", "az-global"), lambda runs: deep(runs["az-cells"][-1]) - deep(runs["az-global"][-1])),
+    claim("az-cells-valid", "With it more proposals are valid", f"{ZERO}, eq. 8", "valid share, last ten iterations, az-cells minus az-global > 0",
+          ("az-cells", "az-global"), lambda runs: late(runs["az-cells"], "valid") - late(runs["az-global"], "valid")),
+    claim("az-cells-depth", "With it the proposer goes deeper", US, "proposed depth, last ten iterations, az-cells minus az-global > 0",
+          ("az-cells", "az-global"), lambda runs: late(runs["az-cells"], "proposed_depth") - late(runs["az-global"], "proposed_depth")),
+    labelled("az-labels", "Under a vote behind the gate the commonest answer comes to be right less often", "R-Zero", "right labels, first ten iterations minus last ten > 0", "all", -1),
+    labelled("az-labels-depth", "At one depth it comes to be right more often", US, "right labels on depth 3, last ten iterations minus first ten > 0", "depth 3", 1),
     Claim("az-information", "What self-play makes holds more and more that its base could learn", "2603.02218, sec. 2", "S at the end minus at the start > 0 (1,000 bits)", 0.0,
           ("az-information",), lambda runs: grown(runs, "az-information")),
 )  # fmt: skip

@@ -52,7 +52,7 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[
 def reference_loss(policy: Policy, batch: Batch) -> Tensor:
     """SFT's loss of the references of a batch: the negative log-likelihood of a reply, summed over its tokens as in SPIN."""
     rows = batch.examples[: len(batch.examples) // batch.roles]
-    logprobs, mask = completion_logprobs(policy.model, rows, policy.tokenizer.pad_token_id)
+    logprobs, mask = completion_logprobs(policy.model, rows, policy.pad_id)
     return -(logprobs * mask).sum() / len(rows)
 
 

@@ -205,7 +205,8 @@ def starvation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     none_useful = (
         late.useful is not None and late.useful <= limits.useless and wilson(late.useful * late.groups, late.groups)[1] <= limits.surely
     )
-    if not too_hard and not none_useful:
+    solved = _mostly(late.all_right, late.groups, limits.nearly_all, limits)
+    if not too_hard and (solved or not none_useful):
         return None
     text = f"{_share(late.all_wrong, late.groups)} of the groups are all wrong, {late.all_right:.0%} all right, {late.useful:.0%} useful"
     advice = (

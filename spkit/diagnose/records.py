@@ -1,5 +1,6 @@
 """A run folder of spkit as evidence: its records, and the rollouts beside them where a loop keeps all of them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,11 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
         known = {step.step: step for step in steps}
         merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
         checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked  # a share of votes is no verdict
-        return replace(rollouts, steps=merged, checked=checked, reward_gap=gap_of(records, config))
+        notes = rollouts.notes
+        if checks_steps(config):
+            checked = Checked(Counter({(accepted, right): count for (accepted, right), count in checked.counts.items() if not right}))
+            notes += ("right answers with a wrong step are refused on purpose: what the verifier refuses was not judged",)
+        return replace(rollouts, steps=merged, checked=checked, reward_gap=gap_of(records, config), notes=notes)
     if audit is not None:
         raise SpkitError(f"{folder} keeps no rollouts to find the audited samples in: give the log that they come from")
     if all(step.useful is None for step in steps):
@@ -75,12 +80,21 @@ def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
 
 
 def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> float | None:
-    """Mean reward minus the accuracy of the same samples, where the reward is meant to be that accuracy; None if it is not, or unknown."""
+    """Mean reward minus the accuracy of the same samples, where the reward is meant to be that accuracy; None if it is not, or unknown.
+
+    A check of every step refuses right answers on purpose, so that only what it accepts beyond them counts.
+    """
     if _first(config, "reward", "solver_reward") not in CHECKED:
         return None
     pairs = [(_first(record, "solve_rate", "reward"), record.get("sampled_accuracy")) for record in records[1:]]
     known = [reward - accuracy for reward, accuracy in pairs if reward is not None and accuracy is not None]
-    return sum(known) / len(known) if known else None
+    gap = sum(known) / len(known) if known else None
+    return max(0.0, gap) if gap is not None and checks_steps(config) else gap
+
+
+def checks_steps(config: Mapping[str, Any]) -> bool:
+    """Whether an answer was paid for only if every step to it is right (Absolute Zero's check `steps`, which a vote does not ask)."""
+    return config.get("check") == "steps" and config.get("reward") != "vote_share"
 
 
 def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidence | None:

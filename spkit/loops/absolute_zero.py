@@ -7,7 +7,8 @@
 A problem is about a program, its input and its output: deduction asks for the output, abduction for an input, induction for the program.
 
 What differs from the paper, and why:
-- Programs are expressions (task `expressions`), where every program runs and is safe; what can be invalid is the text.
+- Programs are expressions (task `expressions`), where every program runs and is safe, and what can be invalid is the text; or Python functions
+  (task `python_programs`, for models that write Python), which run in a sandbox. `worlds` has what the two differ in.
 - All k attempts are learned from, and each proposal counts k times (`proposer_weight`); the paper estimates r from 8 attempts and learns
   from one more, so that the roles have equally many rows there. 48 problems an iteration (192 proposed and 192 solved).
 - A duplicate is solved and paid like any other problem, and kept once. A program whose function is held out for the test split is
@@ -44,16 +45,16 @@ from ..pg_losses import PgLoss
 from ..policy import Example, Policy
 from ..runs import Run
 from ..seeds import generator
-from ..tasks import Expressions
-from ..tasks.expression_language import MAX_DEPTH
-from ..tasks.expressions import KINDS, ExpressionProblem, Kind
+from ..tasks import Task
+from ..tasks.expressions import KINDS, Kind
 from .buffers import Buffers
-from .proposing import PAYS, Pay, Proposed, duplicate_shares, pay, propose, uniform_proposals, unsound
+from .proposing import PAYS, Pay, Proposed, duplicate_shares, pay, propose, uniform_proposals
 from .rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
 from .rlvr import dealt_anew
 from .self_play_records import measured, proposed, samples_of, solved
 from .self_training import at_least, one_of
-from .solving import TASKS, Attempts, attempt, rewards_of, scores_of
+from .solving import Attempts, attempt, rewards_of, scores_of
+from .worlds import ExpressionWorld, World, world_of
 
 PROPOSERS = ("learned", "frozen", "uniform", "static")
 REWARDS = ("grounded", "vote_share", "random")
@@ -119,23 +120,21 @@ class AbsoluteZeroConfig:
         """The check that scores attempts."""
         return "vote_share" if self.reward == "vote_share" else self.check
 
-    def update(self, rows: int) -> PgUpdate:
+    def update(self, rows: int, world: World = ExpressionWorld()) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts."""
-        longest = 1 + max(TASKS[kind].max_completion_chars(MAX_DEPTH) for kind in self.kinds)
+        longest = 1 + max(world.tasks[kind].max_completion_chars(world.hardest) for kind in self.kinds)
         loss = PgLoss(self.clip_low, self.clip_high, self.aggregation, longest, "k3", self.kl_coef, self.entropy_coef)
         return PgUpdate(loss, self.epochs, -(-rows // self.minibatches), self.learning_rate, rows_at_once=self.rows_at_once)
 
 
-def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
+def absolute_zero(base: Policy, task: Task, config: AbsoluteZeroConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
-    if not isinstance(task, Expressions):
-        raise SpkitError(f"Absolute Zero needs a task whose problems can be proposed: expressions, not {task.name}")
-    run = run or Run()
+    world, run = world_of(task), run or Run()
     last = run.start({"method": "absolute_zero", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:
-        yield run.record(0, base, **measured(base, task, config, run, 0))
-    policy, optimizer, buffers = _as_it_stood(base, last, config, run)
+        yield run.record(0, base, **measured(base, task, world, config, run, 0))
+    policy, optimizer, buffers = _as_it_stood(base, last, world, config, run)
 
     for t in range(len(run.records), config.iterations + 1):
         run.progress.iteration(t - 1, config.iterations)
@@ -146,7 +145,7 @@ def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, r
         # 3 solve: k attempts at each new problem, and at old ones where a kind is short of new ones
         problems, origins = to_solve(proposals, buffers, config, generator(config.seed, t, "fill"))
         with run.stage("solve", len(problems) * config.k, "attempts") as tick:
-            attempts = attempt(policy, problems, config.k, generator(config.seed, t, "solve"), tick)
+            attempts = attempt(policy, problems, config.k, generator(config.seed, t, "solve"), tick, world)
         # 4 verify
         scores = scores_of(attempts, config.asks, config.flip_rate, generator(config.seed, t, "verify"))
         solver_rewards = rewards_of(attempts, scores, config.wrong, config.unreadable)
@@ -156,7 +155,7 @@ def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, r
         proposer_rewards = paid(proposals, origins, scores.mean(1), config)
         # 6 learn: both roles in one update
         rows, baselines = rollouts(policy, attempts, solver_rewards, proposals, proposer_rewards, config, run.records[-1].get("baselines"))
-        update = config.update(len(rows))
+        update = config.update(len(rows), world)
         with run.stage("learn", config.epochs * config.minibatches, "steps") as tick:
             scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None)
             learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
@@ -169,27 +168,29 @@ def absolute_zero(base: Policy, task: Expressions, config: AbsoluteZeroConfig, r
             "baselines": baselines,
         }
         due = t % config.measure_every == 0 or t == config.iterations
-        seen = measured(policy, task, config, run, t) if due else {"samples": []}
+        seen = measured(policy, task, world, config, run, t) if due else {"samples": []}
         seen["samples"] += samples_of(t, attempts, solver_rewards, proposals, proposer_rewards)
         state = {**optimizer_state(optimizer), "buffers": buffers.dump()}
         yield run.record(t, policy, state=state, **numbers, **seen)
 
 
-def _as_it_stood(base: Policy, last: Policy, config: AbsoluteZeroConfig, run: Run) -> tuple[Policy, torch.optim.Optimizer, Buffers]:
+def _as_it_stood(
+    base: Policy, last: Policy, world: World, config: AbsoluteZeroConfig, run: Run
+) -> tuple[Policy, torch.optim.Optimizer, Buffers]:
     """Policy, optimizer and buffers after the last record."""
     policy = base.clone() if last is base else last
-    optimizer = new_optimizer(policy, config.update(1))
+    optimizer = new_optimizer(policy, config.update(1, world))
     if len(run.records) < 2:
         with run.stage("seed"):
-            return policy, optimizer, seeded(base, config)
+            return policy, optimizer, seeded(base, config, world)
     state = run.state_of(len(run.records) - 1)
-    buffers = Buffers.load(state.pop("buffers"))
+    buffers = Buffers.load(state.pop("buffers"), world)
     return policy, resumed(optimizer, state), buffers
 
 
-def seeded(base: Policy, config: AbsoluteZeroConfig) -> Buffers:
+def seeded(base: Policy, config: AbsoluteZeroConfig, world: World = ExpressionWorld()) -> Buffers:
     """The buffers at the start: the identity, and what the base proposes in a few rounds from there. Nothing is learned."""
-    buffers = Buffers(config.kinds)
+    buffers = Buffers(config.kinds, world)
     for number in range(config.seed_rounds):
         draw = generator(config.seed, 0, f"seed {number}")
         store(buffers, propose(base, buffers, config.kinds, config.tasks, config.references, draw))
@@ -197,13 +198,13 @@ def seeded(base: Policy, config: AbsoluteZeroConfig) -> Buffers:
 
 
 def proposals_of(
-    policy: Policy, base: Policy, buffers: Buffers, task: Expressions, config: AbsoluteZeroConfig, draw: torch.Generator
+    policy: Policy, base: Policy, buffers: Buffers, task: Task, config: AbsoluteZeroConfig, draw: torch.Generator
 ) -> list[Proposed]:
     """The proposals of an iteration, `tasks` of each kind; none if the problems are static."""
     if config.proposer == "static":
         return []
     if config.proposer == "uniform":
-        return uniform_proposals(config.kinds, task.difficulties, config.tasks, draw)
+        return uniform_proposals(config.kinds, task.difficulties, config.tasks, draw, buffers.world)
     return propose(base if config.proposer == "frozen" else policy, buffers, config.kinds, config.tasks, config.references, draw)
 
 
@@ -216,7 +217,7 @@ def store(buffers: Buffers, proposals: Sequence[Proposed]) -> None:
 
 def to_solve(
     proposals: Sequence[Proposed], buffers: Buffers, config: AbsoluteZeroConfig, draw: torch.Generator
-) -> tuple[list[ExpressionProblem], list[int | None]]:
+) -> tuple[list[Any], list[int | None]]:
     """The problems to solve, `tasks` of each kind, and which proposal each comes from (None: from a buffer).
 
     What passes the gate comes first: valid problems, and invalid text if the gate is off or leaks. Held-out functions never do.
@@ -224,12 +225,13 @@ def to_solve(
     leak = 1.0 if config.gate == "off" else config.leak
     leaked = (torch.rand(len(proposals), generator=draw) < leak).tolist()
     passed = [made.fault != "held out" and (made.valid or through) for made, through in zip(proposals, leaked)]
-    problems: list[ExpressionProblem] = []
+    problems: list[Any] = []
     origins: list[int | None] = []
     for kind in config.kinds:
         own = [index for index, made in enumerate(proposals) if made.kind == kind and passed[index]]
         short = config.tasks - len(own)
-        problems += [proposals[index].problem or unsound(proposals[index]) for index in own] + buffers.problems(kind, short, draw)
+        problems += [proposals[index].problem or buffers.world.unsound(kind, proposals[index].text) for index in own]
+        problems += buffers.problems(kind, short, draw)
         origins += [*own, *[None] * short]
     return problems, origins
 

@@ -6,35 +6,28 @@ entries, old and new alike.
 
 import json
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import SpkitError
-from ..tasks.expression_language import PROBES, Input, evaluate, parse
-from ..tasks.expression_proposals import SEED, Triplet
-from ..tasks.expressions import ExpressionProblem, Kind, asked
-
-Entry: TypeAlias = tuple[str, tuple[Input, ...]]  # a program and its input, or its ten inputs for induction
-FIRST: dict[Kind, Entry] = {
-    "deduction": (SEED.program, (SEED.at,)),
-    "abduction": (SEED.program, (SEED.at,)),
-    "induction": (SEED.program, PROBES),
-}
+from ..tasks.expressions import Kind
+from .worlds import Entry, ExpressionWorld, World, entry_of
 
 
 class Buffers:
     """Entries of each kind, each once, in the order they came; the identity is the first of every kind."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
-        self.entries: dict[Kind, dict[Entry, None]] = {kind: {FIRST[kind]: None} for kind in kinds}
+    def __init__(self, kinds: Sequence[Kind], world: World = ExpressionWorld()) -> None:
+        self.world = world
+        self.entries: dict[Kind, dict[Entry, None]] = {kind: {world.first[kind]: None} for kind in kinds}
 
     def has(self, kind: Kind, entry: Entry) -> bool:
         """Whether it is there already."""
         return entry in self.entries[kind]
 
-    def add(self, problem: ExpressionProblem) -> None:
+    def add(self, problem: Any) -> None:
         """Store a problem; one that is there already keeps its place."""
         self.entries[problem.kind].setdefault(entry_of(problem), None)
 
@@ -42,11 +35,11 @@ class Buffers:
         """How many entries there are of each kind."""
         return {kind: len(entries) for kind, entries in self.entries.items()}
 
-    def references(self, kind: Kind, count: int, room: int, draw: torch.Generator) -> list[Triplet]:
+    def references(self, kind: Kind, count: int, room: int, draw: torch.Generator) -> list[Any]:
         """Up to `count` triplets of deduction or abduction, all different; those that no longer fit into `room` characters are left out."""
-        chosen: list[Triplet] = []
+        chosen: list[Any] = []
         for entry in self._drawn(list(self.entries[kind]), count, draw):
-            triplet = Triplet(entry[0], entry[1][0], evaluate(parse(entry[0]), entry[1][0]))
+            triplet = self.world.triplet(entry)
             room -= len(str(triplet)) + 1
             if room >= 0:
                 chosen.append(triplet)
@@ -57,9 +50,9 @@ class Buffers:
         pool = [entry for kind in ("deduction", "abduction") for entry in self.entries.get(kind, ())]
         return [entry[0] for entry in self._filled(pool, count, draw)]
 
-    def problems(self, kind: Kind, count: int, draw: torch.Generator) -> list[ExpressionProblem]:
+    def problems(self, kind: Kind, count: int, draw: torch.Generator) -> list[Any]:
         """`count` problems that are there; none twice before all of them have had their turn."""
-        return [asked(kind, *entry) for entry in self._filled(list(self.entries[kind]), count, draw)]
+        return [self.world.asked(kind, entry) for entry in self._filled(list(self.entries[kind]), count, draw)]
 
     def dump(self) -> Tensor:
         """All entries as bytes (uint8), for a checkpoint."""
@@ -67,10 +60,10 @@ class Buffers:
         return torch.tensor(list(json.dumps(rows).encode()), dtype=torch.uint8)
 
     @classmethod
-    def load(cls, content: Tensor) -> "Buffers":
+    def load(cls, content: Tensor, world: World = ExpressionWorld()) -> "Buffers":
         """What `dump` gave."""
         rows = json.loads(bytes(content.tolist()))
-        buffers = cls(list(rows))
+        buffers = cls(list(rows), world)
         buffers.entries = {kind: {(program, tuple(map(tuple, inputs))): None for program, inputs in some} for kind, some in rows.items()}
         return buffers
 
@@ -83,8 +76,3 @@ class Buffers:
             raise SpkitError("there is no program to draw: induction needs the buffer of deduction or of abduction")
         rounds = [self._drawn(pool, count, draw) for _ in range(-(-count // len(pool)))]
         return [entry for some in rounds for entry in some][:count]
-
-
-def entry_of(problem: ExpressionProblem) -> Entry:
-    """What a buffer keeps of a problem."""
-    return problem.program, problem.inputs

@@ -15,17 +15,15 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..policy import Policy
-from ..tasks import Expressions
-from ..tasks.expression_language import MAX_DEPTH, MAX_PROGRAM
-from ..tasks.expression_proposals import WORDS, proposal, proposer_prompt, read_inputs
-from ..tasks.expressions import PAIRS, ExpressionProblem, Kind, asked
-from .buffers import Buffers, entry_of
+from ..tasks.expressions import Kind
+from .buffers import Buffers
+from .worlds import ExpressionWorld, World, entry_of
 
 Pay = Literal["1-r", "1-2|r-1/2|", "min(r,1-r)-dup", "0<r<1", "variance", "hardness", "constant"]
 PAYS: dict[str, Callable[[float, float], float]] = {  # of r and the share of duplicates
@@ -39,8 +37,6 @@ PAYS: dict[str, Callable[[float, float], float]] = {  # of r and the share of du
 }
 UNCONDITIONAL = ("hardness", "constant")  # those that do not look at whether r is 0 or 1
 AT_EXTREMES = -0.5  # what Absolute Zero's published code pays where r is 0 or 1; its paper says 0
-UNKNOWN = "<unk>"  # how a tokenizer writes a token that is no character; a policy may sample it, and no prompt may hold it
-LONGEST = max(MAX_PROGRAM + len(" 4,7"), 4 * PAIRS - 1)  # characters of a valid proposal
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Proposed:
     text: str
     token_ids: list[int] = field(repr=False)
     logprobs: Tensor = field(repr=False, compare=False)  # of its tokens, nats
-    problem: ExpressionProblem | None
+    problem: Any | None
     fault: str | None
 
     @property
@@ -86,19 +82,20 @@ def propose(policy: Policy, buffers: Buffers, kinds: Sequence[Kind], count: int,
     program from the buffers of the two.
     """
     prompts: list[tuple[Kind, str, str | None]] = []
+    world = buffers.world
     for kind in kinds:
         if kind == "induction":
             programs = buffers.programs(count, draw)
-            prompts += [(kind, proposer_prompt(kind, program=program), program) for program in programs]
+            prompts += [(kind, world.prompt(kind, program=program), program) for program in programs]
         else:
-            room = policy.context - len(proposer_prompt(kind)) - LONGEST - 1
+            room = policy.context - len(policy.prompt_ids(world.prompt(kind))) - world.longest - 1
             shown = [buffers.references(kind, references, room, draw) for _ in range(count)]
-            prompts += [(kind, proposer_prompt(kind, references=some), None) for some in shown]
-    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=LONGEST + 1, generator=draw)
+            prompts += [(kind, world.prompt(kind, references=some), None) for some in shown]
+    texts = policy.sample([prompt for _, prompt, _ in prompts], temperature=1.0, max_new_tokens=policy.tokens_for(world.longest, world.chars_per_token), generator=draw)
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
     for (kind, prompt, program), text, ids, logprobs, finished in rows:
-        problem, fault = checked(kind, text, program) if finished else (None, "text")
+        problem, fault = world.checked(kind, text, program) if finished else (None, "text")
         if problem is not None and fault is None:
             key = (kind, entry_of(problem))
             fault = "duplicate" if key in known or buffers.has(*key) else None
@@ -107,26 +104,14 @@ def propose(policy: Policy, buffers: Buffers, kinds: Sequence[Kind], count: int,
     return made
 
 
-def checked(kind: Kind, text: str, program: str | None = None) -> tuple[ExpressionProblem | None, str | None]:
-    """The problem that a proposal comes to, and its fault if it has one; `program` is the one that was given, for induction."""
-    if kind == "induction":
-        inputs = read_inputs(text)
-        return (asked(kind, program, inputs), None) if inputs else (None, "input")
-    made = proposal(text)
-    return (asked(kind, made.triplet.program, [made.triplet.at]) if made.valid else None), made.fault
-
-
-def uniform_proposals(kinds: Sequence[Kind], depths: Sequence[int], count: int, draw: torch.Generator) -> list[Proposed]:
+def uniform_proposals(
+    kinds: Sequence[Kind], depths: Sequence[int], count: int, draw: torch.Generator, world: World = ExpressionWorld()
+) -> list[Proposed]:
     """`count` random problems of each kind, their depths drawn uniformly: what proposes without a policy."""
     made = []
     for kind in kinds:
         for index, choice in enumerate(torch.randint(len(depths), (count,), generator=draw).tolist()):
             stream = int(torch.randint(2**31, (1,), generator=draw))
-            problem = Expressions(kind).problem(stream, index, depths[choice])
+            problem = world.tasks[kind].problem(stream, index, depths[choice])
             made.append(Proposed(kind, "", "", [], torch.zeros(0), problem, None))
     return made
-
-
-def unsound(made: Proposed) -> ExpressionProblem:
-    """An invalid proposal as a problem that has no right answer: its text, without unknown tokens, stands where program and input would."""
-    return ExpressionProblem(f"{WORDS[made.kind]} {made.text.replace(UNKNOWN, '')}>", "", MAX_DEPTH, made.kind, "", ())

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import SpkitError
 from ..policy import Policy
 from ..runs import read_jsonl
-from ..tasks import Task, problems
+from ..tasks import Problem, Task, problems
 
 Reference = tuple[str, str]  # prompt, reply
 
@@ -24,8 +24,12 @@ class Referenced:
 
 def draw_references(task: Task, seed: int, count: int) -> list[Reference]:
     """(prompt, reply) of the first `count` training problems of a seed: a draw from p_data where the task has one, else a careful solution."""
-    write = getattr(task, "reference", task.solution)
-    return [(problem.prompt, write(problem, index)) for index, problem in enumerate(problems(task, seed, 0, count))]
+    return [(problem.prompt, reference_of(task, problem, index)) for index, problem in enumerate(problems(task, seed, 0, count))]
+
+
+def reference_of(task: Task, problem: Problem, variant: int) -> str:
+    """The reply of reference writer `variant` where the task has such writers, else its solution."""
+    return task.reference(problem, variant) if hasattr(task, "reference") else task.solution(problem)
 
 
 def draw_preferences(task: Task, seed: int, start: int, count: int) -> list[tuple[str, str, str]]:

@@ -3,7 +3,8 @@
 The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled with. So before the
 first update every ratio is 1 up to rounding, in every run in order: `ratio_first` says so. Where it is not, what sampled is not what is
 trained (dropout, a temperature, an adapter, rows that padding shifted). Each minibatch is one optimizer step, computed in parts of rows of
-like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding.
+like length, whose gradients add up to that of the minibatch: a part needs less memory, and little of it is padding. Where memory runs out
+all the same, the parts become smaller, and stay so for the rest of the run (`spkit.policy.row_budget`).
 
 A rollout whose advantage is 0 has no gradient, unless a distance to a reference or an entropy is part of the loss. It counts in the average
 and is not computed: where half of the groups are all right or all wrong, that is half of the work. A minibatch of such rollouts alone is no
@@ -12,9 +13,9 @@ step, so where no reward differs nothing moves, and the optimizer's momentum doe
 The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and `resumed` carry them past a kill.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ from torch import Tensor
 from ..errors import SpkitError
 from ..pg_losses import PgLoss, Size, pg_loss
 from ..policy import Policy
-from ..policy.training import Example, completion_logits, completion_logprobs, token_logprobs
+from ..policy.row_budget import parts
+from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ def minibatches(
     for chunk in order.tensor_split(-(-len(rollouts) // update.batch_size)):
         rows = [rollouts[i] for i in chunk.tolist()]
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
-        starts = range(0, len(moving), update.rows_at_once)
-        parts = [_part(policy, moving[start : start + update.rows_at_once], reference) for start in starts]
-        result.append(Minibatch(parts, Size(len(rows), sum(len(row.example.completion) for row in rows))))
+        scored: list[Part] = []
+        score = lambda part: scored.append(_part(policy, part, reference))  # noqa: E731
+        policy.budget.in_turn("training", moving, score, update.rows_at_once)
+        result.append(Minibatch(scored, Size(len(rows), sum(len(row.example.completion) for row in rows))))
     return result
 
 
@@ -91,7 +94,7 @@ def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> 
     for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
         start = len(row.example.prompt) - 1
         old[r, start : start + len(row.logprobs)] = row.logprobs
-    there = None if reference is None else completion_logprobs(reference.model, examples, policy.tokenizer.pad_token_id)[0]
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id)[0]
     return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
 
@@ -122,48 +125,78 @@ def learn(
 
 
 def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate) -> dict[str, float]:
-    optimizer.zero_grad(set_to_none=True)
-    total: dict[str, float] = {"loss": 0.0}
-    tokens = [sum(len(example.completion) for example in part.examples) for part in batch.parts]
-    for part, own in zip(batch.parts, tokens):
-        loss, numbers = loss_of(policy, part, batch.size, update.loss)
-        loss.backward()
-        share = own / sum(tokens)
-        total["loss"] += loss.item()
-        for name, value in numbers.items():
-            total[name] = max(total.get(name, value), value) if name == "ratio_max" else total.get(name, 0.0) + share * value
+    largest = max(len(part.examples) for part in batch.parts)
+    total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     total["grad_norm"] = torch.nn.utils.clip_grad_norm_(parameters, update.clip).item()
     optimizer.step()
     return total
 
 
+def _backward(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate, size: int) -> dict[str, float]:
+    """The gradient of the minibatch, from 0, in parts of at most `size` rows; its loss and numbers."""
+    optimizer.zero_grad(set_to_none=True)
+    total: dict[str, float] = {"loss": 0.0}
+    pieces = [piece for part in batch.parts for piece in _split(part, size)]
+    tokens = [sum(len(example.completion) for example in piece.examples) for piece in pieces]
+    for part, own in zip(pieces, tokens):
+        loss, numbers = loss_of(policy, part, batch.size, update.loss)
+        loss.backward()
+        share = own / sum(tokens)
+        total["loss"] += loss.item()
+        for name, value in numbers.items():
+            total[name] = max(total.get(name, value), value) if name == "ratio_max" else total.get(name, 0.0) + share * value
+    return total
+
+
+def _split(part: Part, size: int) -> list[Part]:
+    """The part in pieces of at most `size` rows, each as wide as its longest text."""
+    pieces = []
+    for rows in parts(range(len(part.examples)), size):
+        examples, own = part.examples[rows.start : rows.stop], slice(rows.start, rows.stop)
+        width = max(len(example.prompt) + len(example.completion) for example in examples) - 1
+        reference = None if part.reference is None else part.reference[own, :width]
+        pieces.append(Part(examples, part.advantages[own], part.old[own, :width], reference))
+    return pieces
+
+
 def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
-    logits, ids, mask = completion_logits(policy.model, part.examples, policy.tokenizer.pad_token_id)
+    logits, ids, mask = completion_logits(policy.model, part.examples, policy.pad_id)
     with torch.set_grad_enabled(settings.entropy_coef > 0):
         entropy = torch.special.entr(logits.softmax(-1)).sum(-1)
     now = token_logprobs(logits, ids)
-    return pg_loss(now, part.old, part.advantages, mask, settings, reference_logprobs=part.reference, entropy=entropy, size=size)
+    old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
+    return pg_loss(now, old, part.advantages, mask, settings, reference_logprobs=reference, entropy=entropy, size=size)
 
 
 def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:
     """AdamW on what is trainable, without weight decay."""
-    parameters = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(parameters, lr=update.learning_rate, weight_decay=0.0)
+    return adamw(policy.model, update.learning_rate)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's moments and step counts, by `number of the parameter.name`."""
+    """The optimizer's moments and step counts, by `number of the parameter.name`; no two tensors share memory."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": tensor.cpu().contiguous() for index, moments in state.items() for name, tensor in moments.items()}
+    rows = ((index, name, value) for index, moments in state.items() for name, value in _moments(moments))
+    return {f"{index}.{name}": torch.as_tensor(value).detach().cpu().clone(memory_format=torch.contiguous_format) for index, name, value in rows}
+
+
+def _moments(moments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values; bitsandbytes packs what is quantised into a dict of its own, and reads it without that too."""
+    for name, value in moments.items():
+        if isinstance(value, dict):
+            yield from _moments(value)
+        else:
+            yield name, value
 
 
 def resumed(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> torch.optim.Optimizer:
     """The optimizer with the state that `optimizer_state` gave."""
-    moments: dict[int, dict[str, Tensor]] = {}
+    moments: dict[int, dict[str, Tensor | int]] = {}
     for key, tensor in state.items():
         index, name = key.split(".")
-        moments.setdefault(int(index), {})[name] = tensor
+        count = name == "step" and not tensor.is_floating_point()  # bitsandbytes counts steps in int, PyTorch in a float tensor
+        moments.setdefault(int(index), {})[name] = int(tensor) if count else tensor
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return optimizer

@@ -100,7 +100,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
     yield from run.records[: config.iterations + 1]
     if not run.records:
         yield run.record(0, base, **_measure(base, base, task, config, run, 0))
-    policy, update = base.clone() if last is base else last, config.update(longest(task))
+    policy, update = base.clone() if last is base else last, config.update(longest(base, task))
     optimizer = new_optimizer(policy, update)
     if len(run.records) > 1:
         optimizer = resumed(optimizer, run.state_of(len(run.records) - 1))
@@ -158,9 +158,10 @@ def rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, config: RlvrCon
     return [Rollout(Example(prompts[prompt], ids), advantage, logprobs) for prompt, ids, advantage, logprobs in rows]
 
 
-def longest(task: Task) -> int:
+def longest(policy: Policy, task: Task) -> int:
     """Tokens of the longest completion a loop asks for, its end token included."""
-    return max(task.max_completion_chars(difficulty) for difficulty in task.difficulties) + 1
+    characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
+    return policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
 
 
 def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:

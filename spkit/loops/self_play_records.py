@@ -15,9 +15,10 @@ from ..advantages import useful_groups
 from ..metrics import by_difficulty, mean_over_tokens
 from ..policy import Policy
 from ..runs import Run
-from ..tasks import Expressions
+from ..tasks import Task
 from .proposing import Proposed
-from .solving import Attempts, measure_kinds, vote_shares
+from .solving import Attempts, measure_kinds, vote_shares, votes_right
+from .worlds import World
 
 
 def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
@@ -50,12 +51,12 @@ def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> 
 
 def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequence[int | None]) -> dict[str, Any]:
     """Of the problems that were solved: `filled` (share from a buffer), `depth`; `solve_rate`, the mean score r; `learnability`, the mean of
-    r(1-r); `useful_groups`; `sampled_accuracy` by the exact check, `vote_share` and their difference `vote_gap`; the solver's entropy, length
-    (tokens), finished share and reward.
+    r(1-r); `useful_groups`; `sampled_accuracy` by the exact check, `vote_share` and their difference `vote_gap`; `vote_right`, the share of
+    problems whose commonest answer is right, overall and by depth; the solver's entropy, length (tokens), finished share and reward.
     """
     rates, kinds = scores.mean(1), [problem.kind for problem in attempts.problems]
     accuracy, votes = attempts.correct.mean().item(), vote_shares(attempts).mean().item()
-    rollouts = attempts.rollouts
+    rollouts, majority = attempts.rollouts, votes_right(attempts)
     return {
         "filled": sum(origin is None for origin in origins) / len(origins),
         "depth": fmean(problem.difficulty for problem in attempts.problems),
@@ -67,6 +68,8 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
         "sampled_accuracy": accuracy,
         "vote_share": votes,
         "vote_gap": votes - accuracy,
+        "vote_right": fmean(majority),
+        "vote_right_by_depth": by_difficulty(attempts.problems, majority),
         "solver_entropy": -mean_over_tokens(rollouts.token_logprobs),
         "solver_length": fmean(map(len, rollouts.token_ids)),
         "solver_finished": fmean(rollouts.finished),
@@ -75,13 +78,13 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
     }
 
 
-def measured(policy: Policy, task: Expressions, config: Any, run: Run, t: int) -> dict[str, Any]:
+def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and `accuracy_by_difficulty`
     (greedy), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     with run.stage("measure"):
-        tests, greedy = measure_kinds(policy, task, kinds, config.test_per_difficulty, config.test_samples, config.seed, t)
+        tests, greedy = measure_kinds(policy, world, kinds, config.test_per_difficulty, config.test_samples, config.seed, t)
     own = tests[task.kind]
     shown: Counter[int] = Counter()
     samples = []

@@ -30,7 +30,7 @@ from ..policy import Policy, SftConfig
 from ..runs import Run
 from ..seeds import generator
 from ..tasks import Replies, Task, test_set
-from .references import Reference, Referenced, draw_preferences, draw_references, encode, fingerprint
+from .references import Reference, Referenced, draw_preferences, draw_references, encode, fingerprint, reference_of
 from .self_training import Pair, at_least, measure, one_of
 from .spin_update import Contrast, Update, batches, learn
 
@@ -142,7 +142,7 @@ def reply(policy: Policy, real: Sequence[Referenced], config: SpinConfig, run: R
     with run.stage("reply", len(prompts), "replies") as tick:
         draw = generator(config.seed, t, purpose)
         rollouts = policy.sample(prompts, temperature=config.temperature, max_new_tokens=longest, generator=draw, on_rows=tick)
-    end = [policy.tokenizer.eos_token_id] if config.cut_ends and config.cut < 1 else []
+    end = policy.prompting.end_ids(policy.tokenizer) if config.cut_ends and config.cut < 1 else []
     return {"prompts": prompts, "token_ids": [cut(ids, config.cut) + end for ids in rollouts.token_ids], "finished": rollouts.finished}
 
 
@@ -184,8 +184,8 @@ def _preferences(policy: Policy, task: Task, config: SpinConfig, count: int) -> 
 def held_out(opponent: Policy, task: Task, config: SpinConfig, t: int) -> dict[str, Any]:
     """References and replies of the opponent to the test prompts, with the opponent's log-probabilities: what the discriminator is shown."""
     asked = test_set(task, config.test_per_difficulty)
-    write, draw = getattr(task, "reference", task.solution), generator(config.seed, t, "held-out")
-    real = [opponent.completion_ids(write(problem, t)) for problem in asked]
+    draw = generator(config.seed, t, "held-out")
+    real = [opponent.completion_ids(reference_of(task, problem, t)) for problem in asked]
     rollouts = solve(opponent, task, asked, temperature=1.0, generator=draw)[0]
     prompts = [problem.prompt for problem in asked]
     return {

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..losses import dpo_loss, sft_loss, spin_loss
 from ..policy import Policy
-from ..policy.training import Example, SftConfig, completion_logprobs, learning_rate_factor, one_pass
+from ..policy.row_budget import parts
+from ..policy.training import Example, SftConfig, adamw, completion_logprobs, learning_rate_factor, one_pass
 
 
 class Contrast(NamedTuple):
@@ -64,9 +65,28 @@ def _batch(policy: Policy, contrasts: Sequence[Contrast], preference: bool) -> B
     examples = [Example(c.prompt, c.real) for c in contrasts] + [Example(c.prompt, c.generated) for c in contrasts]
     initial = [Example(c.prompt, c.initial) for c in contrasts if c.initial is not None and not preference]
     examples += initial
-    with torch.no_grad():
-        opponent = summed(*completion_logprobs(policy.model, examples, policy.tokenizer.pad_token_id))
-    return Batch(examples, opponent, 3 if initial else 2, preference)
+    batch = Batch(examples, torch.zeros(len(examples)), 3 if initial else 2, preference)
+    return batch._replace(opponent=_scores(policy, batch))
+
+
+@torch.no_grad()
+def _scores(policy: Policy, batch: Batch) -> Tensor:
+    """Summed log-probabilities (rows,) under the policy, taken in the parts that fit for training."""
+
+    def scored(size: int) -> Tensor:
+        found = [summed(*completion_logprobs(policy.model, piece.examples, policy.pad_id)) for piece in _split(batch, size)]
+        pieces = [scores.chunk(batch.roles) for scores in found]
+        return torch.cat([piece[role] for role in range(batch.roles) for piece in pieces])
+
+    return policy.budget.afresh(len(batch.examples) // batch.roles, scored)
+
+
+def _split(batch: Batch, size: int) -> list[Batch]:
+    """The batch in parts of `size` contrasts, each with all its roles."""
+    count = len(batch.examples) // batch.roles
+    starts = [role * count for role in range(batch.roles)]
+    index = [[start + i for start in starts for i in part] for part in parts(range(count), size)]
+    return [batch._replace(examples=[batch.examples[i] for i in rows], opponent=batch.opponent[rows]) for rows in index]
 
 
 def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
@@ -76,7 +96,7 @@ def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
 
 def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
     """The loss of a batch under the policy, and what it says of real and generated."""
-    token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.tokenizer.pad_token_id)
+    token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.pad_id)
     parts = summed(token_logprobs, mask).chunk(batch.roles)
     opponent = batch.opponent.chunk(batch.roles)
     if batch.preference:
@@ -99,20 +119,37 @@ def learn(
     """
     steps = update.epochs * len(scored)
     schedule = SftConfig(steps=steps, batch_size=update.batch_size, warmup=update.warmup)
-    parameters = [p for p in policy.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=update.learning_rate, weight_decay=0.0)
+    optimizer = adamw(policy.model, update.learning_rate)
+    parameters = optimizer.param_groups[0]["params"]
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, schedule))
     start, rows = _largest_log_ratio(policy, scored[0]), []
     for batch in _in_turn(scored, update.epochs, generator):
-        loss, numbers = loss_of(policy, batch, update)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        count = len(batch.examples) // batch.roles
+        numbers = policy.budget.afresh(count, lambda size: _backward(policy, optimizer, _split(batch, size), update))
         torch.nn.utils.clip_grad_norm_(parameters, update.clip)
         optimizer.step()
         scheduler.step()
-        rows.append({"loss": loss.item(), **numbers})
+        rows.append(numbers)
         on_step(1)
     return {"steps": steps, "start_log_ratio": start, **_ends(rows)}
+
+
+def _backward(policy: Policy, optimizer: torch.optim.Optimizer, pieces: Sequence[Batch], update: Update) -> dict[str, float]:
+    """The gradient of the batch that the pieces make up, from 0; its loss and numbers."""
+    optimizer.zero_grad(set_to_none=True)
+    rows = [len(piece.examples) // piece.roles for piece in pieces]
+    by_token = update.kind == "sft" and not pieces[0].preference
+    weights = [sum(len(e.completion) for e in piece.examples[:count]) for piece, count in zip(pieces, rows)] if by_token else rows
+    total: dict[str, float] = {"loss": 0.0}
+    for piece, own, weight in zip(pieces, rows, weights):
+        loss, numbers = loss_of(policy, piece, update)
+        loss = loss * (weight / sum(weights))
+        loss.backward()
+        total["loss"] += loss.item()
+        for name, value in numbers.items():
+            share = value * (own / sum(rows))
+            total[name] = max(total.get(name, value), value) if name == "max_abs_reward" else total.get(name, 0.0) + share
+    return total
 
 
 def _in_turn(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -> Iterator[Batch]:
@@ -122,9 +159,7 @@ def _in_turn(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -
 
 
 def _largest_log_ratio(policy: Policy, batch: Batch) -> float:
-    with torch.no_grad():
-        now = summed(*completion_logprobs(policy.model, batch.examples, policy.tokenizer.pad_token_id))
-    return (now - batch.opponent).abs().max().item()
+    return (_scores(policy, batch) - batch.opponent).abs().max().item()
 
 
 def _ends(rows: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -61,7 +61,7 @@ class StarConfig:
         at_least(self, 0, "iterations", "temperature")
         at_least(self, 1, "problems_per_iteration", "steps", "batch_size", "test_per_difficulty")
         one_of(self, restart=("base", "last"), rationalizer=("base", "last"), select=("correct", "random"), schedule=("exponential", "linear"))
-        if self.learning_rate <= 0 or self.growth <= 0:
+        if not self.learning_rate > 0 or not self.growth > 0:
             raise SpkitError("learning_rate and growth must be above 0")
 
     def sft(self, t: int) -> SftConfig:

@@ -1,11 +1,15 @@
 """A language model that plays: sampling, log-probabilities, supervised updates."""
 
 import copy
+import json
+import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +17,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..errors import SpkitError
-from .sampling import SamplingPlan, generate
+from .prompting import Prompting, as_data
+from .row_budget import RowBudget
+from .sampler import Kind, rows_at_once, static_decoder, takes_static
+from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .static_cache import StaticDecoder
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
-ROWS_PER_BATCH = 1024
+SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,48 @@ class Rollouts:
 
 @dataclass
 class Policy:
-    """A causal language model and its tokenizer. Dropout stays off: what is sampled, scored and trained is one distribution."""
+    """A causal language model, its tokenizer, and the form in which it is shown prompts.
+
+    Dropout stays off: what is sampled, scored and trained is one distribution.
+
+    `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
+    no result; `budget` remembers how many fit, for clones too.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    prompting: Prompting = field(default_factory=Prompting)
+    sampler: Kind = "auto"
+    budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
+    _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
+
+    def prompted(self, prompting: Prompting) -> "Policy":
+        """The same weights, shown prompts in another form."""
+        return replace(self, prompting=prompting)
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        """The tokens that end a completion: those of the prompting, and those that the model's own settings name (a chat has its end of turn)."""
+        named = self.model.generation_config.eos_token_id
+        return self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named} - {None})
+
+    @property
+    def pad_id(self) -> int:
+        """What fills rows up; no position attends to it."""
+        pad = self.tokenizer.pad_token_id
+        return self.tokenizer.eos_token_id if pad is None else pad
+
+    def tokens_for(self, characters: int, per_token: float = 1) -> int:
+        """How many new tokens let the model write so many characters, and its end token.
+
+        `per_token` is how many characters a token has at least, on the average of such a text: 1 in sums, where every digit is a token, 2 or
+        more in prose. A character tokenizer needs one each.
+        """
+        spelled = len(self.tokenizer) < 256
+        return math.ceil(characters / (1 if spelled else per_token)) + 1
 
     @property
     def context(self) -> int:
@@ -55,8 +98,8 @@ class Policy:
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """Token ids of a prompt. Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know."""
-        ids = self.tokenizer(prompt, add_special_tokens=True)["input_ids"]
-        if not ids:
+        ids = self.prompting.show(self.tokenizer, prompt)
+        if not prompt or not ids:
             raise SpkitError("the prompt is empty: give the policy at least one token to start from")
         if len(ids) >= self.context:
             raise SpkitError(f"the prompt has {len(ids)} tokens and the model reads {self.context} at most, its completion included: shorten it")
@@ -67,10 +110,11 @@ class Policy:
         """Token ids of a completion, with exactly one end token if `finished` and none if it was cut off."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         self._check_known(ids, text)
-        return ids + [self.tokenizer.eos_token_id] if finished else ids
+        return ids + self.prompting.end_ids(self.tokenizer) if finished else ids
 
     def _check_known(self, ids: list[int], text: str) -> None:
-        if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+        named = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id)  # byte-level ones know every character
+        if self.tokenizer.unk_token_id not in (None, *named) and self.tokenizer.unk_token_id in ids:
             known = set(self.tokenizer.get_vocab())
             strange = next((character for character in text if character not in known), "?")
             raise SpkitError(f"the tokenizer of this model does not know {strange!r} (in {text[:60]!r}): use the characters of its task")
@@ -89,7 +133,8 @@ class Policy:
 
         Row r's randomness is the r-th row of one (rows, max_new_tokens) draw from `generator`, so it does not depend on batches or on
         which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, is not `finished`.
-        Raises SpkitError for a negative temperature, n or max_new_tokens below 1, or a prompt `prompt_ids` refuses.
+        Raises SpkitError for a negative temperature, n or max_new_tokens below 1, a prompt `prompt_ids` refuses, or one row that memory
+        does not hold.
         """
         if temperature < 0 or n < 1 or max_new_tokens < 1:
             raise SpkitError("sample needs temperature >= 0, n >= 1 and max_new_tokens >= 1")
@@ -100,26 +145,40 @@ class Policy:
         shape = (len(row_prompts), max_new_tokens)
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
         done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
-        for batch in _batches([len(encoded[prompt]) for prompt in row_prompts]):
-            self._sample_batch(batch, row_prompts, encoded, uniform, temperature, on_rows, done)
+        lengths = [len(encoded[prompt]) for prompt in row_prompts]
+        kept = 0 if self._static is None else self._static.nbytes
+        at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
+        told = _Told(on_rows)
+        for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
+            self.budget.in_turn("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
-    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, on_rows, done) -> None:
+    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
+        told.begin(sum(row is not None for row in done))
         distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
         limit = min(uniform.shape[1], room)
-        plan = SamplingPlan(temperature, limit, frozenset([self.tokenizer.eos_token_id]), self.tokenizer.pad_token_id)
+        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        tokens, logprobs, lengths = generate(self.model, [encoded[p] for p in distinct], rows, noise, plan, on_rows)
+        tokens, logprobs, lengths = generate(self.decoder(), [encoded[p] for p in distinct], rows, noise, plan, told)
         for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
             done[r] = (ids[:length], scores[:length].clone())
 
+    def decoder(self) -> Decoder:
+        """What computes the steps of a batch; a static one stays, with its graphs."""
+        if not takes_static(self.model, self.sampler):
+            return RoomyDecoder(self.model)
+        if self._static is None or self._static.model is not self.model:
+            self._static = static_decoder(self.model, self.budget)
+        return self._static
+
     def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
         token_ids = [ids for ids, _ in done]
-        finished = [ids[-1] == self.tokenizer.eos_token_id for ids in token_ids]
-        texts = [self.tokenizer.decode(ids[:-1] if end else ids) for ids, end in zip(token_ids, finished)]
+        finished = [ids[-1] in self.stop_ids for ids in token_ids]
+        texts = [self.prompting.text(self.tokenizer, ids, end) for ids, end in zip(token_ids, finished)]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
@@ -142,10 +201,14 @@ class Policy:
         """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
-        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.tokenizer.pad_token_id)
+
+        def score(batch: Sequence[int]) -> None:
+            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.pad_id)
             for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
                 result[r] = row[counted]
+
+        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+            self.budget.in_turn("scoring", batch, score)
         return result
 
     def fit(
@@ -157,24 +220,42 @@ class Policy:
     ) -> dict[str, float]:
         """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
-        return sft(self.model, examples, config, self.tokenizer.pad_token_id, generator, on_step)
+        return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget)
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change when a weight does."""
-        checksum = 0
-        for parameter in self.model.parameters():
-            checksum = zlib.crc32(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), checksum)
-        return f"{checksum:08x}"
+        """Eight hexadecimal digits that change when a weight or the prompting does."""
+        return self._stamped(checksum(self.model.parameters()))
+
+    def _stamped(self, weights: int) -> str:
+        settings = b"" if self.prompting == Prompting() else json.dumps(as_data(self.prompting)).encode()
+        return f"{zlib.crc32(settings, weights):08x}"
 
     def clone(self) -> "Policy":
         """An independent copy of the weights; the tokenizer is shared."""
-        return Policy(copy.deepcopy(self.model), self.tokenizer)
+        return replace(self, model=copy.deepcopy(self.model))
 
     def save(self, folder: str | Path) -> None:
         """Write a Hugging Face checkpoint folder."""
         with no_bars():
             self.model.save_pretrained(folder)
+        self._save_settings(Path(folder), {})
+
+    def _save_settings(self, folder: Path, origin: dict[str, Any]) -> None:
         self.tokenizer.save_pretrained(folder)
+        (folder / SETTINGS).write_text(json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8")
+
+    def restored(self, folder: str | Path) -> "Policy":
+        """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
+        from .loading import load_policy
+
+        return replace(self, model=load_policy(folder, self.model.device).model)
+
+
+def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
+    """CRC-32 of the bytes of tensors, in order."""
+    for tensor in tensors:
+        start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
+    return start
 
 
 @contextmanager
@@ -189,7 +270,24 @@ def no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _batches(lengths: list[int], size: int = ROWS_PER_BATCH) -> list[list[int]]:
+class _Told:
+    """Passes on how many rows are finished, each once, also when a batch is tried again."""
+
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.on_rows, self.finished, self.told = on_rows, 0, 0
+
+    def begin(self, finished: int) -> None:
+        """A batch begins when so many rows are there."""
+        self.finished = finished
+
+    def __call__(self, count: int) -> None:
+        self.finished += count
+        if self.finished > self.told:
+            self.on_rows(self.finished - self.told)
+            self.told = self.finished
+
+
+def _batches(lengths: list[int], size: int) -> list[list[int]]:
     """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[i : i + size] for i in range(0, len(order), size)]

@@ -132,12 +132,9 @@ def pretrain(
 
     Raises SpkitError for an unknown name or a folder that exists and is no checkpoint.
     """
-    folder = Path(folder)
     if name not in RECIPES:
         raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
-        raise SpkitError(f"{folder} exists and is no checkpoint: choose an empty or new folder")
-    recipe, begun = RECIPES[name], time.perf_counter()
+    recipe, begun, folder = RECIPES[name], time.perf_counter(), free_folder(folder)
     task = load_task(recipe.task)
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
@@ -151,15 +148,24 @@ def pretrain(
         "recipe": asdict(recipe),
         **learned,
         "minutes": round((time.perf_counter() - begun) / 60, 1),
-        **_measured(policy, task, bool(recipe.hinted_share)),
+        **measured(policy, task, bool(recipe.hinted_share)),
         **(measured_roles(policy) if recipe.roles else {}),
     }
-    _save(policy, folder, card)
+    save_made(policy, folder, card, _card_text(card))
     return card
 
 
-def _measured(policy: Policy, task: Task, hinted: bool) -> dict[str, Any]:
-    tests = test_set(task, 100)
+def free_folder(folder: str | Path) -> Path:
+    """The folder as a path. Raises SpkitError if it holds something that is no checkpoint."""
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+        raise SpkitError(f"{folder} exists and is no checkpoint: choose an empty or new folder")
+    return folder
+
+
+def measured(policy: Policy, task: Task, hinted: bool, per_difficulty: int = 100) -> dict[str, Any]:
+    """Accuracy on the fixed test set: `greedy`, `sampled` at temperature 1, and `hinted`, greedy with the answer shown, if the base read hints."""
+    tests = test_set(task, per_difficulty)
     sampled = solve(policy, task, tests, temperature=1.0, generator=generator(0, 0, "card"))[1]
     measured = {"greedy": accuracy(tests, solve(policy, task, tests)[1]), "sampled": accuracy(tests, sampled)}
     if hinted:
@@ -168,13 +174,14 @@ def _measured(policy: Policy, task: Task, hinted: bool) -> dict[str, Any]:
     return measured
 
 
-def _save(policy: Policy, folder: Path, card: dict[str, Any]) -> None:
+def save_made(policy: Policy, folder: Path, card: dict[str, Any], text: str) -> None:
+    """Write the checkpoint, the card as data and as `text`; the folder appears when all is written."""
     partial = folder.with_name(f".partial-{folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     policy.save(partial)
     (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    (partial / "README.md").write_text(_card_text(card), encoding="utf-8")
+    (partial / "README.md").write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
 

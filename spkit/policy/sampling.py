@@ -2,7 +2,8 @@
 
 `model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache copies every
 key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each distinct prompt is
-prefilled once, the cache keeps room ahead, and finished rows leave the batch.
+prefilled once, the cache keeps room ahead, and finished rows leave the batch. One loop writes; what computes its steps is a decoder:
+`RoomyDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed shapes and replay as a graph.
 
 Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only, not on
 the batch it ran in or on when other rows finished.
@@ -10,6 +11,7 @@ the batch it ran in or on when other rows finished.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -91,9 +93,62 @@ def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     return picked.clamp_(max=logits.shape[-1] - 1)
 
 
+class Decoder(Protocol):
+    """Computes a batch of lines step by step; a line is a row that may still be writing. Logits are (lines, vocabulary), float32."""
+
+    model: PreTrainedModel
+
+    def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
+        """Read the prompts (ids and mask as `pad_left` gives them), line r continuing prompt `rows[r]`. Returns the first logits."""
+
+    def retires(self, left: int, lines: int) -> bool:
+        """Whether it pays to let the lines that are done leave, when only `left` are writing."""
+
+    def keep(self, lines: Tensor) -> None:
+        """Go on with these lines alone, in this order."""
+
+    def step(self, chosen: Tensor) -> Tensor:
+        """The logits after writing one token a line (lines,). They are good until the next step."""
+
+
+class RoomyDecoder:
+    """Steps over a cache of RoomyLayers, which grow with the text."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+
+    def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
+        """See `Decoder`."""
+        self.cache = roomy_cache(self.model, ids.shape[1] + new_tokens)
+        logits, positions = prefill(self.model, ids, mask, self.cache)
+        self.cache.batch_select_indices(rows)
+        self.positions, self.mask = positions[rows], None if mask.all() else mask[rows]
+        return logits[rows]
+
+    def retires(self, left: int, lines: int) -> bool:
+        """See `Decoder`."""
+        return left <= RETIRE_SHARE * lines
+
+    def keep(self, lines: Tensor) -> None:
+        """See `Decoder`."""
+        self.cache.batch_select_indices(lines)
+        self.positions, self.mask = self.positions[lines], None if self.mask is None else self.mask[lines]
+
+    def step(self, chosen: Tensor) -> Tensor:
+        """See `Decoder`."""
+        self.positions = self.positions + 1
+        extra = {}
+        if self.mask is not None:
+            self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
+            extra = {"attention_mask": self.mask}
+        ids, positions = chosen[:, None], self.positions[:, None]
+        output = self.model(input_ids=ids, position_ids=positions, past_key_values=self.cache, use_cache=True, **extra)
+        return output.logits[:, -1].float()
+
+
 @torch.inference_mode()
 def generate(
-    model: PreTrainedModel,
+    decoder: Decoder,
     prompts: list[list[int]],
     rows: Tensor,
     uniform: Tensor,
@@ -103,27 +158,19 @@ def generate(
     """Continue `prompts[rows[r]]` for every row r.
 
     `prompts` are distinct token id lists, `rows` (R,) int64, `uniform` (R, max_new_tokens) in [0, 1). Returns token ids
-    (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32, 0 where padded), and
-    lengths (R,), the stop token included. `on_rows` hears how many rows each step
-    finished.
+    (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32 whatever the model computes
+    in, 0 where padded), and lengths (R,), the stop token included. `on_rows` hears how many rows each step finished.
     """
-    device = model.device
+    device = decoder.model.device
     stop = torch.tensor(sorted(plan.stop), device=device)
     count = len(rows)
     tokens = torch.full((count, plan.max_new_tokens), plan.pad, device=device)
     logprobs = torch.zeros(count, plan.max_new_tokens, device=device)
     lengths = torch.zeros(count, dtype=torch.long, device=device)
-
-    ids, mask = pad_left(prompts, plan.pad, device)
-    padded = not bool(mask.all())
-    cache = roomy_cache(model, ids.shape[1] + plan.max_new_tokens)
-    logits, positions = _prefill(model, ids, mask, padded, cache)
-    rows = rows.to(device)
-    cache.batch_select_indices(rows)
-    logits, positions, mask = logits[rows], positions[rows], mask[rows]
     active = torch.arange(count, device=device)  # which row each line of the batch is writing
     writing = torch.ones(count, dtype=torch.bool, device=device)
 
+    logits = decoder.start(*pad_left(prompts, plan.pad, device), rows.to(device), plan.max_new_tokens)
     for step in range(plan.max_new_tokens):
         chosen = choose(logits, uniform[active, step], plan.temperature)
         live = active[writing]
@@ -135,28 +182,18 @@ def generate(
         on_rows(len(live) - left)
         if left == 0 or step + 1 == plan.max_new_tokens:
             break
-        if left <= RETIRE_SHARE * len(active):
-            keep = writing.nonzero().squeeze(1)
-            cache.batch_select_indices(keep)
-            active, writing, positions, mask, chosen = (x[keep] for x in (active, writing, positions, mask, chosen))
-        positions = positions + 1
-        if padded:
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        logits = _step(model, chosen, positions, mask if padded else None, cache)
+        if decoder.retires(left, len(active)):
+            lines = writing.nonzero().squeeze(1)
+            decoder.keep(lines)
+            active, writing, chosen = active[lines], writing[lines], chosen[lines]
+        logits = decoder.step(chosen)
     on_rows(left)
     return tokens, logprobs, lengths
 
 
-def _prefill(model: PreTrainedModel, ids: Tensor, mask: Tensor, padded: bool, cache: DynamicCache) -> tuple[Tensor, Tensor]:
-    """Last logits (prompts, vocabulary) in float32 and last positions (prompts,)."""
+def prefill(model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: DynamicCache) -> tuple[Tensor, Tensor]:
+    """Read prompts into an empty cache: last logits (prompts, vocabulary) in float32 and last positions (prompts,)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    extra = {"attention_mask": mask} if padded else {}
+    extra = {} if mask.all() else {"attention_mask": mask}
     output = model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra)
     return output.logits[:, -1].float(), positions[:, -1]
-
-
-def _step(model: PreTrainedModel, chosen: Tensor, positions: Tensor, mask: Tensor | None, cache: DynamicCache) -> Tensor:
-    """Logits (rows, vocabulary) after writing `chosen`."""
-    extra = {} if mask is None else {"attention_mask": mask}
-    output = model(input_ids=chosen[:, None], position_ids=positions[:, None], past_key_values=cache, use_cache=True, **extra)
-    return output.logits[:, -1].float()

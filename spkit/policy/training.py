@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad as pad_front
 from transformers import PreTrainedModel
 
 from ..errors import SpkitError
 from ..losses import sft_loss
+from .row_budget import RowBudget, parts
 
 GROUP = 8  # batches sorted by length together, which halves the padding
 
@@ -35,11 +37,12 @@ class SftConfig:
 
 
 def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Next-token logits (rows, tokens, vocabulary) in float32, the tokens that came next, and the mask of completion tokens (rows, tokens).
+    """Next-token logits (rows, tokens, vocabulary), float32 at least; tokens that came next and mask of completion tokens, (rows, tokens).
 
-    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing.
+    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The first of the `tokens` is the
+    first completion token of the row with the shortest prompt: with a vocabulary of 150,000 the logits of prompts are most of the memory.
     """
-    width = max(len(e.prompt) + len(e.completion) for e in examples)
+    width, first = max(len(e.prompt) + len(e.completion) for e in examples), max(1, min(len(e.prompt) for e in examples)) - 1
     ids = torch.full((len(examples), width), pad)
     mask = torch.zeros(len(examples), width, dtype=torch.bool)
     for row, example in enumerate(examples):
@@ -47,8 +50,8 @@ def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: 
         ids[row, :end] = torch.tensor(example.prompt + example.completion)
         mask[row, start:end] = True
     ids, mask = ids.to(model.device), mask.to(model.device)
-    logits = model(input_ids=ids[:, :-1], use_cache=False).logits.float()
-    return logits, ids[:, 1:], mask[:, 1:]
+    logits = model(input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)), ids[:, 1 + first :], mask[:, 1 + first :]
 
 
 def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
@@ -57,9 +60,10 @@ def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
 
 
 def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
-    """Log-probabilities (rows, tokens) in float32 and the mask (rows, tokens) of the completion tokens."""
+    """Log-probabilities in float32 and mask of the completion tokens, both (rows, longest text - 1); 0 where no completion has begun."""
     logits, ids, mask = completion_logits(model, examples, pad)
-    return token_logprobs(logits, ids), mask
+    before = max(len(e.prompt) + len(e.completion) for e in examples) - 1 - ids.shape[1]
+    return pad_front(token_logprobs(logits, ids), (before, 0)), pad_front(mask, (before, 0))
 
 
 def epochs(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> Iterator[list[Example]]:
@@ -88,6 +92,21 @@ def learning_rate_factor(step: int, config: SftConfig) -> float:
     return (step + 1) / warm if step < warm else (config.steps - step) / max(1, config.steps - warm)
 
 
+def adamw(model: PreTrainedModel, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """AdamW on what is trainable; with 4-bit weights on CUDA its moments are in 8 bits, in pages that may leave the GPU (QLoRA, section 3).
+
+    Raises SpkitError if nothing is trainable.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise SpkitError("this policy is frozen, it is the base that others share: train a clone() of it")
+    if model.device.type == "cuda" and getattr(model, "is_loaded_in_4bit", False):
+        from bitsandbytes.optim import PagedAdamW8bit
+
+        return PagedAdamW8bit(parameters, lr=learning_rate, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+
+
 def sft(
     model: PreTrainedModel,
     examples: Sequence[Example],
@@ -95,23 +114,38 @@ def sft(
     pad: int,
     generator: torch.Generator,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
+    budget: RowBudget | None = None,
 ) -> dict[str, float]:
-    """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens.
+
+    A batch that does not fit into memory is computed in parts, as `budget` says and remembers; the gradient is that of the batch. Raises
+    SpkitError if one row does not fit.
+    """
+    budget = budget or RowBudget()
+    optimizer = adamw(model, config.learning_rate, config.weight_decay)
+    parameters = optimizer.param_groups[0]["params"]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        logprobs, mask = completion_logprobs(model, batch, pad)
-        loss = sft_loss(logprobs, mask)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = budget.afresh(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
         torch.nn.utils.clip_grad_norm_(parameters, config.clip)
         optimizer.step()
         schedule.step()
-        losses.append(loss.item())
-        tokens += int(mask.sum())
+        losses.append(loss)
+        tokens += sum(len(example.completion) for example in batch)
         on_step(step + 1, losses[-1])
     tenth = max(1, len(losses) // 10)
     mean = lambda values: sum(values) / max(1, len(values))  # noqa: E731
     return {"loss_first": mean(losses[:tenth]), "loss_last": mean(losses[-tenth:]), "steps": len(losses), "tokens": tokens}
+
+
+def _backward(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int) -> float:
+    """The gradient of the batch that the pieces make up, from 0; its loss a token."""
+    optimizer.zero_grad(set_to_none=True)
+    tokens = [sum(len(example.completion) for example in piece) for piece in pieces]
+    total = 0.0
+    for piece, own in zip(pieces, tokens):
+        loss = sft_loss(*completion_logprobs(model, piece, pad)) * (own / max(1, sum(tokens)))
+        loss.backward()
+        total += loss.item()
+    return total

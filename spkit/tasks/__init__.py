@@ -4,11 +4,16 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import SpkitError
+from . import gym
 from .addition import Addition
 from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
+from .gsm8k import Gsm8k
+from .python_programs import PythonPrograms
 from .replies import Replies
 from .sums import Sums
+from .word_problems import WordProblems
 
 TASKS: dict[str, Callable[[], Task]] = {
     "addition": Addition,
@@ -17,27 +22,49 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions": Expressions,
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
+    "word_problems": WordProblems,
+    "gsm8k": Gsm8k,
+    "commonsense_qa": CommonsenseQa,
+    "python_programs": PythonPrograms,
+    "python_programs-abduction": partial(PythonPrograms, "abduction"),
+    "python_programs-induction": partial(PythonPrograms, "induction"),
 }
+SOURCES: dict[str, Callable[[str], Task]] = {"gsm8k": Gsm8k, "commonsense_qa": CommonsenseQa, "gym": gym.from_name}  # NAME:WHERE
 
 
 def load_task(name: str) -> Task:
-    """The task of that name; SpkitError names the ones there are."""
+    """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`); SpkitError names the ones there are."""
+    kind, colon, where = name.partition(":")
+    if colon and where and kind in SOURCES:
+        return SOURCES[kind](where)
     if name not in TASKS:
-        raise SpkitError(f"unknown task {name!r}: choose one of {', '.join(TASKS)}")
+        raise SpkitError(f"unknown task {name!r}: choose one of {', '.join(task_names())}")
     return TASKS[name]()
+
+
+def task_names() -> list[str]:
+    """Every name that `load_task` takes, those with a source as NAME:WHERE."""
+    where = {"gym": "DATASET"}
+    return [*TASKS, *(f"{kind}:{where.get(kind, 'PATH')}" for kind in SOURCES)]
 
 
 __all__ = [
     "TASKS",
+    "SOURCES",
     "Addition",
+    "CommonsenseQa",
     "Expressions",
+    "Gsm8k",
     "Problem",
+    "PythonPrograms",
     "Replies",
     "Sums",
     "Task",
     "Verdict",
+    "WordProblems",
     "item_rng",
     "load_task",
     "problems",
+    "task_names",
     "test_set",
 ]

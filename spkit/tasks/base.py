@@ -33,7 +33,12 @@ class Verdict:
 
 
 class Task(Protocol):
-    """A stream of problems with a verifier. Every method is a pure function of its arguments."""
+    """A stream of problems with a verifier. Every method is a pure function of its arguments.
+
+    A task may say more: `base`, the shipped model that knows it, if that is not called like the task; `instruction`, what a chat model is told of
+    the format; `demonstrations()`, problems to show to a model that does not know it; `roles(stream, shown)`, examples for prompts of other roles;
+    `chars_per_token`, how many characters of a completion make a token at least, 1 by default; `reference(problem, variant)`, a draw from the distribution of reference replies.
+    """
 
     name: str
     difficulties: tuple[int, ...]

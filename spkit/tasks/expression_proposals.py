@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..errors import SpkitError
 from .expression_language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of
-from .expressions import PAIRS, Kind, input_text, read_input
+from .expressions import PAIRS, Expressions, Kind, input_text, read_input
 
 Fault = Literal["text", "program", "input", "depth", "held out", "duplicate"]
 WORDS: dict[Kind, str] = {"deduction": "ded", "abduction": "abd", "induction": "ind"}
@@ -113,3 +113,18 @@ def read_inputs(text: str) -> tuple[Input, ...] | None:
 def inputs_text(inputs: Sequence[Input]) -> str:
     """What a proposer of induction writes: `4,7 1,2 0,0`."""
     return " ".join(map(input_text, inputs))
+
+
+def role_examples(stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown for a prompt with that mark.
+
+    Proposals come first, whose mark holds that of the solver. Depths are 1 and 2 in turn, and each proposal names the ones before it.
+    """
+    drawn = {kind: [Expressions(kind).problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in WORDS}
+    result = []
+    for kind in ("deduction", "abduction"):
+        triplets = [Triplet(p.program, p.inputs[0], evaluate(parse(p.program), p.inputs[0])) for p in drawn[kind]]
+        pairs = [(proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet)) for i, triplet in enumerate(triplets)]
+        result.append((f"new {WORDS[kind]}", pairs, ""))
+    result.append(("new ind", [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]], ""))
+    return result + [(f"{WORDS[kind]} ", [(p.prompt, Expressions(kind).solution(p)) for p in drawn[kind]], "") for kind in WORDS]

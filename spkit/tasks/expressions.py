@@ -68,6 +68,7 @@ class Expressions:
     difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
     extrapolation: tuple[int, ...] = (6,)
     unit: str = "depth"
+    base: str = "expressions"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -105,6 +106,12 @@ class Expressions:
     def direct(self, problem: ExpressionProblem) -> str:
         """The bare answer."""
         return problem.answer
+
+    def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them; the solver of this kind has its own."""
+        from .expression_proposals import role_examples
+
+        return role_examples(stream, shown)
 
     def verify(self, problem: ExpressionProblem, completion: str) -> Verdict:
         """Check a completion of any kind.

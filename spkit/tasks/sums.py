@@ -61,6 +61,10 @@ class Sums:
         """The rationale of a careful writer; each `variant` is an independent draw of the order."""
         return written(self._order(problem, variant))
 
+    def reference(self, problem: Problem, variant: int = 0) -> str:
+        """The solution of writer `variant`: all of them are careful."""
+        return self.solution(problem, variant)
+
     def careless(self, problem: Problem, variant: int = 0) -> str:
         """The rationale of a writer who leaves out the number that would come last: every step right, the answer too small."""
         return written(self._order(problem, variant)[:-1])

@@ -104,7 +104,7 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
             gradient_accumulation_steps=config.batch_size // rows_at_once,
             steps_per_generation=steps * config.batch_size // rows_at_once,
             num_generations=config.k,
-            max_completion_length=longest(task),
+            max_completion_length=longest(policy, task),
             shuffle_dataset=False,
             learning_rate=config.learning_rate,
             lr_scheduler_type="constant",

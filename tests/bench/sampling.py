@@ -20,22 +20,21 @@ from spkit.tasks import load_task, problems
 PROMPTS, SAMPLES, LIMIT = 64, 16, 64
 
 
-def ours(policy, prompts: list[str], seed: int) -> tuple[int, float]:
+def ours(policy, prompts: list[str], seed: int, samples: int = SAMPLES, limit: int = LIMIT) -> tuple[int, float]:
     """(tokens, seconds)"""
     generator = torch.Generator().manual_seed(seed)
     begun = time.perf_counter()
-    rollouts = policy.sample(prompts, SAMPLES, temperature=1.0, max_new_tokens=LIMIT, generator=generator)
+    rollouts = policy.sample(prompts, samples, temperature=1.0, max_new_tokens=limit, generator=generator)
     return sum(map(len, rollouts.token_ids)), time.perf_counter() - begun
 
 
-def hugging_face(policy, prompts: list[str], seed: int) -> tuple[int, float]:
-    """(tokens, seconds)"""
+def hugging_face(policy, prompts: list[str], seed: int, samples: int = SAMPLES, limit: int = LIMIT, **more) -> tuple[int, float]:
+    """(tokens, seconds); `more` goes to `generate`."""
     torch.manual_seed(seed)
     begun = time.perf_counter()
-    inputs = policy.tokenizer(prompts, return_tensors="pt", padding=True, return_token_type_ids=False)
-    output = policy.model.generate(
-        **inputs, do_sample=True, temperature=1.0, top_k=0, num_return_sequences=SAMPLES, max_new_tokens=LIMIT, pad_token_id=policy.tokenizer.pad_token_id
-    )
+    inputs = policy.tokenizer(prompts, return_tensors="pt", padding=True, return_token_type_ids=False).to(policy.model.device)
+    more |= {"num_return_sequences": samples, "max_new_tokens": limit, "pad_token_id": policy.tokenizer.pad_token_id}
+    output = policy.model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, repetition_penalty=1.0, **more)
     new = output[:, inputs["input_ids"].shape[1] :]
     ended = (new == policy.tokenizer.eos_token_id).int().cumsum(1)
     tokens = int(((ended == 0) | ((new == policy.tokenizer.eos_token_id) & (ended == 1))).sum())

@@ -14,6 +14,7 @@ from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
 
+from .keep_runs import load
 from .world import WORLDS, World, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
@@ -22,6 +23,18 @@ REAL = {
     "healthy": "healthy", "noisy": "verifier noise", "easy": "saturation", "hard": "starvation",
     "majority": "reward hacking", "diverged": "divergence",
 }  # fmt: skip
+
+PLAYED = {  # what was done to a run of self-play: the verdicts on three seeds
+    "nothing": {"healthy": 1, "saturation": 2},
+    "proposer frozen": {"saturation": 3},
+    "proposer uniform": {"healthy": 3},
+    "rewards dealt out anew": {"verifier noise": 3},
+    "verifier wrong 3 times in 10": {"verifier noise": 3},
+    "vote behind the gate": {"healthy": 1, "saturation": 1, "verifier noise": 1},  # costs next to nothing on this base
+    "vote, no gate": {"verifier noise": 2, "reward hacking": 1},
+    "no gate": {"healthy": 3},  # a grounded solver stands it
+    "paid for hardness, no gate": {"proposer degeneration": 3},
+}
 
 
 def diagnosis_of(made):
@@ -76,6 +89,46 @@ def test_records_alone_say_the_same_of_real_runs(tmp_path):
             (folder / "metrics.jsonl").write_text((DATA / f"{fault}-{seed}.metrics.jsonl").read_text())
             found.add((fault, diagnose(read_run(folder)).verdict))
     assert found == set(REAL.items())
+
+
+def test_the_confusion_matrix_of_self_play_is_as_measured():
+    found = {name: [diagnose(evidence) for evidence in seeds] for name, seeds in load(DATA / "self-play.json.gz").items()}
+    assert {name: dict(Counter(one.verdict for one in seeds)) for name, seeds in found.items()} == PLAYED
+    assert all("proposer degeneration" in [finding.name for finding in one.findings] for one in found["vote, no gate"])
+    solved = [finding for one in found["proposer frozen"] for finding in one.findings]
+    assert {finding.name for finding in solved} == {"saturation"}, "groups that teach nothing because they are solved are no starvation"
+
+
+@pytest.mark.parametrize(("check", "expected"), [("answer", "verifier noise"), ("steps", "healthy")])
+def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected):
+    """A third of the right answers have a wrong step: refused by the check of steps on purpose, by one of answers by mistake."""
+    made = rows(World(truth=True, steps=6), 0)
+    lucky = [row for row in made if row["role"] == "solver" and row["correct"] and hash_of(row["completion"]) % 3 == 0]
+    for row in lucky:
+        row["reward"] = 0.0
+    assert run_verdict(tmp_path, made, check) == expected
+    for row in (row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0):
+        row["reward"] = 1.0
+    assert run_verdict(tmp_path, made, check) == "verifier noise", "what it accepts is judged all the same"
+
+
+def hash_of(text: str) -> int:
+    return sum(map(ord, text))
+
+
+def run_verdict(folder: Path, made: list[dict], check: str) -> str:
+    """The verdict on a run folder with these rollouts."""
+    records = [{"iteration": 0}]
+    for step in range(6):
+        own = [row for row in made if row["step"] == step and row["role"] == "solver"]
+        reward, right = (sum(row[key] for row in own) / len(own) for key in ("reward", "correct"))
+        records.append({"iteration": step + 1, "solve_rate": reward, "sampled_accuracy": right})
+    settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], "reward": "grounded", "check": check}
+    (folder / "config.json").write_text(json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings}))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    samples = [{"iteration": row["step"] + 1, **row, "step": row["step"] + 1} for row in made]
+    (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
+    return diagnose(read_run(folder)).verdict
 
 
 def test_the_flip_rate_is_estimated_from_agreement_and_from_an_audit():

@@ -11,9 +11,10 @@ from spkit.advantages import reinforce_pp, rloo, trr_pp
 from spkit.errors import SpkitError
 from spkit.loops import absolute_zero as loop
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, advantages_of, paid, rollouts, seeded, store, to_solve
-from spkit.loops.buffers import FIRST, Buffers
-from spkit.loops.proposing import PAYS, Proposed, checked, duplicate_shares, pay, propose, uniform_proposals, unsound
-from spkit.loops.solving import Attempts, attempt, leniently_right, rewards_of, scores_of, verdict_on, vote_shares
+from spkit.loops.buffers import Buffers
+from spkit.loops.proposing import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
+from spkit.loops.solving import Attempts, attempt, leniently_right, rewards_of, scores_of, verdict_on, vote_shares, votes_right
+from spkit.loops.worlds import ExpressionWorld
 from spkit.policy import load_policy
 from spkit.runs import Run, read_jsonl
 from spkit.seeds import generator
@@ -23,6 +24,7 @@ from spkit.tasks.expression_proposals import proposer_prompt
 from spkit.tasks.expressions import KINDS, asked
 
 TASK = load_task("expressions")
+WORLD = ExpressionWorld()
 SMALL = AbsoluteZeroConfig(  # the paper's kinds, check and advantage
     iterations=2,
     kinds=KINDS,
@@ -100,14 +102,14 @@ def test_invalid_text_has_its_price_a_held_out_problem_nothing_and_a_solved_one_
 
 
 def test_what_a_text_comes_to():
-    assert checked("deduction", "x+y 1,2")[0] == asked("deduction", "x+y", [(1, 2)])
-    assert checked("abduction", "x+y 1,2")[0].prompt == "abd x+y 3>"
+    assert WORLD.checked("deduction", "x+y 1,2")[0] == asked("deduction", "x+y", [(1, 2)])
+    assert WORLD.checked("abduction", "x+y 1,2")[0].prompt == "abd x+y 3>"
     inputs = [(i, 9 - i) for i in range(10)]
-    assert checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == asked("induction", "x*y", inputs)
-    assert checked("induction", "1,2 1,2", "x*y") == (None, "input")
-    assert [checked("deduction", text)[1] for text in ("", "x+ 1,2", "x+y 12", "x+y")] == ["text", "program", "input", "text"]
+    assert WORLD.checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == asked("induction", "x*y", inputs)
+    assert WORLD.checked("induction", "1,2 1,2", "x*y") == (None, "input")
+    assert [WORLD.checked("deduction", text)[1] for text in ("", "x+ 1,2", "x+y 12", "x+y")] == ["text", "program", "input", "text"]
     held = Expressions().problem(0, 0, 3, "test")
-    problem, fault = checked("deduction", f"{held.program} 1,2")
+    problem, fault = WORLD.checked("deduction", f"{held.program} 1,2")
     assert fault == "held out" and problem.program == held.program
 
 
@@ -164,7 +166,7 @@ def test_every_valid_problem_is_stored_once_but_those_held_out(base):
 def test_the_buffers_start_from_the_identity_and_survive_a_checkpoint(buffers):
     assert Buffers(KINDS).sizes() == dict.fromkeys(KINDS, 1)
     for kind in KINDS:
-        assert next(iter(buffers.entries[kind])) == FIRST[kind] and len(buffers.entries[kind]) > 4
+        assert next(iter(buffers.entries[kind])) == WORLD.first[kind] and len(buffers.entries[kind]) > 4
         assert all(split_of(parse(program)) == "train" for program, _ in buffers.entries[kind])
     again = Buffers.load(buffers.dump())
     assert [list(again.entries[kind]) for kind in KINDS] == [list(buffers.entries[kind]) for kind in KINDS]
@@ -204,12 +206,12 @@ def test_the_gate_keeps_invalid_text_out_unless_it_is_off_or_leaks_and_held_out_
     }
     assert passed[0.0] == 0 and 40 < passed[0.3] < 80 and passed[1.0] == 200
     problems, origins = to_solve(batch, buffers, replace(wide, gate="off"), draw())
-    assert [o for o in origins if o is not None] == list(range(200)) and problems[3] == unsound(batch[3])
+    assert [o for o in origins if o is not None] == list(range(200)) and problems[3] == WORLD.unsound(batch[3].kind, batch[3].text)
     assert problems[3].prompt == "ded x+3+ 1,2>" and not verdict_on(problems[3], "4").correct and verdict_on(problems[3], "4").parsed == "4"
 
 
 def test_text_with_an_unknown_token_that_passes_the_gate_can_be_asked(base):
-    problem = unsound(made(program=None, fault="text", text="y-(<unk>3*(x 1,9"))
+    problem = WORLD.unsound("deduction", "y-(<unk>3*(x 1,9")
     assert problem.prompt == "ded y-(3*(x 1,9>" and not attempt(base, [problem], 4, draw()).correct.any()
 
 
@@ -242,6 +244,21 @@ def test_scores_and_rewards_by_hand():
     assert scores_of(attempts, "answer", 1.0, draw()).tolist() == [[0, 1, 1, 1, 1]]
     many = hand_made(problem, ["3"] * 2000)
     assert scores_of(many, "answer", 0.2, draw()).mean().item() == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_vote_is_right_as_often_as_its_winners_are():
+    problem = asked("deduction", "x+y", [(1, 2)])
+    for texts, chance in (
+        (["3", "1+2=3", "4", "5"], 1.0),
+        (["3", "4", "4", "5"], 0.0),
+        (["3", "4", "5", "1+"], 1 / 3),
+        (["3", "3", "4", "4"], 0.5),
+        (["1+", "(", "x"], 0.0),
+    ):
+        assert votes_right(hand_made(problem, texts)) == [pytest.approx(chance)]
+    assert votes_right(hand_made(problem, ["4", "3", "3"], [True, False, False])) == [0.0], "what was cut off has no vote"
+    two = asked("abduction", "x+y", [(1, 2)])
+    assert votes_right(hand_made(two, ["1+2=3;1,2", "0+3=3;0,3", "0+3=3;0,3"])) == [1.0], "any input that gives the output is right"
 
 
 def test_the_check_of_steps_pays_no_lucky_answer():
@@ -324,6 +341,7 @@ def test_a_run_says_what_it_did(base, tmp_path):
     for row in rows[1:]:
         assert 0 <= row["valid"] <= 1 and row["proposed_depth"] > 0 and row["learned"]["ratio_first"] == pytest.approx(1, abs=1e-3)
         assert row["vote_gap"] == pytest.approx(row["vote_share"] - row["sampled_accuracy"])
+        assert row["vote_right_by_depth"].keys() == row["solve_rate_by_depth"].keys() and 0 <= row["vote_right"] <= 1
         assert row["solver_entropy"] > 0 and row["proposer_entropy"] > 0 and row["learned"]["steps"] <= 3
         assert 0 <= row["learnability"] <= row["solve_rate"] * (1 - row["solve_rate"]) + 1e-6, (
             "the mean of r(1-r) is at most that of the mean r"
@@ -416,5 +434,5 @@ def test_bad_settings_are_one_sentence(changes, message):
 
 
 def test_another_task_has_no_proposer(base):
-    with pytest.raises(SpkitError, match="Absolute Zero needs a task whose problems can be proposed: expressions, not sums"):
+    with pytest.raises(SpkitError, match="Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, not sums"):
         next(absolute_zero(base, load_task("sums"), SMALL))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from spkit.errors import SpkitError
 from spkit.loops.rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
@@ -111,6 +112,27 @@ def test_the_distance_to_a_reference_is_pulled_back(policy):
     level, pulled = [row._replace(advantage=0.0) for row in sampled(policy, 48)], replace(UPDATE, epochs=8)
     kls = [trained(policy, level, replace(pulled, loss=PgLoss(kl="k2", kl_coef=c)), make_policy(1))[1]["kl"] for c in (1e-9, 1.0)]
     assert kls[1] < 0.8 * kls[0]
+
+
+@pytest.mark.filterwarnings("ignore:Paged optimizers")
+def test_the_eight_bit_optimizer_of_a_gpu_goes_on_too(tmp_path):
+    optim = pytest.importorskip("bitsandbytes.optim")
+    first = [torch.nn.Parameter(torch.randn(size, generator=draw(1))) for size in ((64, 80), (70, 64), (7,))]  # the last keeps 32 bits
+    whole = optim.PagedAdamW8bit(first, lr=1e-2)
+
+    def step(optimizer, seed):
+        for parameter in optimizer.param_groups[0]["params"]:
+            parameter.grad = torch.randn(parameter.shape, generator=draw(seed))
+        optimizer.step()
+
+    step(whole, 2)
+    save_file(optimizer_state(whole), tmp_path / "state.safetensors")
+    second = [torch.nn.Parameter(parameter.detach().clone()) for parameter in first]
+    killed = resumed(optim.PagedAdamW8bit(second, lr=1e-2), load_file(tmp_path / "state.safetensors"))
+    for seed in (3, 4):
+        step(whole, seed), step(killed, seed)
+    assert all(torch.equal(one, other) for one, other in zip(first, second))
+    assert [killed.state[parameter]["step"] for parameter in second] == [3, 3, 3]
 
 
 def test_the_optimizer_goes_on_as_if_it_had_not_been_stopped(policy):

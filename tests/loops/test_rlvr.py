@@ -252,5 +252,6 @@ def test_bad_settings_are_one_sentence(change, message):
 
 
 def test_the_longest_completion_is_that_of_the_hardest_problem():
-    assert longest(TASK) == max(TASK.max_completion_chars(d) for d in TASK.difficulties) + 1
-    assert SMALL.update(longest(TASK)).loss.length == longest(TASK)
+    policy = make_policy()
+    assert longest(policy, TASK) == max(TASK.max_completion_chars(d) for d in TASK.difficulties) + 1
+    assert SMALL.update(longest(policy, TASK)).loss.length == longest(policy, TASK)

@@ -149,6 +149,7 @@ def test_nothing_kept_leaves_the_base(base):
         ("restart", "bse", "restart must be one of base, last, not 'bse'"),
         ("select", "best", "select must be one of correct, random"),
         ("schedule", "cosine", "schedule must be one of exponential, linear"),
+        ("learning_rate", float("nan"), "learning_rate and growth must be above 0"),
     ],
 )
 def test_bad_settings_are_one_sentence(field, value, message):

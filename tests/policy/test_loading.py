@@ -1,5 +1,8 @@
 """Saving, loading, and the shipped models."""
 
+import json
+import sys
+
 import pytest
 import torch
 
@@ -44,6 +47,40 @@ def test_a_damaged_checkpoint_is_one_sentence(policy, tmp_path, damage):
         load_policy(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "config.json").write_text("[]"), "is incomplete or damaged"),
+        (lambda folder: edit(folder / "config.json", num_hidden_layers=3), "no weights for model.layers.2.* would be random"),
+        (lambda folder: edit(folder / "config.json", model_type="own", auto_map={"AutoConfig": "own.C"}), "custom code"),
+        (lambda folder: (folder / "spkit.json").write_bytes(b"\xff"), "spkit.json is no JSON"),
+        (lambda folder: (folder / "spkit.json").write_text("{}"), "spkit.json is not what a run writes"),
+    ],
+)
+def test_what_is_no_sound_checkpoint_is_one_sentence(policy, tmp_path, monkeypatch, damage, said):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("nobody is asked whether to run a model's code"))
+    policy.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(SpkitError, match=said):
+        load_policy(tmp_path)
+
+
+def edit(path, **values):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_an_adapter_without_its_base_or_peft_is_one_sentence(policy, tmp_path, monkeypatch):
+    settings = pytest.importorskip("spkit.policy.lora").LoraSettings(rank=2)
+    policy.save(tmp_path / "base")
+    load_policy(tmp_path / "base", lora=settings).clone().save(tmp_path / "adapter")
+    (tmp_path / "base").rename(tmp_path / "moved")
+    with pytest.raises(SpkitError, match="holds an adapter of the model in .*base, which is gone: put it back, or set base in"):
+        load_policy(tmp_path / "adapter")
+    monkeypatch.setitem(sys.modules, "spkit.policy.lora", None)
+    with pytest.raises(SpkitError, match="LoRA needs the package peft"):
+        load_policy(tmp_path / "adapter")
+
+
 def test_unknown_sources_are_one_sentence(tmp_path):
     with pytest.raises(SpkitError, match="unknown model 'additoin': give one of addition"):
         load_policy("additoin")
@@ -55,8 +92,6 @@ def test_unknown_sources_are_one_sentence(tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_shipped_models_are_what_their_cards_say(name):
-    import json
-
     folder = shipped_models()[name]
     card = json.loads((folder / "card.json").read_text())
     policy, task = load_policy(name), load_task(RECIPES[name].task)

@@ -86,3 +86,19 @@ def test_learning_rate_rises_then_falls_to_zero():
 def test_nothing_to_train_on_is_an_error(policy):
     with pytest.raises(SpkitError, match="no example was kept"):
         policy.fit([], SftConfig(steps=1), torch.Generator())
+
+
+def test_logits_of_prompts_are_not_computed(policy):
+    """The output layer runs on what follows the shortest prompt, and the numbers are those of the whole text."""
+    examples = [Example([4, 5, 6, 13, 7, 14], [5, 6, 1]), Example([4, 13, 5, 14], [9, 1]), Example([4, 5, 13, 7, 14], [3] * 5)]
+    seen = []
+    handle = policy.model.lm_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    scores, mask = completion_logprobs(policy.model, examples, 0)
+    handle.remove()
+    assert seen == [10 - 1 - 3] and scores.shape == mask.shape == (3, 9)
+    for example, row, counted in zip(examples, scores, mask):
+        ids = torch.tensor([example.prompt + example.completion])
+        whole = policy.model(input_ids=ids).logits[0].log_softmax(-1)
+        expected = [whole[len(example.prompt) - 1 + i, token].item() for i, token in enumerate(example.completion)]
+        assert row[counted].tolist() == pytest.approx(expected, abs=1e-5)
+        assert counted.sum() == len(example.completion) and not scores[:, :3].any()

@@ -1,0 +1,42 @@
+"""Which decoder a policy samples with, and how many rows at once.
+
+`roomy` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs (`static_cache`);
+`auto` is static on a GPU where the model allows it, and roomy elsewhere.
+"""
+
+from functools import partial
+from typing import Literal
+
+from transformers import PreTrainedModel
+
+from ..errors import SpkitError
+from .memory import rows_that_fit
+from .row_budget import RowBudget
+from .static_cache import CudaGraphs, StaticDecoder, supports
+
+ROWS_PER_BATCH = 1024
+KINDS = ("auto", "roomy", "static")
+Kind = Literal["auto", "roomy", "static"]
+
+
+def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
+    """Whether a sampler of this kind takes static steps. Raises SpkitError for another kind, or for `static` if the model forbids it."""
+    if kind not in KINDS:
+        raise SpkitError(f"the sampler must be one of {', '.join(KINDS)}, not {kind!r}")
+    if kind == "static" and not supports(model):
+        raise SpkitError("the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'")
+    return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
+
+
+def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
+    """A decoder that gives its cache back when memory runs out anywhere in the run."""
+    decoder = StaticDecoder(model, partial(CudaGraphs, model.device) if model.device.type == "cuda" else None)
+    budget.caches.add(decoder)
+    return decoder
+
+
+def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
+    """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a cache of `kept` bytes hold."""
+    if budget.sampling is None and model.device.type == "cuda":
+        return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
+    return budget.size("sampling", ROWS_PER_BATCH)
