@@ -97,7 +97,7 @@ def pretrain(
     device: Annotated[str, typer.Option(help="cpu or cuda. Default: the recipe's: cuda for words-gpu, cpu for the others.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make one of the shipped base models again (at most 10 minutes on 2 cores), or the larger words-gpu on one GPU."""
+    """Make one of the shipped base models again (at most 10 minutes on 2 cores; words 20), or the larger words-gpu on one GPU."""
     from .policy.small_base import pretrain as make
     from .policy.small_base import updates
     from .progress import progress
