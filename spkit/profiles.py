@@ -17,9 +17,8 @@ import torch
 
 from .errors import SpkitError
 from .policy import Policy, load_policy
-from .policy.loading import HUB_MODEL, shipped_models
+from .policy.loading import HUB_MODEL, is_ours, shipped_models
 from .policy.memory import estimate
-from .policy.policy import SETTINGS
 from .policy.prompting import prompting_for
 from .tasks import Task
 
@@ -94,5 +93,4 @@ def _shipped_for(task: Task) -> str:
 
 def _is_ours(model: str) -> bool:
     """Whether we pretrained or saved a model: then it knows the tasks' format, or its settings say how it is shown prompts."""
-    folder = shipped_models().get(model, Path(model))
-    return (folder / "card.json").is_file() or (folder / SETTINGS).is_file()
+    return is_ours(shipped_models().get(model, Path(model)))

@@ -1,16 +1,19 @@
 """Where policies come from: the shipped tiny models, a checkpoint folder, or the Hugging Face hub; in full precision, or in 4 bits with LoRA."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import SpkitError
+from .architecture import looks_ahead
+from .coverage import tell_left_out
 from .policy import SETTINGS, Policy, no_bars
 from .prompting import Prompting, from_data
+from .tokenizing import FILE, load_tokenizer, with_end_token
 
 if TYPE_CHECKING:
     from .lora import LoraSettings
@@ -31,6 +34,11 @@ def data_folder() -> Path:
 def shipped_models() -> dict[str, Path]:
     """Name and folder of every shipped model."""
     return {config.parent.name: config.parent for config in sorted((data_folder() / "models").glob("*/config.json"))}
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether we pretrained or saved the model in a folder: then it is read as it was written."""
+    return (folder / "card.json").is_file() or (folder / SETTINGS).is_file()
 
 
 def load_policy(
@@ -64,7 +72,7 @@ def load_policy(
     if not (four_bit or lora):
         model, tokenizer = _load(where, revision, {"dtype": "auto"})
         device = torch.device(device or _default_device(model))
-        return Policy(model.float() if device.type == "cpu" else model.to(device), tokenizer, prompting)
+        return _reading_forward(Policy(model.float() if device.type == "cpu" else model.to(device), tokenizer, prompting), where)
     origin = {"base": str(source) if str(source) in shipped or not path.exists() else str(path.resolve()), "revision": revision}
     return _frozen_with_adapters(where, origin, device, four_bit, lora, prompting)
 
@@ -84,7 +92,9 @@ def _frozen_with_adapters(
         keep_backward(model)
     lora = lora or LoraSettings()
     origin = {**origin, "four_bit": four_bit, "lora": asdict(lora)}
-    return LoraPolicy(with_adapters(model, lora, origin), tokenizer, prompting)
+    view = with_adapters(model, lora, origin)
+    tell_left_out(view.backbone.model, where, four_bit)
+    return _reading_forward(LoraPolicy(view, tokenizer, prompting), where)
 
 
 def _nf4(compute: torch.dtype) -> Any:
@@ -126,7 +136,8 @@ def _adapted(folder: Path, settings: dict[str, Any], device: Any) -> Policy:
         raise SpkitError(f"{folder} holds an adapter of the model in {settings['base']}, which is gone: put it back, or set base in {folder / SETTINGS}")
     lora = LoraSettings(**settings["lora"])
     base = load_policy(settings["base"], device, four_bit=settings["four_bit"], lora=lora, revision=settings["revision"])
-    return base.prompted(from_data(settings["prompting"])).restored(folder)
+    tokenizer = load_tokenizer(str(folder), None, ours=True) if (folder / FILE).is_file() else base.tokenizer
+    return replace(base, tokenizer=tokenizer, prompting=from_data(settings["prompting"])).restored(folder)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -142,21 +153,39 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _load(where: str, revision: str | None, extra: dict[str, Any]):
+def _load(where: str, revision: str | None, extra: dict[str, Any]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         with no_bars():
             plain = {"revision": revision, "trust_remote_code": False}  # without it a repository's own code is run if somebody says yes
-            tokenizer = AutoTokenizer.from_pretrained(where, **plain)
+            _check_kind(where, AutoConfig.from_pretrained(where, **plain))
+            tokenizer = load_tokenizer(where, revision, is_ours(Path(where)))
             model, found = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **plain, **extra)
             if found["missing_keys"]:
                 raise ValueError(f"no weights for {min(found['missing_keys'])}, which would be random")
-            return model, tokenizer
+            return model, with_end_token(tokenizer, model, where)
+    except SpkitError:
+        raise
     except Exception as error:  # noqa: BLE001  damaged files raise whatever their readers do, the tokenizers' a bare Exception
         if isinstance(error, torch.OutOfMemoryError):
-            raise SpkitError(f"{where} does not fit on the device: choose a smaller model, or load it with four_bit=True") from error
+            advice = "" if "quantization_config" in extra else ", or load it with four_bit=True"
+            raise SpkitError(f"{where} does not fit on the device: choose a smaller model{advice}") from error
         if Path(where).exists():
             raise SpkitError(f"the checkpoint {where} is incomplete or damaged ({_first_line(error)})") from error
         raise SpkitError(f"could not load {where!r} from the hub ({_first_line(error)}): {_hub_advice(where, error)}") from error
+
+
+def _check_kind(where: str, config: PreTrainedConfig) -> None:
+    if config.is_encoder_decoder:
+        raise SpkitError(f"{where} is an encoder-decoder model ({config.model_type}): spkit plays with causal language models, such as {HUB_MODEL}")
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise SpkitError(f"{where} is a {config.model_type} model, which is no causal language model: take one, such as {HUB_MODEL}")
+
+
+def _reading_forward(policy: Policy, where: str) -> Policy:
+    """The policy. Raises SpkitError if its model predicts a token from what follows it, too."""
+    if not is_ours(Path(where)) and looks_ahead(policy.model):
+        raise SpkitError(f"{where} reads in both directions ({policy.model.config.model_type}): take a causal language model, such as {HUB_MODEL}")
+    return policy
 
 
 def _hub_advice(where: str, error: Exception) -> str:

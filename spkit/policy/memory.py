@@ -11,12 +11,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
+from .architecture import text_config
+from .row_budget import is_out_of_memory
+from .sampling import plain_layers, prefill
 from .static_cache import PREFILL_TOKENS, WINDOW, line_bucket
 
 MARGIN = 0.9  # share of the free memory that is planned with: fragments, other libraries
 ADAMW_MOMENTS = 2
+STATES = ("conv_states", "recurrent_states")  # of linear attention, by their names in transformers
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class MemoryEstimate:
             "sampling": self.sampling,
             "training": self.training,
         }
-        there = "" if self.available is None else f" of {_readable(self.available)}"
-        return ", ".join(f"{name} {_readable(size)}" for name, size in named.items()) + f"; total {_readable(self.total)}{there}"
+        there = "" if self.available is None else f" of {readable(self.available)}"
+        return ", ".join(f"{name} {readable(size)}" for name, size in named.items()) + f"; total {readable(self.total)}{there}"
 
 
 def estimate(
@@ -70,7 +75,7 @@ def estimate(
     return MemoryEstimate(
         weights=weights,
         trainable=0 if four_bit else trainable,
-        cache=cache_bytes(config, line_bucket(rows), window_of(prompt_tokens + new_tokens), itemsize),
+        cache=model_cache_bytes(model, line_bucket(rows), window_of(prompt_tokens + new_tokens)),
         sampling=sampling_bytes(config, rows, prompt_tokens, itemsize),
         training=training_bytes(model, train_rows, prompt_tokens + new_tokens, new_tokens),
         available=None if free is None else free + weights,
@@ -85,10 +90,11 @@ def rows_that_fit(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, f
     free = free_bytes(model.device) if free is None else free
     if free is None:
         return 1
-    config, itemsize, columns = model.config, _compute_dtype(model).itemsize, window_of(prompt_tokens + new_tokens)
+    config, itemsize = model.config, _compute_dtype(model).itemsize
+    row = model_cache_bytes(model, 1, window_of(prompt_tokens + new_tokens))
 
     def needed(rows: int) -> int:
-        return cache_bytes(config, line_bucket(rows), columns, itemsize) + sampling_bytes(config, rows, prompt_tokens, itemsize)
+        return line_bucket(rows) * row + sampling_bytes(config, rows, prompt_tokens, itemsize)
 
     room, rows = MARGIN * (free + kept), 1
     while needed(2 * rows) <= room:
@@ -103,13 +109,14 @@ def weight_bytes(model: nn.Module) -> int:
 
 
 def planned_four_bit_bytes(model: PreTrainedModel, block: int = 64, outer: int = 256) -> int:
-    """Bytes once every linear layer but the head is in NF4 with double quantisation (QLoRA, arXiv:2305.14314, sec. 3).
+    """Bytes once every linear layer but the head is in NF4 with double quantisation (QLoRA, arXiv:2305.14314, sec. 3); the rest, such as
+    experts that are held in one tensor, as it is.
 
     Half a byte a weight, one a block of 64 weights for its scale, and for every 256 scales a float32; 16 and 256 float32 of code tables and
     one offset a layer.
     """
     head = model.get_output_embeddings()
-    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and layer is not head]
+    linear = [layer for layer in model.modules() if (type(layer) is nn.Linear or isinstance(layer, Conv1D)) and layer is not head]
     before = sum(layer.weight.numel() * layer.weight.element_size() for layer in linear)
     after = 0
     for layer in linear:
@@ -120,14 +127,41 @@ def planned_four_bit_bytes(model: PreTrainedModel, block: int = 64, outer: int =
 
 def cache_bytes(config: PreTrainedConfig, rows: int, columns: int, itemsize: int) -> int:
     """Keys and values of every layer and position; grouped-query attention keeps `num_key_value_heads` of them."""
+    config = text_config(config)
     return 2 * config.num_hidden_layers * rows * _kv_heads(config) * _head_size(config) * columns * itemsize
+
+
+def model_cache_bytes(model: PreTrainedModel, rows: int, columns: int) -> int:
+    """Cache of `rows` texts of `columns` tokens; where layers keep a state, or less than keys and values, as one token shows."""
+    config = text_config(model.config)
+    if plain_layers(model.config, sliding=True) and hasattr(config, "num_attention_heads") and not hasattr(config, "kv_lora_rank"):
+        return cache_bytes(model.config, rows, columns, _compute_dtype(model).itemsize)
+    fixed, growing = _bytes_of_a_token(model)
+    return rows * (fixed + columns * growing)
+
+
+@torch.inference_mode()
+def _bytes_of_a_token(model: PreTrainedModel) -> tuple[int, int]:
+    """Bytes of a row's states, and of its keys and values for one token; 0 where a model keeps no cache that sampling can use."""
+    cache, ids = DynamicCache(config=model.config), torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    try:
+        prefill(model, ids, torch.ones_like(ids), cache)
+    except Exception as error:  # noqa: BLE001  see `rereading.cache_is_right`
+        if is_out_of_memory(error):
+            raise
+        return 0, 0
+    states = (state for layer in cache.layers for kind in STATES for state in getattr(layer, kind, {}).values())
+    pairs = (pair for layer in cache.layers for pair in (getattr(layer, "keys", None), getattr(layer, "values", None)))
+    fixed, growing = (sum(tensor.nbytes for tensor in found if isinstance(tensor, Tensor)) for found in (states, pairs))
+    return fixed, growing
 
 
 def sampling_bytes(config: PreTrainedConfig, rows: int, prompt_tokens: int, itemsize: int) -> int:
     """Logits (as computed, in float32, and three float32 tables in `choose`), or the prompts that are read at once, whichever is more."""
+    config = text_config(config)
     choosing = rows * config.vocab_size * (itemsize + 4 * 4)
     tokens = min(rows * prompt_tokens, max(PREFILL_TOKENS, prompt_tokens))
-    reading = tokens * (itemsize * (3 * config.intermediate_size + 4 * config.hidden_size) + 8 * config.hidden_size)
+    reading = tokens * (itemsize * (3 * _wide(config) + 4 * config.hidden_size) + 8 * config.hidden_size)
     return max(choosing, reading)
 
 
@@ -138,7 +172,7 @@ def training_bytes(model: PreTrainedModel, rows: int, tokens: int, predicted: in
 
     With gradient checkpointing a layer keeps its input alone, and one layer at a time the rest.
     """
-    config, itemsize = model.config, _compute_dtype(model).itemsize
+    config, itemsize = text_config(model.config), _compute_dtype(model).itemsize
     layer = _layer_bytes(model, itemsize)
     if _checkpointing(model):
         layers = config.num_hidden_layers * itemsize * config.hidden_size + layer
@@ -151,9 +185,9 @@ def training_bytes(model: PreTrainedModel, rows: int, tokens: int, predicted: in
 
 def _layer_bytes(model: PreTrainedModel, itemsize: int) -> int:
     """A token's share of what a layer keeps for its backward pass."""
-    config = model.config
-    hidden, wide = config.hidden_size, config.intermediate_size
-    heads, kv = config.num_attention_heads * _head_size(config), _kv_heads(config) * _head_size(config)
+    config = text_config(model.config)
+    hidden, wide = config.hidden_size, _wide(config)
+    heads, kv = _heads(config) * _head_size(config), _kv_heads(config) * _head_size(config)
     normalised = 2 * (4 * hidden * 2 + itemsize * hidden)  # in float32 before and after the division, and in the compute type
     attention = itemsize * (2 * heads + 2 * kv)  # query, keys, values, and what comes out
     feed_forward = itemsize * 4 * wide  # gate, its activation, up, and their product
@@ -179,7 +213,8 @@ def free_bytes(device: torch.device) -> int | None:
         return None
 
 
-def _readable(size: int) -> str:
+def readable(size: int) -> str:
+    """Bytes as text."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
@@ -212,9 +247,21 @@ def _compute_dtype(model: nn.Module) -> torch.dtype:
     return next((p.dtype for name, p in _whole(model).named_parameters() if "norm" in name), model.dtype)
 
 
+def _wide(config: PreTrainedConfig) -> int:
+    """Width of the feed-forward layers; four times that of the model where the settings are silent (Bloom, MPT, GPT-2)."""
+    named = (getattr(config, name, None) for name in ("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner"))
+    return next((width for width in named if isinstance(width, int)), 4 * config.hidden_size)
+
+
+def _heads(config: PreTrainedConfig) -> int:
+    return getattr(config, "num_attention_heads", None) or 1  # a model without attention: one as wide as the model
+
+
 def _kv_heads(config: PreTrainedConfig) -> int:
-    return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    if getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
+        return 1
+    return getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None) or _heads(config)
 
 
 def _head_size(config: PreTrainedConfig) -> int:
-    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return getattr(config, "head_dim", None) or config.hidden_size // _heads(config)

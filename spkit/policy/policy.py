@@ -17,9 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..errors import SpkitError
+from .architecture import longest_text, text_config
 from .prompting import Prompting, as_data
+from .rereading import RereadingDecoder
 from .row_budget import RowBudget
-from .sampler import Kind, rows_at_once, static_decoder, takes_static
+from .sampler import Kind, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
@@ -50,9 +52,7 @@ class Rollouts:
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution.
-
-    `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
     no result; `budget` remembers how many fit, for clones too.
     """
 
@@ -61,6 +61,7 @@ class Policy:
     prompting: Prompting = field(default_factory=Prompting)
     sampler: Kind = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
+    rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class Policy:
     def stop_ids(self) -> frozenset[int]:
         """The tokens that end a completion: those of the prompting, and those that the model's own settings name (a chat has its end of turn)."""
         named = self.model.generation_config.eos_token_id
-        return self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named} - {None})
+        return (self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named})) - {None}
 
     @property
     def pad_id(self) -> int:
@@ -94,7 +95,7 @@ class Policy:
     @property
     def context(self) -> int:
         """The longest text the model reads, in tokens."""
-        return self.model.config.max_position_embeddings
+        return longest_text(self.model.config, self.tokenizer)
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """Token ids of a prompt. Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know."""
@@ -113,6 +114,9 @@ class Policy:
         return ids + self.prompting.end_ids(self.tokenizer) if finished else ids
 
     def _check_known(self, ids: list[int], text: str) -> None:
+        known = text_config(self.model.config).vocab_size
+        if max(ids, default=0) >= known:
+            raise SpkitError(f"the tokenizer has tokens that the model has not (it knows {known}): take the tokenizer of this model")
         named = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id)  # byte-level ones know every character
         if self.tokenizer.unk_token_id not in (None, *named) and self.tokenizer.unk_token_id in ids:
             known = set(self.tokenizer.get_vocab())
@@ -170,7 +174,9 @@ class Policy:
     def decoder(self) -> Decoder:
         """What computes the steps of a batch; a static one stays, with its graphs."""
         if not takes_static(self.model, self.sampler):
-            return RoomyDecoder(self.model)
+            if self.rereads is None:
+                self.rereads = must_reread(self.model)
+            return RereadingDecoder(self.model) if self.rereads else RoomyDecoder(self.model)
         if self._static is None or self._static.model is not self.model:
             self._static = static_decoder(self.model, self.budget)
         return self._static

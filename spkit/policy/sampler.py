@@ -1,7 +1,7 @@
 """Which decoder a policy samples with, and how many rows at once.
 
 `roomy` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs (`static_cache`);
-`auto` is static on a GPU where the model allows it, and roomy elsewhere.
+`auto` is static on a GPU where the model allows it, and roomy elsewhere. A model whose cache is of its own kind has none (`rereading`).
 """
 
 from functools import partial
@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from ..errors import SpkitError
 from .memory import rows_that_fit
-from .row_budget import RowBudget
+from .rereading import cache_is_right
+from .row_budget import RowBudget, tell
 from .static_cache import CudaGraphs, StaticDecoder, supports
 
 ROWS_PER_BATCH = 1024
@@ -26,6 +27,14 @@ def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
     if kind == "static" and not supports(model):
         raise SpkitError("the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'")
     return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
+
+
+def must_reread(model: PreTrainedModel) -> bool:
+    """Whether sampling has to do without a cache, which is told."""
+    if cache_is_right(model):
+        return False
+    tell(f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole text again for each token, which is slow")
+    return True
 
 
 def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:

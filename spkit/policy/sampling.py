@@ -15,8 +15,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from .architecture import forward, takes
 
 RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its rows is still writing
 
@@ -62,10 +64,10 @@ class RoomyLayer(DynamicLayer):
             buffer[:, :, : old.shape[-2]] = old
         return buffer
 
-    def batch_select_indices(self, indices: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep (or repeat) these rows."""
         end = self.get_seq_length()
-        self.buffers = tuple(buffer[indices] for buffer in self.buffers)
+        self.buffers = tuple(buffer[beam_idx] for buffer in self.buffers)
         self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
 
 
@@ -74,6 +76,12 @@ def roomy_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
     cache = DynamicCache(config=model.config)
     cache.layers = [RoomyLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def plain_layers(config: PreTrainedConfig, sliding: bool) -> bool:
+    """Whether every layer's cache holds its keys and values and nothing else, all of them or, with `sliding`, those of a window."""
+    kinds = {DynamicLayer, DynamicSlidingWindowLayer} if sliding else {DynamicLayer}
+    return {type(layer) for layer in DynamicCache(config=config).layers} <= kinds
 
 
 def pad_left(sequences: list[list[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -121,8 +129,9 @@ class RoomyDecoder:
         """See `Decoder`."""
         self.cache = roomy_cache(self.model, ids.shape[1] + new_tokens)
         logits, positions = prefill(self.model, ids, mask, self.cache)
-        self.cache.batch_select_indices(rows)
-        self.positions, self.mask = positions[rows], None if mask.all() else mask[rows]
+        self.cache.reorder_cache(rows)
+        unmasked = mask.all() or not any(isinstance(layer, DynamicLayer) for layer in self.cache.layers)  # a state holds no padding
+        self.positions, self.mask = positions[rows], None if unmasked else mask[rows]
         return logits[rows]
 
     def retires(self, left: int, lines: int) -> bool:
@@ -131,7 +140,7 @@ class RoomyDecoder:
 
     def keep(self, lines: Tensor) -> None:
         """See `Decoder`."""
-        self.cache.batch_select_indices(lines)
+        self.cache.reorder_cache(lines)
         self.positions, self.mask = self.positions[lines], None if self.mask is None else self.mask[lines]
 
     def step(self, chosen: Tensor) -> Tensor:
@@ -142,7 +151,7 @@ class RoomyDecoder:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
             extra = {"attention_mask": self.mask}
         ids, positions = chosen[:, None], self.positions[:, None]
-        output = self.model(input_ids=ids, position_ids=positions, past_key_values=self.cache, use_cache=True, **extra)
+        output = forward(self.model, input_ids=ids, position_ids=positions, use_cache=True, **extra, **_named(self.model, self.cache))
         return output.logits[:, -1].float()
 
 
@@ -195,5 +204,14 @@ def prefill(model: PreTrainedModel, ids: Tensor, mask: Tensor, cache: DynamicCac
     """Read prompts into an empty cache: last logits (prompts, vocabulary) in float32 and last positions (prompts,)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     extra = {} if mask.all() else {"attention_mask": mask}
-    output = model(input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra)
+    extra |= _named(model, cache)
+    output = forward(model, input_ids=ids, position_ids=positions, use_cache=True, logits_to_keep=1, **extra)
     return output.logits[:, -1].float(), positions[:, -1]
+
+
+def _named(model: PreTrainedModel, cache: DynamicCache) -> dict[str, DynamicCache]:
+    """The cache by the name that the model has for it. Raises TypeError if it takes none."""
+    name = next((name for name in ("past_key_values", "cache_params") if name in takes(model)), None)
+    if name is None:
+        raise TypeError(f"{type(model).__name__} takes no cache")
+    return {name: cache}

@@ -30,10 +30,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
-from transformers.cache_utils import CacheLayerMixin, DynamicLayer
+from transformers.cache_utils import CacheLayerMixin
 
+from .architecture import takes
 from .row_budget import is_out_of_memory, tell
-from .sampling import prefill
+from .sampling import plain_layers, prefill
 
 WINDOW = 128  # columns of the cache by which a step's view of it grows
 PREFILL_TOKENS = 8192  # of prompts read at once
@@ -268,9 +269,9 @@ def line_bucket(count: int) -> int:
 
 
 def supports(model: PreTrainedModel) -> bool:
-    """Whether every layer keeps all keys and values and attends by an additive mask (no sliding windows, no flash attention)."""
-    plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
-    return plain and model.config._attn_implementation in ("sdpa", "eager")
+    """Whether every layer keeps all keys and values and attends by an additive mask (no sliding windows, no flash attention, no ALiBi)."""
+    positioned = {"position_ids", "past_key_values"} <= takes(model) and not getattr(model.config, "alibi", False)
+    return positioned and plain_layers(model.config, sliding=False) and model.config._attn_implementation in ("sdpa", "eager")
 
 
 def _adapters(model: PreTrainedModel) -> tuple:

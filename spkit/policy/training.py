@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from ..errors import SpkitError
 from ..losses import sft_loss
+from .architecture import forward
 from .row_budget import RowBudget, parts
 
 GROUP = 8  # batches sorted by length together, which halves the padding
@@ -50,7 +51,7 @@ def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: 
         ids[row, :end] = torch.tensor(example.prompt + example.completion)
         mask[row, start:end] = True
     ids, mask = ids.to(model.device), mask.to(model.device)
-    logits = model(input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits
+    logits = forward(model, input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits[:, first + 1 - width :]
     return logits.to(torch.promote_types(logits.dtype, torch.float32)), ids[:, 1 + first :], mask[:, 1 + first :]
 
 

@@ -1,14 +1,14 @@
 """The sampler of fixed shapes against the one that grows, against plain forward passes, and under a recording that replays like a graph."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, BloomConfig, LlamaConfig, MistralConfig, MptConfig, PreTrainedConfig, Qwen2Config
 
 from spkit.errors import SpkitError
 from spkit.policy import Policy
@@ -220,6 +220,13 @@ def test_half_precision_gives_log_probabilities_in_float32(policy):
         assert (numbers != numbers.bfloat16().float()).float().mean() > 0.5, "a softmax in bfloat16 would give bfloat16 numbers"
 
 
+def on_gpu(model):
+    """A twin that says it is on a GPU."""
+    twin = copy(model)
+    twin.__class__ = type("OnGpu", (type(model),), {"device": torch.device("cuda")})
+    return twin
+
+
 def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
     assert isinstance(policy.decoder(), RoomyDecoder)
     sliding = replace(random_policy(small(MistralConfig, sliding_window=8)), sampler="static")
@@ -227,9 +234,11 @@ def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
         sliding.sample(PROMPTS, temperature=0.0, max_new_tokens=3)
     with pytest.raises(SpkitError, match="must be one of auto, roomy, static, not 'fast'"):
         replace(policy, sampler="fast").sample(PROMPTS, temperature=0.0, max_new_tokens=3)
-    on_gpu = SimpleNamespace(device=torch.device("cuda"), config=policy.model.config)
-    assert takes_static(on_gpu, "auto") and not takes_static(on_gpu, "roomy")
-    assert not takes_static(SimpleNamespace(device=torch.device("cuda"), config=sliding.model.config), "auto")
+    assert takes_static(on_gpu(policy.model), "auto") and not takes_static(on_gpu(policy.model), "roomy")
+    assert not takes_static(on_gpu(sliding.model), "auto")
+    sizes = dict(vocab_size=18, hidden_size=64, d_model=64, n_layer=2, n_layers=2, n_head=4, n_heads=4)
+    alibi = [random_policy(kind(**sizes)) for kind in (BloomConfig, MptConfig)]
+    assert not any(takes_static(on_gpu(policy.model), "auto") for policy in alibi), "their distances are no additive mask of ours"
     policy.sampler = "static"
     twin = policy.clone()
     assert isinstance(policy.decoder(), StaticDecoder) and policy.decoder() is policy.decoder()

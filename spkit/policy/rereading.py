@@ -1,0 +1,81 @@
+"""Sampling without a cache, for models whose cache is of their own kind (RWKV, MiniMax) or missing (GPT-1).
+
+Each step reads the whole text again, padded on the right as for scoring, so it is right for whatever reads forward only. It is slow: the
+work of a step grows with the text.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .architecture import forward, same_logits, takes, text_config
+from .row_budget import is_out_of_memory
+from .sampling import Decoder, RoomyDecoder, pad_left, plain_layers
+
+TOKENS_AT_ONCE = 2048
+
+
+class RereadingDecoder:
+    """Steps that read the text so far again (see `sampling.Decoder`)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
+        """See `sampling.Decoder`."""
+        lengths, width = mask.sum(1), ids.shape[1]
+        columns = (torch.arange(width, device=ids.device) + (width - lengths)[:, None]) % width
+        self.ids, self.lengths = ids.gather(1, columns)[rows], lengths[rows]
+        return self._read()
+
+    def retires(self, left: int, lines: int) -> bool:
+        """See `sampling.Decoder`: every line costs."""
+        return left < lines
+
+    def keep(self, lines: Tensor) -> None:
+        """See `sampling.Decoder`."""
+        self.ids, self.lengths = self.ids[lines], self.lengths[lines]
+
+    def step(self, chosen: Tensor) -> Tensor:
+        """See `sampling.Decoder`."""
+        self.ids = torch.cat([self.ids, self.ids[:, :1]], 1)
+        self.ids.scatter_(1, self.lengths[:, None], chosen[:, None])
+        self.lengths = self.lengths + 1
+        return self._read()
+
+    def _read(self) -> Tensor:
+        self.ids = self.ids[:, : int(self.lengths.max())]
+        at_once = max(1, TOKENS_AT_ONCE // self.ids.shape[1])
+        parts = zip(self.ids.split(at_once), self.lengths.split(at_once))
+        return torch.cat([self._last_logits(ids, lengths) for ids, lengths in parts])
+
+    def _last_logits(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        logits = forward(self.model, input_ids=ids, use_cache=False).logits
+        return logits[torch.arange(len(ids), device=ids.device), lengths - 1].float()
+
+
+def cache_is_right(model: nn.Module) -> bool:
+    """Whether steps over the cache give what reading again gives.
+
+    Taken for granted where positions and a cache of keys and values can be given, as in most models; tried out on two short texts elsewhere.
+    """
+    if {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
+        return True
+    try:
+        found, expected = (_tried(decoder(model)) for decoder in (RoomyDecoder, RereadingDecoder))
+    except Exception as error:  # noqa: BLE001  a model that does not know this cache raises whatever it meets
+        if is_out_of_memory(error):
+            raise
+        return False
+    return same_logits(model, found, expected)
+
+
+@torch.inference_mode()
+def _tried(decoder: Decoder) -> Tensor:
+    """Logits of steps over texts of different length, repeated and dropped on the way."""
+    device, vocabulary = decoder.model.device, text_config(decoder.model.config).vocab_size
+    texts = [[index % vocabulary for index in range(3, 12)], [5 % vocabulary, 2]]
+    seen = [decoder.start(*pad_left(texts, 0, device), torch.tensor([1, 0, 1], device=device), 4)]
+    seen.append(decoder.step(torch.tensor([3, 4, 5], device=device) % vocabulary))
+    decoder.keep(torch.tensor([2, 1], device=device))
+    seen += [decoder.step(torch.tensor([7, 4], device=device) % vocabulary) for _ in range(2)]
+    return torch.cat([logits.clone() for logits in seen])
