@@ -1,7 +1,8 @@
 """What of a model 4 bits and LoRA reach, and a sentence where that is less than a reader would think.
 
-Both take linear layers. Since transformers 5 a mixture of experts (Mixtral, Qwen3-MoE, GPT-OSS) holds all experts of a layer in one tensor, which is
-no linear layer: bitsandbytes leaves it as it is, without a word, and peft's `all-linear` gives it no adapter.
+bitsandbytes quantises plain linear layers. Since transformers 5 a mixture of experts (Mixtral, GPT-OSS) holds the experts of a layer in one tensor,
+which is none, and stays as it is, without a word; so do Falcon's layers, whose class is their own. peft adapts linear layers, and those experts that
+were linear layers before (Mixtral's, not GPT-OSS's).
 """
 
 from collections.abc import Iterator
@@ -33,12 +34,12 @@ def tell_left_out(model: nn.Module, where: str, four_bit: bool) -> None:
         share, largest = left_out_of_four_bits(bare(model))
         if share > LARGE:
             tell(
-                f"spkit: {100 * share:.0f} % of the weights of {where} are not in 4 bits ({largest} and the like are no linear layers): the weights "
-                f"take {readable(weight_bytes(model))}; if that is too much, take a model without a mixture of experts"
+                f"spkit: {100 * share:.0f} % of the weights of {where} are not in 4 bits, as bitsandbytes takes plain linear layers alone (not "
+                f"{largest}): the weights take {readable(weight_bytes(model))}; if that is too much, take another model"
             )
     share, largest = left_out_of_lora(model)
     if share > LARGE:
-        tell(f"spkit: {100 * share:.0f} % of the weights of {where} get no LoRA adapter and stay as they are ({largest} and the like are no linear layers)")
+        tell(f"spkit: {100 * share:.0f} % of the weights of {where} get no LoRA adapter and stay as they are ({largest} and the like)")
 
 
 def _share(model: PreTrainedModel, reached: set[int]) -> tuple[float, str]:
@@ -46,7 +47,7 @@ def _share(model: PreTrainedModel, reached: set[int]) -> tuple[float, str]:
     sizes = {name: _count(parameter) for name, parameter in model.named_parameters() if ".lora_" not in name}
     matrices = ((name, p) for name, p in model.named_parameters() if p.dim() > 1 and ".lora_" not in name)
     left = {name: sizes[name] for name, parameter in matrices if id(parameter) not in reached | tied}
-    return sum(left.values()) / max(1, sum(sizes.values())), max(left, key=left.__getitem__, default="")
+    return sum(left.values()) / max(1, sum(sizes.values())), max(left, key=left.__getitem__, default="").replace(".base_layer", "")
 
 
 def _tables(model: PreTrainedModel) -> Iterator[nn.Module]:

@@ -13,6 +13,7 @@ from .architecture import looks_ahead
 from .coverage import tell_left_out
 from .policy import SETTINGS, Policy, no_bars
 from .prompting import Prompting, from_data
+from .row_budget import is_out_of_memory
 from .tokenizing import FILE, load_tokenizer, with_end_token
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _frozen_with_adapters(
     extra = {"dtype": compute, "device_map": {"": device}} | ({"quantization_config": _nf4(compute)} if four_bit else {})
     model, tokenizer = _load(where, origin["revision"], extra)
     if four_bit:
-        keep_backward(model)
+        _check_four_bits(keep_backward(model), where)
     lora = lora or LoraSettings()
     origin = {**origin, "four_bit": four_bit, "lora": asdict(lora)}
     view = with_adapters(model, lora, origin)
@@ -122,6 +123,15 @@ def keep_backward(model: PreTrainedModel) -> PreTrainedModel:
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
     return model
+
+
+def _check_four_bits(model: PreTrainedModel, where: str) -> None:
+    try:
+        looks_ahead(model)
+    except Exception as error:  # noqa: BLE001  layers that read their weights past the module meet packed numbers (Mamba)
+        if is_out_of_memory(error):
+            raise
+        raise SpkitError(f"{where} ({model.config.model_type}) does not compute with 4-bit weights: load it without four_bit") from error
 
 
 def _adapted(folder: Path, settings: dict[str, Any], device: Any) -> Policy:

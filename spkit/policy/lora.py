@@ -40,6 +40,8 @@ from .policy import Policy, checksum
 
 FRESH = "fresh"  # the adapter that is never trained: where every fresh one starts
 WEIGHTS = "adapter_model.safetensors"
+STATE_MODELS = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")  # in these a fused kernel reads
+STATES_OUT = ["out_proj", "conv1d"]  # weights past their modules, so that peft refuses adapters on them
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,15 @@ def with_adapters(model: PreTrainedModel, settings: LoraSettings, origin: dict[s
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     _without_dropout(model)
-    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    excluded = STATES_OUT if model.config.model_type in STATE_MODELS else None
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        exclude_modules=excluded,
+        task_type="CAUSAL_LM",
+    )
     with torch.random.fork_rng(devices=_cuda_devices(model.device)), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that transformers 6 will change
         torch.manual_seed(settings.seed)
