@@ -1,7 +1,8 @@
 """What sets models apart: the longest text they read, what their forward pass takes, whether they read forward only.
 
-Most causal language models take positions and a key-value cache. Some know no longest text (Bloom, Mamba), some keep a state in place of keys and
-values (Mamba, LFM2, Qwen3-Next), some name the cache otherwise or have none (RWKV), and some predict a token from what follows it, too (BERT).
+Most causal language models take positions and a key-value cache. Some know no longest text (Bloom, Mamba), some keep
+a state in place of keys and values (Mamba, LFM2, Qwen3-Next), some name the cache otherwise or have none (RWKV), and
+some predict a token from what follows it, too (BERT).
 """
 
 import inspect
@@ -34,7 +35,10 @@ def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
 def longest_text(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """The most tokens the model reads: what its settings name, or else the tokenizer's; `sys.maxsize` where neither has a limit."""
     named = (getattr(text_config(config), name, None) for name in LENGTHS)
-    return next((length for length in named if isinstance(length, int) and length > 0), min(tokenizer.model_max_length, sys.maxsize))
+    return next(
+        (length for length in named if isinstance(length, int) and length > 0),
+        min(tokenizer.model_max_length, sys.maxsize),
+    )
 
 
 def takes(model: nn.Module) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Sampling without a cache, for models whose cache is of their own kind (RWKV, MiniMax) or missing (GPT-1).
 
-Each step reads the whole text again, padded on the right as for scoring, so it is right for whatever reads forward only. It is slow: the
-work of a step grows with the text.
+Each step reads the whole text again, padded on the right as for scoring, so it is right for whatever reads forward
+only. It is slow: the work of a step grows with the text.
 """
 
 import torch

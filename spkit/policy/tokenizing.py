@@ -1,8 +1,9 @@
 """Which tokenizer a checkpoint is read with.
 
-transformers 5 chooses the class by the kind of model: for Qwen2 it takes vocabulary and merges from `tokenizer.json` and puts its own rules for
-splitting beside them, whatever the file says. A model that was trained with other rules then reads texts cut otherwise, and is worse, with no error.
-So a checkpoint of ours is read with its file as it is, and for others it is checked whether the two agree.
+transformers 5 chooses the class by the kind of model: for Qwen2 it takes vocabulary and merges from `tokenizer.json`
+and puts its own rules for splitting beside them, whatever the file says. A model that was trained with other rules
+then reads texts cut otherwise, and is worse, with no error. So a checkpoint of ours is read with its file as it is,
+and for others it is checked whether the two agree.
 """
 
 from pathlib import Path
@@ -51,16 +52,25 @@ def difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | Non
     file.no_truncation()
     special = [f"a{token.content}\n1" for token in file.get_added_tokens_decoder().values() if token.special]
     ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
-    return next((text for text in (*PROBE, *special[:20]) if ids(text) != file.encode(text, add_special_tokens=False).ids), None)
+    return next(
+        (text for text in (*PROBE, *special[:20]) if ids(text) != file.encode(text, add_special_tokens=False).ids), None
+    )
 
 
 def with_end_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, where: str) -> PreTrainedTokenizerBase:
     """The tokenizer, its end token set to the first one that the model's settings name, if it has none. Raises SpkitError if they have none either."""
     if tokenizer.eos_token_id is None:
-        named = getattr(model.generation_config, "eos_token_id", None), getattr(text_config(model.config), "eos_token_id", None)
-        ids = [index for found in named for index in (found if isinstance(found, list) else [found]) if index is not None]
+        named = (
+            getattr(model.generation_config, "eos_token_id", None),
+            getattr(text_config(model.config), "eos_token_id", None),
+        )
+        ids = [
+            index for found in named for index in (found if isinstance(found, list) else [found]) if index is not None
+        ]
         token = next((tokenizer.convert_ids_to_tokens(index) for index in ids if 0 <= index < len(tokenizer)), None)
         if token is None:
-            raise SpkitError(f"{where} has no end token, so no completion would end: name one as eos_token in its tokenizer_config.json")
+            raise SpkitError(
+                f"{where} has no end token, so no completion would end: name one as eos_token in its tokenizer_config.json"
+            )
         tokenizer.eos_token = token
     return tokenizer

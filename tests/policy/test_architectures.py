@@ -1,8 +1,8 @@
 """Every kind of model goes through one path: loaded, sampled as `generate` does, scored, trained, cloned, saved.
 
-Tiny random models of the architectures in USUAL always run, those in MORE with `SPKIT_ALL_ARCHITECTURES=1` (some compute their layers in slow Python
-loops). Between them are all kinds of cache that transformers 5.23 has for language models: keys and values, windows, states, both in one
-layer, caches of a model's own, and none.
+Tiny random models of the architectures in USUAL always run, those in MORE with `SPKIT_ALL_ARCHITECTURES=1` (some
+compute their layers in slow Python loops). Between them are all kinds of cache that transformers 5.23 has for
+language models: keys and values, windows, states, both in one layer, caches of a model's own, and none.
 """
 
 import os
@@ -20,15 +20,35 @@ from tests.conftest import ALPHABET
 
 PROMPTS = ["1+2=", "98765+43210=", "7"]
 VOCABULARY = len(char_tokenizer(ALPHABET, 96)) + 2  # as in many models, larger than the tokenizer's
-SIZES = dict(hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16)
+SIZES = dict(
+    hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16
+)
 SIZES |= dict(n_embd=64, d_model=64, n_layer=2, n_head=4, n_layers=2, n_heads=4, ffn_dim=64, word_embed_proj_dim=64)
-SIZES |= dict(max_position_embeddings=96, n_positions=96, max_seq_len=96, num_local_experts=4, num_experts=4, num_experts_per_tok=2)
+SIZES |= dict(
+    max_position_embeddings=96,
+    n_positions=96,
+    max_seq_len=96,
+    num_local_experts=4,
+    num_experts=4,
+    num_experts_per_tok=2,
+)
 SIZES |= dict(n_routed_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32, state_size=8)
 HYBRID = dict(layer_types=["linear_attention", "full_attention"], linear_num_key_heads=2, linear_num_value_heads=4)
 HYBRID |= dict(linear_key_head_dim=16, linear_value_head_dim=16)
 HEADS = dict(mamba_n_heads=8, mamba_d_head=16, mamba_d_state=8)
-LATENT = dict(head_dim=8, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=16, kv_lora_rank=16, q_lora_rank=16, num_key_value_heads=4)
-USUAL = {name: {} for name in "gpt2 opt gpt_neox bloom mpt llama qwen2 qwen3 phi cohere mixtral gpt_oss openai-gpt mamba rwkv".split()} | {
+LATENT = dict(
+    head_dim=8,
+    qk_rope_head_dim=8,
+    qk_nope_head_dim=8,
+    v_head_dim=16,
+    kv_lora_rank=16,
+    q_lora_rank=16,
+    num_key_value_heads=4,
+)
+USUAL = {
+    name: {}
+    for name in "gpt2 opt gpt_neox bloom mpt llama qwen2 qwen3 phi cohere mixtral gpt_oss openai-gpt mamba rwkv".split()
+} | {
     "mistral": dict(sliding_window=6),
     "gemma2": dict(sliding_window=6),
     "gemma3_text": dict(sliding_window=6, layer_types=["sliding_attention", "full_attention"]),
@@ -37,12 +57,24 @@ USUAL = {name: {} for name in "gpt2 opt gpt_neox bloom mpt llama qwen2 qwen3 phi
     "mamba2": dict(num_heads=8, head_dim=16, n_groups=2),
     "lfm2": dict(layer_types=["conv", "full_attention"]),
     "qwen3_next": HYBRID,
-    "jamba": dict(attn_layer_period=2, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, use_mamba_kernels=False, mamba_d_state=8),
+    "jamba": dict(
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        expert_layer_period=2,
+        expert_layer_offset=1,
+        use_mamba_kernels=False,
+        mamba_d_state=8,
+    ),
     "granitemoehybrid": dict(layer_types=["mamba", "attention"]) | HEADS,
-    "recurrent_gemma": dict(num_hidden_layers=3, block_types=["recurrent", "recurrent", "attention"], lru_width=64, attention_window_size=32),
+    "recurrent_gemma": dict(
+        num_hidden_layers=3, block_types=["recurrent", "recurrent", "attention"], lru_width=64, attention_window_size=32
+    ),
     "minimax": {},
 }
-MORE = {name: {} for name in "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1".split()} | {
+MORE = {
+    name: {}
+    for name in "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1".split()
+} | {
     "gptj": dict(rotary_dim=8),
     "codegen": dict(rotary_dim=8),
     "gpt_neo": dict(attention_types=[[["global", "local"], 1]], num_layers=2, num_heads=4),
@@ -53,7 +85,13 @@ MORE = {name: {} for name in "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_mo
     "nemotron_h": {},
     "olmo_hybrid": {},
     "qwen3_5_text": HYBRID,
-    "zamba2": dict(num_hidden_layers=3, layers_block_type=["mamba", "hybrid", "mamba"], mamba_d_state=8, n_mamba_heads=8, mamba_headdim=16),
+    "zamba2": dict(
+        num_hidden_layers=3,
+        layers_block_type=["mamba", "hybrid", "mamba"],
+        mamba_d_state=8,
+        n_mamba_heads=8,
+        mamba_headdim=16,
+    ),
 }
 KINDS = USUAL | (MORE if os.environ.get("SPKIT_ALL_ARCHITECTURES") else {})
 
@@ -62,7 +100,9 @@ def tiny(name: str, **other):
     """Settings of a tiny model of that kind; of SIZES it gets what it has."""
     kind = CONFIG_MAPPING[name]
     known, other = kind(), (USUAL | MORE).get(name, {}) | other
-    sizes = {key: value for key, value in SIZES.items() if hasattr(known, key)} | {key: value for key, value in other.items() if value is not None}
+    sizes = {key: value for key, value in SIZES.items() if hasattr(known, key)} | {
+        key: value for key, value in other.items() if value is not None
+    }
     sizes = {key: value for key, value in sizes.items() if other.get(key, value) is not None}
     return kind(**sizes, vocab_size=VOCABULARY, pad_token_id=0, eos_token_id=1, bos_token_id=1)
 
@@ -78,13 +118,17 @@ def random_policy(name: str) -> Policy:
 
 def generated(policy: Policy, prompt: str, limit: int) -> list[int]:
     ids = torch.tensor([policy.prompt_ids(prompt)])
-    output = policy.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit)
+    output = policy.model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit
+    )
     return output[0, ids.shape[1] :].tolist()
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_one_path_for_every_kind_of_model(name, tmp_path):
-    prompts = [prompt for prompt in PROMPTS if len(prompt) > 1 or name != "recurrent_gemma"]  # whose generate takes one token for a step
+    prompts = [
+        prompt for prompt in PROMPTS if len(prompt) > 1 or name != "recurrent_gemma"
+    ]  # whose generate takes one token for a step
     random_policy(name).save(tmp_path / "model")
     policy = load_policy(tmp_path / "model")
     greedy = policy.sample(prompts, temperature=0.0, max_new_tokens=12)
@@ -95,11 +139,17 @@ def test_one_path_for_every_kind_of_model(name, tmp_path):
         again = policy.logprobs(rollouts.prompts, rollouts.token_ids)
         assert max((a - b).abs().max() for a, b in zip(again, rollouts.token_logprobs)) < 2e-3
     twin = policy.clone()
-    learned = twin.fit([("1+2=", twin.completion_ids("3")), ("7", twin.completion_ids("89"))], SftConfig(1, 2, 1e-3), torch.Generator().manual_seed(0))
+    learned = twin.fit(
+        [("1+2=", twin.completion_ids("3")), ("7", twin.completion_ids("89"))],
+        SftConfig(1, 2, 1e-3),
+        torch.Generator().manual_seed(0),
+    )
     assert 0 < learned["loss_first"] < 1000 and twin.fingerprint() != policy.fingerprint()
     twin.save(tmp_path / "twin")
     ids = twin.completion_ids("3")
-    assert torch.allclose(load_policy(tmp_path / "twin").logprobs(["1+2="], [ids])[0], twin.logprobs(["1+2="], [ids])[0], atol=1e-5)
+    assert torch.allclose(
+        load_policy(tmp_path / "twin").logprobs(["1+2="], [ids])[0], twin.logprobs(["1+2="], [ids])[0], atol=1e-5
+    )
     assert policy.sample(prompts, temperature=0.0, max_new_tokens=12).token_ids == greedy.token_ids
 
 
@@ -114,7 +164,12 @@ def test_memory_is_planned_for_every_kind_of_model(name):
             decoder.start(*pad_left([[3, 4, 5]] * 2, 0, policy.model.device), torch.tensor([0, 1]), 0)
         layers = decoder.cache.layers
         kept = [tensor for layer in layers for tensor in (getattr(layer, "keys", None), getattr(layer, "values", None))]
-        kept += [tensor for layer in layers for kind in ("conv_states", "recurrent_states") for tensor in getattr(layer, kind, {}).values()]
+        kept += [
+            tensor
+            for layer in layers
+            for kind in ("conv_states", "recurrent_states")
+            for tensor in getattr(layer, kind, {}).values()
+        ]
         assert sum(tensor.nbytes for tensor in kept if tensor is not None) == model_cache_bytes(policy.model, 2, 3)
 
 
@@ -124,7 +179,12 @@ def test_the_slow_way_is_told_once(monkeypatch, capsys):
     for _ in range(2):
         policy.sample(["1+2="], temperature=0.0, max_new_tokens=2)
         policy = policy.clone()
-    assert capsys.readouterr().err.count("openai-gpt keeps no cache that spkit can use: sampling reads the whole text again") == 1
+    assert (
+        capsys.readouterr().err.count(
+            "openai-gpt keeps no cache that spkit can use: sampling reads the whole text again"
+        )
+        == 1
+    )
 
 
 def saved(tmp_path, name: str, kind=AutoModelForCausalLM, **tokens):
@@ -140,8 +200,17 @@ def saved(tmp_path, name: str, kind=AutoModelForCausalLM, **tokens):
 def test_what_is_no_causal_language_model_is_one_sentence(tmp_path):
     from transformers import AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-    kinds = {"t5": AutoModelForSeq2SeqLM, "bart": AutoModelForSeq2SeqLM, "bert": AutoModelForMaskedLM, "distilbert": AutoModelForMaskedLM}
-    said = {"t5": "is an encoder-decoder model", "bart": "is an encoder-decoder model", "bert": "reads in both directions"}
+    kinds = {
+        "t5": AutoModelForSeq2SeqLM,
+        "bart": AutoModelForSeq2SeqLM,
+        "bert": AutoModelForMaskedLM,
+        "distilbert": AutoModelForMaskedLM,
+    }
+    said = {
+        "t5": "is an encoder-decoder model",
+        "bart": "is an encoder-decoder model",
+        "bert": "reads in both directions",
+    }
     for name, kind in kinds.items():
         folder = tmp_path / name
         config = tiny(name, **({"d_ff": 64} if name == "t5" else {}))

@@ -39,7 +39,9 @@ def test_what_is_left_out_is_told_with_its_share_and_planned_with(name, tmp_path
     again = policy.logprobs(rollouts.prompts, rollouts.token_ids)
     assert max((a - b).abs().max() for a, b in zip(again, rollouts.token_logprobs)) < 2e-3
     policy.save(tmp_path / "adapter")
-    assert torch.equal(base.restored(tmp_path / "adapter").logprobs(["1+2="], [[5]])[0], policy.logprobs(["1+2="], [[5]])[0])
+    assert torch.equal(
+        base.restored(tmp_path / "adapter").logprobs(["1+2="], [[5]])[0], policy.logprobs(["1+2="], [[5]])[0]
+    )
 
 
 def test_experts_count_by_their_weights():
@@ -60,7 +62,10 @@ def test_a_mamba_takes_lora_but_not_four_bits(tmp_path, monkeypatch, capsys):
         load_policy(tmp_path, four_bit=True)
     monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
     base = load_policy(tmp_path, lora=LoraSettings(rank=2))
-    assert "get no LoRA adapter and stay as they are (backbone.layers.0.mixer.out_proj.weight and the like)" in " ".join(capsys.readouterr().err.split())
+    assert (
+        "get no LoRA adapter and stay as they are (backbone.layers.0.mixer.out_proj.weight and the like)"
+        in " ".join(capsys.readouterr().err.split())
+    )
     policy, ids = base.clone(), [[5, 6, 7]]
     policy.fit([("1+2=", ids[0])], SftConfig(3, 1, 1e-2), torch.Generator().manual_seed(0))
     assert not torch.equal(policy.logprobs(["1+2="], ids)[0], base.logprobs(["1+2="], ids)[0])

@@ -59,7 +59,10 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
     policy.save(tmp_path / "whole")
     again = load_policy(tmp_path / "whole")
     assert all(again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *PROBE))
-    assert again.tokenizer.eos_token_id == policy.tokenizer.eos_token_id and again.tokenizer.pad_token_id == policy.tokenizer.pad_token_id
+    assert (
+        again.tokenizer.eos_token_id == policy.tokenizer.eos_token_id
+        and again.tokenizer.pad_token_id == policy.tokenizer.pad_token_id
+    )
     pytest.importorskip("peft")
     from spkit.policy.lora import LoraSettings
 
@@ -90,9 +93,14 @@ def test_a_foreign_folder_that_is_read_otherwise_than_its_file_says_is_told(tmp_
         said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("spkit:")]
         assert len(said) == (name == "qwen2")
         if said:
-            assert "is read with Qwen2Tokenizer of transformers, which cuts" in said[0] and "than its tokenizer.json does" in said[0]
+            assert (
+                "is read with Qwen2Tokenizer of transformers, which cuts" in said[0]
+                and "than its tokenizer.json does" in said[0]
+            )
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path / "qwen2")
-    assert tokenizer(CODE)["input_ids"] == qwen2_with_its_own_rules().tokenizer(CODE)["input_ids"], "what the sentence advises"
+    assert tokenizer(CODE)["input_ids"] == qwen2_with_its_own_rules().tokenizer(CODE)["input_ids"], (
+        "what the sentence advises"
+    )
 
 
 @pytest.mark.parametrize("change", ["digits", "spaces", "words", "normal form", "special tokens"])
@@ -100,7 +108,10 @@ def test_the_probe_sees_what_rules_differ_in(change):
     byte = pre_tokenizers.ByteLevel(add_prefix_space=False)
     learned = Tokenizer(models.BPE())
     learned.pre_tokenizer = byte
-    learned.train_from_iterator(["12345 they'll say it's x\n\n    na naive HTTPServer (a)!=b->c"] * 20, trainers.BpeTrainer(vocab_size=400, show_progress=False))
+    learned.train_from_iterator(
+        ["12345 they'll say it's x\n\n    na naive HTTPServer (a)!=b->c"] * 20,
+        trainers.BpeTrainer(vocab_size=400, show_progress=False),
+    )
     other = Tokenizer.from_str(learned.to_str())
     if change == "digits":
         other.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte])
