@@ -52,7 +52,10 @@ class Run:
         self._said: set[str] = set()
 
     def pinned(self, base: Policy) -> Policy:
-        """The base with the date that its chat template prints, if it prints any: the day of the run's first start. Begin every loop with it."""
+        """The base with the date that its chat template prints, if it prints any: the day of the run's first start.
+
+        Begin every loop with it.
+        """
         if not base.prompting.dated(base.tokenizer):
             return base
         config = {} if self.folder is None or not self._config.exists() else _read_json(self._config)
@@ -259,7 +262,8 @@ def _disk_errors(folder: Path, advice: str) -> Iterator[None]:
 def _same_run(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
     if "prompting" not in found:  # from before it was kept; `base` differs where the examples do
         if "date" in asked["prompting"]:
-            raise SpkitError(f"{folder} holds a run that did not keep the date its chat template printed, so its prompts are lost: choose another --out")
+            lost = "did not keep the date its chat template printed, so its prompts are lost"
+            raise SpkitError(f"{folder} holds a run that {lost}: choose another --out")
         found = {"prompting": asked["prompting"], **found}
     for key, old, new in _differences(found, asked):
         raise SpkitError(f"{folder} holds a run with {key} = {old!r}, not {new!r}: choose another --out, or ask for the same settings")

@@ -12,7 +12,8 @@ def finished_share(policy: Policy, rollouts: Rollouts, run: Run) -> float:
     ended = sum(rollouts.finished)
     if ended < FEW * len(rollouts):
         cause = likely_reason(policy, rollouts)
-        run.say("finished", f"{ended} of {len(rollouts)} test completions ended by themselves, and what is cut off counts as wrong; likely reason: {cause}")
+        count = f"{ended} of {len(rollouts)} test completions ended by themselves"
+        run.say("finished", f"{count}, and what is cut off counts as wrong; likely reason: {cause}")
     return ended / max(1, len(rollouts))
 
 

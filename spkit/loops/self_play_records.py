@@ -81,7 +81,8 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
 
 def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and `accuracy_by_difficulty`
-    (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
+    (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions
+    of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     with run.stage("measure"):

@@ -73,7 +73,9 @@ class Prompting:
         return self.kind == "chat" and len({replace(self, date=day).render(tokenizer, "?") for day in days}) > 1
 
     def identity(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-        """Plain data that differs where prompts do: the kind, checksums of what makes a prompt and of a rendered one, and the date if it is printed."""
+        """Plain data that differs where prompts do: the kind, checksums of what makes a prompt and of a rendered one, and the date
+        if it is printed.
+        """
         if self.kind == "plain":
             return {"kind": self.kind}
         marks = [mark for mark, _ in self.roles]
