@@ -1,6 +1,6 @@
 """A run is a folder that survives a kill.
 
-    config.json     what the run is: method, task, base, settings
+    config.json     what the run is: method, task, base, how it is shown prompts, settings
     metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
     samples.jsonl   a few completions of every iteration
     data/           iteration-0003.jsonl, ...: what a loop that accumulates its data trained on, prompt and token ids
@@ -9,7 +9,8 @@
 
 Every write goes to a temporary name and is renamed, so each name holds a whole file or the one before it. Within an iteration the
 checkpoint comes first and the metrics row last. The random state of iteration t is a function of (seed, t), so a run that was
-killed anywhere redoes the iteration it was in, and its records equal those of a run that was not.
+killed anywhere redoes the iteration it was in, and its records equal those of a run that was not. A chat template that prints today's date
+prints the day the run began, for as long as it lasts.
 """
 
 import contextlib
@@ -20,6 +21,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from torch import Tensor
 
 from .errors import SpkitError
 from .policy import Policy
+from .policy.row_budget import tell
 from .progress import Silent, Tick
 
 MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
@@ -45,17 +49,41 @@ class Run:
         self.records: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
         self._data: dict[int, list[tuple[str, list[int]]]] = {}
+        self._said: set[str] = set()
+
+    def pinned(self, base: Policy) -> Policy:
+        """The base with the date that its chat template prints, if it prints any: the day of the run's first start.
+
+        Begin every loop with it.
+        """
+        if not base.prompting.dated(base.tokenizer):
+            return base
+        config = {} if self.folder is None or not self._config.exists() else _read_json(self._config)
+        day = base.prompting.date or config.get("prompting", {}).get("date") or date.today().isoformat()
+        self.say("date", f"the chat template prints the date: all prompts of this run show {day}, on other days and after a restart too")
+        return base.prompted(replace(base.prompting, date=day))
+
+    def say(self, subject: str, message: str) -> None:
+        """One line on stderr, once a run and subject."""
+        if subject not in self._said:
+            self._said.add(subject)
+            tell(f"spkit: {message}")
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "config.json"
 
     def start(self, description: dict[str, Any], base: Policy) -> Policy:
         """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
 
-        `description` is plain data that says what the run is. Raises SpkitError if the folder cannot be written, holds a run of
+        `description` is plain data that says what the run is; how the base is shown prompts is added to it. Raises SpkitError if the folder cannot be written, holds a run of
         another description (naming the first field that differs), or its last checkpoint is damaged.
         """
         if self.folder is None:
             return base
-        description = json.loads(json.dumps(description))
-        config, metrics = self.folder / "config.json", self.folder / "metrics.jsonl"
+        shown = base.prompting.identity(base.tokenizer)
+        description = json.loads(json.dumps({"prompting": shown, **description}))
+        config, metrics = self._config, self.folder / "metrics.jsonl"
         with _disk_errors(self.folder, "choose a folder you can write to, with free space, and start again"):
             (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
             if config.exists():
@@ -232,6 +260,11 @@ def _disk_errors(folder: Path, advice: str) -> Iterator[None]:
 
 
 def _same_run(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
+    if "prompting" not in found:  # from before it was kept; `base` differs where the examples do
+        if "date" in asked["prompting"]:
+            lost = "did not keep the date its chat template printed, so its prompts are lost"
+            raise SpkitError(f"{folder} holds a run that {lost}: choose another --out")
+        found = {"prompting": asked["prompting"], **found}
     for key, old, new in _differences(found, asked):
         raise SpkitError(f"{folder} holds a run with {key} = {old!r}, not {new!r}: choose another --out, or ask for the same settings")
 

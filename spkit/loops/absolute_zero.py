@@ -130,6 +130,7 @@ class AbsoluteZeroConfig:
 def absolute_zero(base: Policy, task: Task, config: AbsoluteZeroConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
     world, run = world_of(task), run or Run()
+    base = run.pinned(base)
     last = run.start({"method": "absolute_zero", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:

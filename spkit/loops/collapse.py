@@ -65,6 +65,7 @@ def collapse(base: Policy, task: Task, config: CollapseConfig, run: Run | None =
     if not isinstance(task, Sums):
         raise SpkitError(f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums")
     run = run or Run()
+    base = run.pinned(base)
     policy = run.start({"method": "collapse", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:

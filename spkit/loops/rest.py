@@ -61,6 +61,7 @@ class RestConfig:
 def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per Grow step, iteration 0 being the base; `improve` in it lists its Improve steps."""
     run = run or Run()
+    base = run.pinned(base)
     policy = run.start({"method": "rest", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     real = real_data(base, task, config)
     yield from run.records[: config.iterations + 1]

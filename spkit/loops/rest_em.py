@@ -58,6 +58,7 @@ class RestEmConfig:
 def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
     run = run or Run()
+    base = run.pinned(base)
     policy = run.start({"method": "rest_em", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     batch, validation = problems(task, config.seed, 0, config.problems), validation_set(task, config.validation_problems)

@@ -46,6 +46,7 @@ class RftConfig:
 def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield two records: the base's, and that of the policy fine-tuned on its own distinct right paths."""
     run = run or Run()
+    base = run.pinned(base)
     run.start({"method": "rft", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[:2]
     if not run.records:

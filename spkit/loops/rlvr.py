@@ -96,6 +96,7 @@ class RlvrConfig:
 def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
     run = run or Run()
+    base = run.pinned(base)
     last = run.start({"method": "rlvr", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
     yield from run.records[: config.iterations + 1]
     if not run.records:

@@ -16,6 +16,7 @@ from ..metrics import by_difficulty, mean_over_tokens
 from ..policy import Policy
 from ..runs import Run
 from ..tasks import Task
+from .finishing import finished_share
 from .proposing import Proposed
 from .solving import Attempts, measure_kinds, vote_shares, votes_right
 from .worlds import World
@@ -80,7 +81,8 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
 
 def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and `accuracy_by_difficulty`
-    (greedy), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
+    (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy completions
+    of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     with run.stage("measure"):
@@ -95,6 +97,7 @@ def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t:
     return {
         "accuracy": fmean(own["greedy"].values()),
         "accuracy_by_difficulty": own["greedy"],
+        "finished": finished_share(policy, greedy.rollouts, run),
         "test_sampled_accuracy": fmean(own["pass@1"].values()),
         "test_sampled_accuracy_by_difficulty": own["pass@1"],
         "pass_at_k": {name[5:]: fmean(values.values()) for name, values in own.items() if name.startswith("pass@")},

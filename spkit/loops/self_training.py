@@ -17,6 +17,7 @@ from ..runs import Run
 from ..sampling_metrics import distinct_correct, maj_at_k, pass_at_k, per_problem
 from ..tasks import Problem, Task, Verdict, problems, test_set
 from ..verifiers import VERIFIERS, accept
+from .finishing import finished_share
 
 Pair = tuple[str, list[int]]
 
@@ -146,7 +147,10 @@ def improve_to_best(
 
 
 def measure(policy: Policy, task: Task, per_difficulty: int, run: Run, *, train: Sequence[Problem] = (), extrapolate: bool = False) -> dict[str, Any]:
-    """Greedy accuracy on the fixed test set, on `train` problems and on harder ones if asked for, and two completions each as `samples`."""
+    """Greedy accuracy on the fixed test set, on `train` problems and on harder ones if asked for, and two completions each as `samples`.
+
+    `finished` is the share of the test completions that ended by themselves; see `finished_share`.
+    """
     tests = test_set(task, per_difficulty)
     harder = test_set(task, per_difficulty, task.extrapolation) if extrapolate else []
     with run.stage("measure", len(tests), "problems") as tick:
@@ -155,7 +159,7 @@ def measure(policy: Policy, task: Task, per_difficulty: int, run: Run, *, train:
     shown: dict[int, list[dict[str, Any]]] = {problem.difficulty: [] for problem in tests}
     for problem, text, verdict in zip(tests, rollouts.texts, verdicts):
         shown[problem.difficulty].append({"prompt": problem.prompt, "completion": text, **asdict(verdict)})
-    result = {**accuracy(tests, verdicts), "samples": [sample for group in shown.values() for sample in group[:2]]}
+    result = {**accuracy(tests, verdicts), "finished": finished_share(policy, rollouts, run), "samples": [sample for group in shown.values() for sample in group[:2]]}
     if train:
         result["train_accuracy"] = extra["train"]["accuracy"]
     if harder:

@@ -87,6 +87,7 @@ def spin(
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base (after SFT, if there is any). `references` are (prompt, reply) pairs; by default the task's own are drawn."""
     run, source = run or Run(), replace(task, wrong=config.wrong) if isinstance(task, Replies) else task
+    base = run.pinned(base)
     references = draw_references(source, config.seed, config.references) if references is None else references
     real = encode(base, references)
     about = {

@@ -21,9 +21,10 @@ from .architecture import longest_text, text_config
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
 from .row_budget import RowBudget
-from .sampler import Kind, must_reread, rows_at_once, static_decoder, takes_static
+from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
+from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
 SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
@@ -33,8 +34,9 @@ SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an ad
 class Rollouts:
     """Completions, row `i * n + j` being sample j of prompt i.
 
-    `token_ids[r]` holds the completion's tokens, the end token included if the row `finished`; `token_logprobs[r]` their
-    log-probabilities under the policy at temperature 1 (nats), `logprobs` (rows,) their sums; `texts[r]` excludes the end token.
+    `token_ids[r]` holds the completion's tokens, what ended it included if the row `finished` (an end token, or the tokens up to the one
+    that completes a stop text); `token_logprobs[r]` their log-probabilities under the policy at temperature 1 (nats), `logprobs` (rows,)
+    their sums; `texts[r]` excludes the end.
     """
 
     prompts: list[str]
@@ -77,6 +79,12 @@ class Policy:
         named = self.model.generation_config.eos_token_id
         return (self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named})) - {None}
 
+    @cached_property
+    def stop_text(self) -> StopText | None:
+        """What ends a completion as text, whatever tokens write it, if anything does."""
+        text = self.prompting.stop_text(self.tokenizer)
+        return StopText(self.tokenizer, text) if text else None
+
     @property
     def pad_id(self) -> int:
         """What fills rows up; no position attends to it."""
@@ -84,13 +92,13 @@ class Policy:
         return self.tokenizer.eos_token_id if pad is None else pad
 
     def tokens_for(self, characters: int, per_token: float = 1) -> int:
-        """How many new tokens let the model write so many characters, and its end token.
+        """How many new tokens let the model write so many characters, and what ends them.
 
         `per_token` is how many characters a token has at least, on the average of such a text: 1 in sums, where every digit is a token, 2 or
         more in prose. A character tokenizer needs one each.
         """
         spelled = len(self.tokenizer) < 256
-        return math.ceil(characters / (1 if spelled else per_token)) + 1
+        return math.ceil(characters / (1 if spelled else per_token)) + len(self.prompting.end_ids(self.tokenizer))
 
     @property
     def context(self) -> int:
@@ -108,10 +116,10 @@ class Policy:
         return ids
 
     def completion_ids(self, text: str, finished: bool = True) -> list[int]:
-        """Token ids of a completion, with exactly one end token if `finished` and none if it was cut off."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Token ids of a completion, with exactly one end if `finished` and none if it was cut off."""
+        ids = self.prompting.completion_ids(self.tokenizer, text, finished)
         self._check_known(ids, text)
-        return ids + self.prompting.end_ids(self.tokenizer) if finished else ids
+        return ids
 
     def _check_known(self, ids: list[int], text: str) -> None:
         known = text_config(self.model.config).vocab_size
@@ -152,7 +160,7 @@ class Policy:
         lengths = [len(encoded[prompt]) for prompt in row_prompts]
         kept = 0 if self._static is None else self._static.nbytes
         at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
-        told = _Told(on_rows)
+        told = Told(on_rows)
         for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
             compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
             self.budget.in_turn("sampling", batch, compute)
@@ -164,7 +172,7 @@ class Policy:
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
         limit = min(uniform.shape[1], room)
-        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id)
+        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id, self.stop_text)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
         tokens, logprobs, lengths = generate(self.decoder(), [encoded[p] for p in distinct], rows, noise, plan, told)
@@ -183,8 +191,9 @@ class Policy:
 
     def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
         token_ids = [ids for ids, _ in done]
-        finished = [ids[-1] in self.stop_ids for ids in token_ids]
-        texts = [self.prompting.text(self.tokenizer, ids, end) for ids, end in zip(token_ids, finished)]
+        stop = self.stop_text
+        finished = [ids[-1] in self.stop_ids or (stop is not None and stop.ends(ids)) for ids in token_ids]
+        texts = [self.prompting.text(self.tokenizer, ids, end, stop.text if stop else "") for ids, end in zip(token_ids, finished)]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
@@ -274,23 +283,6 @@ def no_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-class _Told:
-    """Passes on how many rows are finished, each once, also when a batch is tried again."""
-
-    def __init__(self, on_rows: Callable[[int], None]) -> None:
-        self.on_rows, self.finished, self.told = on_rows, 0, 0
-
-    def begin(self, finished: int) -> None:
-        """A batch begins when so many rows are there."""
-        self.finished = finished
-
-    def __call__(self, count: int) -> None:
-        self.finished += count
-        if self.finished > self.told:
-            self.on_rows(self.finished - self.told)
-            self.told = self.finished
 
 
 def _batches(lengths: list[int], size: int) -> list[list[int]]:

@@ -1,20 +1,24 @@
 """How a task's prompt is shown to a model: as it is, after solved examples, or as a chat.
 
 A model that we pretrained knows its task's format, and the prompt is shown as it is (`plain`). A base model of the hub is shown a few solved
-problems first, a blank line after each (`few_shot`); the blank line then ends a completion, as the end token does. A model with a chat
-template gets an instruction, the solved problems as earlier turns, and the prompt as the last one (`chat`).
+problems first, a blank line after each (`few_shot`); the blank line then ends a completion, as the end token does (`stopping`). A model with a
+chat template gets an instruction, the solved problems as earlier turns, and the prompt as the last one (`chat`).
 
 The prompting belongs to the policy: what is sampled, scored and trained is shown in one form. (SPIN's official repository draws replies under
 one template and scores them under another, so that they are not the scored policy's own.)
 """
 
-from dataclasses import asdict, dataclass
+import json
+import zlib
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
 from ..errors import SpkitError
 from ..tasks.base import Task
+from .chat import rendered, turn_end
+from .stopping import ids_up_to
 
 DEMONSTRATION_STREAM = 1_000_033  # demonstrations come from this stream of the train split; give no loop this seed
 BREAK = "\n\n"
@@ -26,13 +30,14 @@ class Prompting:
     """The form of a prompt. `demonstrations` are (prompt, completion) pairs, `instruction` is said once, before them.
 
     `roles` holds other promptings of the same kind, each with a mark: a prompt is shown by the first whose mark it contains. So a proposer is shown
-    proposals, and a solver solutions.
+    proposals, and a solver solutions. `date` (2025-12-31) is what a chat template prints as today's; without it, it prints the day's own.
     """
 
     kind: Literal["plain", "few_shot", "chat"] = "plain"
     demonstrations: tuple[tuple[str, str], ...] = ()
     instruction: str = ""
     roles: tuple[tuple[str, "Prompting"], ...] = ()
+    date: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -44,45 +49,85 @@ class Prompting:
 
     def show(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
         """Token ids of the prompt in its form."""
+        return tokenizer(self.render(tokenizer, prompt), add_special_tokens=self.kind != "chat")["input_ids"]
+
+    def render(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+        """The prompt in its form, as text."""
         for mark, role in self.roles:
             if mark in prompt:
-                return role.show(tokenizer, prompt)
+                return replace(role, date=self.date).render(tokenizer, prompt)
         if self.kind == "chat":
-            return self._chat(tokenizer, prompt)
+            return rendered(tokenizer, self._turns(prompt), self.date, add_generation_prompt=True)
         before = [self.instruction] if self.instruction else []
-        parts = [*before, *(asked + answer for asked, answer in self.demonstrations), prompt]
-        return tokenizer(BREAK.join(parts), add_special_tokens=True)["input_ids"]
+        return BREAK.join([*before, *(asked + answer for asked, answer in self.demonstrations), prompt])
 
-    def _chat(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+    def _turns(self, prompt: str) -> list[dict[str, str]]:
         turns = [{"role": role, "content": text} for pair in self.demonstrations for role, text in zip(("user", "assistant"), pair)]
         turns.append({"role": "user", "content": prompt})
         turns[0]["content"] = f"{self.instruction}\n\n{turns[0]['content']}" if self.instruction else turns[0]["content"]
-        text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
+        return turns
+
+    def dated(self, tokenizer: PreTrainedTokenizerBase) -> bool:
+        """Whether the prompt is another one on another day."""
+        days = ("1999-12-31", "2006-05-04")  # that differ in year, month, day and weekday
+        return self.kind == "chat" and len({replace(self, date=day).render(tokenizer, "?") for day in days}) > 1
+
+    def identity(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+        """Plain data that differs where prompts do: the kind, checksums of what makes a prompt and of a rendered one, and the date
+        if it is printed.
+        """
+        if self.kind == "plain":
+            return {"kind": self.kind}
+        marks = [mark for mark, _ in self.roles]
+        return {
+            "kind": self.kind,
+            **({"template": _checksum(tokenizer.get_chat_template())} if self.kind == "chat" else {}),
+            "examples": _checksum(as_data(replace(self, date=""))),
+            **({"date": self.date} if self.date else {}),
+            "rendered": _checksum([self.render(tokenizer, prompt) for prompt in (*marks, "?")]),
+        }
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
         """Tokens that end a completion: the end token; in a chat, the template's own at the end of a turn, too, which a base model's end token
-        is not; after solved examples every token with a blank line in it.
+        is not.
         """
-        ends = {tokenizer.eos_token_id, *self.end_ids(tokenizer)} if self.kind == "chat" else {tokenizer.eos_token_id}
-        if self.kind == "few_shot":
-            ends |= {index for index, text in enumerate(_texts(tokenizer)) if BREAK in text}
-        return frozenset(ends)
+        return frozenset({tokenizer.eos_token_id, self._end(tokenizer)[0]} - {None})
+
+    def stop_text(self, tokenizer: PreTrainedTokenizerBase) -> str:
+        """The text that ends a completion, empty if only tokens do: a blank line after solved examples; in a chat, what the template puts at the
+        end of a turn if it has no token for it.
+        """
+        return self._end(tokenizer)[1]
 
     def end_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """What a completion that is written for the model ends with; `stop_ids` holds its last token."""
-        if self.kind == "plain":
-            return [tokenizer.eos_token_id]
-        if self.kind == "chat":
-            return [_turn_end(tokenizer)]
-        ids = tokenizer(BREAK, add_special_tokens=False)["input_ids"]
-        return ids if len(ids) == 1 else [tokenizer.eos_token_id]
+        """What a completion that is written for the model ends with, where no token joins it to the text before it."""
+        return self.completion_ids(tokenizer, "")
 
-    def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool) -> str:
-        """A completion's text, without what ended it."""
-        kept = not finished or (self.kind == "few_shot" and BREAK in tokenizer.decode(ids[-1:]))
-        text = tokenizer.decode(ids if kept else ids[:-1])
-        return text.split(BREAK)[0] if self.kind == "few_shot" and finished else text
+    def completion_ids(self, tokenizer: PreTrainedTokenizerBase, text: str, finished: bool = True) -> list[int]:
+        """Token ids of a completion and of its end, split as they are within the prompt's examples; without an end if it was cut off."""
+        token, stop = self._end(tokenizer) if finished else (None, "")
+        if stop:
+            return ids_up_to(tokenizer, text, stop, self._next())
+        return tokenizer(text, add_special_tokens=False)["input_ids"] + ([token] if finished else [])
+
+    def _end(self, tokenizer: PreTrainedTokenizerBase) -> tuple[int | None, str]:
+        """The token that ends a completion, or else the text."""
+        if self.kind == "few_shot":
+            return None, BREAK
+        token, stop = turn_end(tokenizer) if self.kind == "chat" else (None, "")
+        return (tokenizer.eos_token_id, "") if token is None and not stop else (token, stop)
+
+    def _next(self) -> str:
+        """The character that comes after the end of a solved example: the first of the next one."""
+        shown = [prompt for one in (self, *(role for _, role in self.roles)) for prompt, _ in one.demonstrations]
+        return next((prompt[0] for prompt in shown if prompt), "") if self.kind == "few_shot" else ""
+
+    def text(self, tokenizer: PreTrainedTokenizerBase, ids: list[int], finished: bool, stop: str | None = None) -> str:
+        """A completion's text, without what ended it. `stop` is `stop_text` where the caller has it already."""
+        text, stop = tokenizer.decode(ids), self.stop_text(tokenizer) if stop is None else stop
+        if finished and stop and stop in text:
+            return text.partition(stop)[0]
+        return tokenizer.decode(ids[:-1]) if finished else text
 
 
 def prompting_for(
@@ -113,23 +158,17 @@ def prompting_for(
 
 def as_data(prompting: Prompting) -> dict[str, Any]:
     """Plain data that `from_data` reads."""
-    return asdict(prompting)
+    roles = tuple((mark, as_data(role)) for mark, role in prompting.roles)
+    data = {"kind": prompting.kind, "demonstrations": prompting.demonstrations, "instruction": prompting.instruction, "roles": roles}
+    return data | ({"date": prompting.date} if prompting.date else {})
 
 
 def from_data(data: dict[str, Any]) -> Prompting:
     """The prompting that `as_data` wrote."""
     pairs = tuple((prompt, answer) for prompt, answer in data["demonstrations"])
     roles = tuple((mark, from_data(role)) for mark, role in data.get("roles", ()))
-    return Prompting(data["kind"], pairs, data["instruction"], roles)
+    return Prompting(data["kind"], pairs, data["instruction"], roles, data.get("date", ""))
 
 
-def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that the chat template puts behind what an assistant says; the end token if it puts none of its own there."""
-    turns = [{"role": "user", "content": "."}, {"role": "assistant", "content": "."}]
-    after = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(".")[2]
-    ids = tokenizer(after, add_special_tokens=False)["input_ids"]
-    return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder else tokenizer.eos_token_id
-
-
-def _texts(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    return tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
+def _checksum(data: Any) -> str:
+    return f"{zlib.crc32(json.dumps(data).encode()):08x}"

@@ -4,6 +4,7 @@
 `auto` is static on a GPU where the model allows it, and roomy elsewhere. A model whose cache is of its own kind has none (`rereading`).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -49,3 +50,20 @@ def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, bu
     if budget.sampling is None and model.device.type == "cuda":
         return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
     return budget.size("sampling", ROWS_PER_BATCH)
+
+
+class Told:
+    """Passes on how many rows are finished, each once, also when a batch is tried again."""
+
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.on_rows, self.finished, self.told = on_rows, 0, 0
+
+    def begin(self, finished: int) -> None:
+        """A batch begins when so many rows are there."""
+        self.finished = finished
+
+    def __call__(self, count: int) -> None:
+        self.finished += count
+        if self.finished > self.told:
+            self.on_rows(self.finished - self.told)
+            self.told = self.finished

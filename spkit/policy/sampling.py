@@ -20,17 +20,20 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from .architecture import forward, takes
 
+from .stopping import StopText
+
 RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its rows is still writing
 
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """What one batch needs: `temperature` 0 is greedy; `stop` and `pad` are token ids."""
+    """What one batch needs: `temperature` 0 is greedy; `stop` and `pad` are token ids; `stop_text` ends rows, too, if there is one."""
 
     temperature: float
     max_new_tokens: int
     stop: frozenset[int]
     pad: int
+    stop_text: StopText | None = None
 
 
 class RoomyLayer(DynamicLayer):
@@ -168,10 +171,10 @@ def generate(
 
     `prompts` are distinct token id lists, `rows` (R,) int64, `uniform` (R, max_new_tokens) in [0, 1). Returns token ids
     (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32 whatever the model computes
-    in, 0 where padded), and lengths (R,), the stop token included. `on_rows` hears how many rows each step finished.
+    in, 0 where padded), and lengths (R,), what ended the row included. `on_rows` hears how many rows each step finished.
     """
     device = decoder.model.device
-    stop = torch.tensor(sorted(plan.stop), device=device)
+    stop = torch.tensor(sorted(plan.stop), dtype=torch.long, device=device)
     count = len(rows)
     tokens = torch.full((count, plan.max_new_tokens), plan.pad, device=device)
     logprobs = torch.zeros(count, plan.max_new_tokens, device=device)
@@ -187,6 +190,8 @@ def generate(
         logprobs[live, step] = logits.log_softmax(-1).gather(1, chosen[:, None]).squeeze(1)[writing]
         lengths[live] = step + 1
         writing &= ~torch.isin(chosen, stop)
+        if plan.stop_text is not None:
+            writing &= ~plan.stop_text.ended(tokens[:, : step + 1], active, writing)
         left = int(writing.sum())
         on_rows(len(live) - left)
         if left == 0 or step + 1 == plan.max_new_tokens:

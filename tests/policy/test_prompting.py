@@ -42,13 +42,12 @@ def test_few_shot_examples_stand_before_the_prompt_with_a_blank_line_after_each(
 def test_a_blank_line_ends_a_few_shot_completion_and_no_other(tokenizer):
     few, plain = Prompting("few_shot", (("1+1=", "2"),)), Prompting()
     assert plain.stop_ids(tokenizer) == {tokenizer.eos_token_id}
-    stops = few.stop_ids(tokenizer)
-    assert stops > {tokenizer.eos_token_id}
-    assert all("\n\n" in tokenizer.decode([index]) for index in stops - {tokenizer.eos_token_id})
+    assert few.stop_ids(tokenizer) == {tokenizer.eos_token_id}
+    assert (few.stop_text(tokenizer), plain.stop_text(tokenizer)) == ("\n\n", "")
     glued = next(index for index in range(len(tokenizer)) if tokenizer.decode([index]).startswith("\n\n"))
     ids = tokenizer("46")["input_ids"] + [glued]
     assert few.text(tokenizer, ids, finished=True) == "46"
-    assert few.end_ids(tokenizer)[-1] in stops
+    assert few.end_ids(tokenizer) == [glued]
 
 
 def test_text_before_a_blank_line_in_the_same_token_counts():
@@ -69,7 +68,8 @@ def test_what_is_written_for_the_model_is_what_it_would_have_finished(tokenizer)
     for prompting in (Prompting(), Prompting("few_shot", (("1+1=", "2"),))):
         one = policy.prompted(prompting)
         ids = one.completion_ids("2+4+0:06;46")
-        assert ids[-1] in one.stop_ids and not set(ids[:-1]) & one.stop_ids
+        ended = [ids[n - 1] in one.stop_ids or (one.stop_text is not None and one.stop_text.ends(ids[:n])) for n in range(1, len(ids) + 1)]
+        assert ended == [False] * (len(ids) - 1) + [True]
         assert one.prompting.text(tokenizer, ids, finished=True) == "2+4+0:06;46"
 
 
