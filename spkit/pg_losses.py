@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import SpkitError
+from .errors import NotFinite, SpkitError
 from .losses import STEEPEST, tangent_exp
 
 AGGREGATIONS = ("sequence", "token", "constant")
@@ -166,6 +166,6 @@ def _check(
         raise SpkitError("an advantage is not a finite number: look at the rewards it was made from")
     for name, tensor in given.items():
         if name != "mask" and not tensor.detach()[mask].isfinite().all():
-            raise SpkitError(f"{name} has a number that is not finite at a completion token")
+            raise NotFinite(f"{name} has a number that is not finite at a completion token")
     if (settings.kl_coef and reference is None) or (settings.entropy_coef and entropy is None):
         raise SpkitError("kl_coef above 0 needs reference_logprobs, and entropy_coef above 0 needs entropy")

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import SpkitError
+from ..errors import NotFinite, SpkitError
 from ..pg_losses import PgLoss, Size, entropy_of, pg_loss
 from ..policy import Policy
 from ..policy.row_budget import parts
-from ..policy.steps import clipped_step
+from ..policy.steps import ADVICE, clipped_step
 from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
 
 
@@ -127,7 +127,10 @@ def learn(
 
 def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate, number: int) -> dict[str, float]:
     largest = max(len(part.examples) for part in batch.parts)
-    total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
+    try:
+        total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
+    except NotFinite as error:
+        raise NotFinite(f"{error} at step {number}: {ADVICE}") from error
     total["grad_norm"] = clipped_step(optimizer, [total["loss"]], update.clip, number)[1]
     return total
 
