@@ -96,7 +96,7 @@ def installed(tmp_path_factory) -> Path:
     ("arguments", "said"),
     [
         (["ledger"], "| **holds** |\n"),
-        (["run", "rft", "--task", "gsm8k:data/problems/word_problems", "--model", "words", "--problems", "2", "--samples", "1", "--steps", "1", "--test-per-difficulty", "1"], "The run is in"),
+        (["run", "rft", "--task", "gsm8k:data/problems/word_problems", "--model", "words", "--problems", "2", "--k", "1", "--steps", "1", "--test-per-difficulty", "1"], "The run is in"),
         (["env", "--json"], '"models": "addition'),
     ],
 )
