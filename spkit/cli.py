@@ -1,6 +1,5 @@
 """The command line: `spkit --help`."""
 
-import json
 import platform
 import sys
 from importlib import metadata
@@ -14,6 +13,8 @@ from rich.table import Table
 from . import cli_rl  # noqa: F401  adds its commands to runs_app
 from .cli_runs import Json, emitter, interruptible, runs_app
 from .errors import SpkitError
+from .json_files import dumps
+from .locks import Hold, hold
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Self-play for language models, to run and to take apart.")
 app.add_typer(runs_app, name="run")
@@ -83,7 +84,7 @@ def diagnose(
         diagnosis = judge(read_log(path, tuple(reward or ()), checked))
     for warning in diagnosis.evidence.warnings:
         Console(stderr=True).print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
-    print(json.dumps(data(diagnosis)) if as_json else text(diagnosis))
+    print(dumps(data(diagnosis)) if as_json else text(diagnosis))
     if plot is not None:
         written = save(figure(diagnosis), plot)
         Console(stderr=True).print(f"Figure: {written}", highlight=False, markup=False, soft_wrap=True)
@@ -103,12 +104,14 @@ def pretrain(
     from .progress import progress
 
     folder, bar = out or Path("runs/models") / name, progress()
+    steps, held = updates(name), held_beside(folder)
     try:
-        with interruptible(folder), bar.stage(f"pretrain {name}", updates(name), "steps") as tick:
+        with interruptible(folder), bar.stage(f"pretrain {name}", steps, "steps") as tick:
             card = make(name, folder, seed, lambda *_: tick(1), device or None)
     finally:
         bar.close()
-    print(json.dumps(card) if as_json else (folder / "README.md").read_text(encoding="utf-8"))
+        held.release()
+    print(dumps(card) if as_json else (folder / "README.md").read_text(encoding="utf-8"))
 
 
 @app.command()
@@ -127,7 +130,7 @@ def env(as_json: Json = False) -> None:
     if other != "not installed":
         rows["warning"] = f"another package called spkit ({other}) is installed too: run `pip uninstall spkit`, then install selfplay-kit again"
     if as_json:
-        print(json.dumps(rows))
+        print(dumps(rows))
         return
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
@@ -169,22 +172,35 @@ def reproduce(
                     Console(stderr=True).print(text, highlight=False, soft_wrap=True)
         finally:
             bar.close()
-    print("\n".join(json.dumps(result) for result in results) if as_json else markdown_table(results))
+    print("\n".join(dumps(result) for result in results) if as_json else markdown_table(results))
 
 
 @app.command()
 def ledger(
-    results: Annotated[Path, typer.Option(help="Where `spkit reproduce` put the results.")] = Path("data/results"),
+    results: Annotated[Path, typer.Option(help="Where `spkit reproduce` put the results. If there is no data/results here, those that are shipped.")] = Path("data/results"),
     readme: Annotated[Path | None, typer.Option(help="A file with result markers, to put the table into.")] = None,
 ) -> None:
     """The table of what was measured; with --readme README.md it is written into the README."""
     from .claims import CLAIMS, markdown_table, read_results, write_into
+    from .shipped import found
 
-    table = markdown_table(read_results(CLAIMS, results))
+    measured = read_results(CLAIMS, found(results))
+    if not measured:
+        raise SpkitError(f"there is no result of a claim in {results}: measure some with spkit reproduce, or give the folder with --results")
+    table = markdown_table(measured)
     if readme is None:
         print(table)
     else:
         write_into(readme, table)
+
+
+def held_beside(folder: Path) -> Hold:
+    """Hold a checkpoint folder that is about to be made. Raises SpkitError if another process makes it, or it cannot be written to."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return hold(folder, beside=True)
+    except OSError as error:
+        raise SpkitError(f"could not write to {folder.parent} ({error.strerror or error}): choose a folder you can write to") from error
 
 
 def _version(distribution: str) -> str:

@@ -1,6 +1,5 @@
 """The commands `spkit run LOOP`: their options, and what they share."""
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from .errors import SpkitError
+from .json_files import dumps
 
 runs_app = typer.Typer(no_args_is_help=True, help="Run a loop. Started again with the same settings and folder, it continues where it was.")
 
@@ -240,7 +240,7 @@ def emitter(unit: str, method: str, as_json: bool) -> Callable[[dict[str, Any]],
     """What prints a record: a JSON line, or a line of the method's table."""
     from .tables import IterationTable
 
-    return (lambda record: print(json.dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
+    return (lambda record: print(dumps(record), flush=True)) if as_json else IterationTable(unit, method).print
 
 
 def run_loop(
@@ -265,6 +265,7 @@ def run_loop(
                 emit(record)
         finally:
             run.progress.close()
+            run.close()
     if not as_json:
         Console().print(f"The run is in {folder}; `spkit show {folder}` draws it.", highlight=False, soft_wrap=True)
 

@@ -31,6 +31,7 @@ def run_demo(out: Path, console: Console) -> None:
             panels[name] = [[table.print(record) for record in star(base, task, config, run)]]
         finally:
             run.progress.close()
+            run.close()
         console.print()
     path = save(compare_runs(panels, title(panels), task.unit), out / "accuracy.png")
     console.print(f"The figure is in {path}. Remove {out} to run it all again.", soft_wrap=True)

@@ -27,6 +27,7 @@ import torch
 from .errors import SpkitError
 from .losses import sft_loss
 from .policy import Example, Policy
+from .policy.steps import clipped_step
 from .policy.training import completion_logprobs, one_pass
 
 Pair = tuple[str, list[int]]  # prompt, token ids of the completion
@@ -81,7 +82,7 @@ def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig 
 
     The stream is read in an order that depends on its pairs and the seed, and not on the order they come in; the first part of it is the
     validation part. Raises SpkitError if the stream has too few completion tokens, a prompt or completion is empty or too long, or a token
-    is none of the observer's.
+    is none of the observer's; NotFinite if the observer's training diverges.
     """
     config = config or ObserverConfig()
     train, validation = split(observer, stream, config)
@@ -89,16 +90,16 @@ def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig 
     parameters = [parameter for parameter in observer.model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
     draw = torch.Generator().manual_seed(config.seed)
-    online, passes = 0.0, []
+    online, passes, steps = 0.0, [], 0
     for number in range(config.passes):
         for index in one_pass([len(e.prompt) + len(e.completion) for e in train], config.batch_size, draw):
             logprobs, mask = completion_logprobs(observer.model, [train[i] for i in index], pad)
             if number == 0:
                 online -= (logprobs.detach() * mask).double().sum().item() / math.log(2)
             optimizer.zero_grad(set_to_none=True)
-            sft_loss(logprobs, mask).backward()
-            torch.nn.utils.clip_grad_norm_(parameters, config.clip)
-            optimizer.step()
+            loss, steps = sft_loss(logprobs, mask), steps + 1
+            loss.backward()
+            clipped_step(optimizer, [loss], config.clip, steps)
         passes.append(_after(observer, train, validation, online, config))
     chosen = min(range(len(passes)), key=lambda i: passes[i].MDL) if config.select else len(passes) - 1
     best = passes[chosen]

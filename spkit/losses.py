@@ -1,12 +1,28 @@
-"""Losses on log-probabilities."""
+"""Losses on log-probabilities.
+
+A finite log-probability, however extreme, has a finite loss and a finite gradient: see `tangent_exp`.
+"""
 
 import math
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import SpkitError
+
+
+STEEPEST = 20.0  # nats: from here on `tangent_exp` is a line; verl cuts its log-ratios there
+
+
+def tangent_exp(x: Tensor) -> Tensor:
+    """exp(x) up to x = 20, and its tangent e^20 (x - 19) beyond, so that no finite x gives an infinite value or a NaN in the gradient.
+
+    Any shape; up to 20 value and gradient are those of exp to the last bit. Beyond, the gradient is e^20: it keeps its sign, and by then
+    dwarfs every other.
+    """
+    return x.clamp(max=STEEPEST).exp() * (1 + (x - STEEPEST).relu())
 
 
 def sft_loss(token_logprobs: Tensor, mask: Tensor) -> Tensor:
@@ -15,14 +31,14 @@ def sft_loss(token_logprobs: Tensor, mask: Tensor) -> Tensor:
     `token_logprobs` and `mask` are (rows, tokens); tokens with mask 0 (prompt, padding) do not count. The mean is over tokens, not
     over rows: a long rationale weighs more than a short one, as in the language-model loss STaR fine-tunes with.
     """
-    return -(token_logprobs * mask).sum() / mask.sum().clamp(min=1)
+    return -(torch.where(mask.bool(), token_logprobs, 0.0) * mask).sum() / mask.sum().clamp(min=1)
 
 
 # What is minimised, of the rewards r (real) and g (generated), each beta times a log-ratio to the opponent. Pairwise losses read r - g alone.
 PAIRWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "logistic": lambda margin, tau: -F.logsigmoid(margin),  # SPIN, eq. 4.7 with l(t) = log(1 + exp(-t))
     "hinge": lambda margin, tau: (1 - margin).relu(),  # SPIN, sec. 4.1
-    "exponential": lambda margin, tau: (-margin).exp(),  # SPIN, sec. 4.1
+    "exponential": lambda margin, tau: tangent_exp(-margin),  # SPIN, sec. 4.1; a line from a margin of -20 on
     "ipo": lambda margin, tau: (margin - tau) ** 2,  # Azar et al. 2023 on pairs of real and generated; tau 1/2 is theirs times beta ** 2
 }
 POINTWISE: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {

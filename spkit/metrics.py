@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .errors import SpkitError
+from .pg_losses import entropy_of
 from .policy import Policy, Rollouts
 from .tasks import Problem, Task, Verdict
 
@@ -89,15 +90,16 @@ def token_entropy(policy: Policy, prompts: Sequence[str], completions: Sequence[
     Exact over the vocabulary and at temperature 1, whatever the completions (token ids) were sampled at: 0 is certain, the logarithm
     of the vocabulary's size is uniform. One number for a policy is `mean_over_tokens` of it.
     """
-    return policy.per_token(lambda logits, ids: torch.special.entr(logits.softmax(-1)).sum(-1), prompts, completions)
+    return policy.per_token(lambda logits, ids: entropy_of(logits), prompts, completions)
 
 
 def perplexity(policy: Policy, pairs: Sequence[tuple[str, list[int]]]) -> float:
-    """exp of the mean negative log-probability of a completion token, over pairs (prompt, completion ids); at least 1.
+    """exp of the mean negative log-probability of a completion token, over pairs (prompt, completion ids); at least 1, at most e^700.
 
     Raises SpkitError if there is no completion token.
     """
-    return math.exp(-mean_over_tokens(policy.logprobs([prompt for prompt, _ in pairs], [ids for _, ids in pairs])))
+    scores = policy.logprobs([prompt for prompt, _ in pairs], [ids for _, ids in pairs])
+    return math.exp(min(-mean_over_tokens(scores), 700.0))
 
 
 def mean_over_tokens(rows: Sequence[Tensor]) -> float:

@@ -3,6 +3,9 @@
     GRPO       aggregation `sequence`, clip 0.2 / 0.2
     DAPO       aggregation `token`, clip 0.2 / 0.28
     Dr. GRPO   aggregation `constant`
+
+Ratios, and the exponential of k3, are `spkit.losses.tangent_exp` of a log-ratio: exact up to 20 nats, and a line beyond, where float32 would
+overflow and make the gradient NaN.
 """
 
 import math
@@ -12,7 +15,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import SpkitError
+from .errors import NotFinite, SpkitError
+from .losses import STEEPEST, tangent_exp
 
 AGGREGATIONS = ("sequence", "token", "constant")
 KL_KINDS = ("k1", "k2", "k3")
@@ -81,7 +85,7 @@ def pg_loss(
     _check(logprobs, old_logprobs, advantages, mask, settings, reference_logprobs, entropy)
     size = size or Size(len(mask), int(mask.sum()))
     advantages = advantages[:, None].expand_as(logprobs) if advantages.ndim == 1 else advantages
-    ratio = torch.where(mask, logprobs - old_logprobs, 0.0).exp()
+    ratio = tangent_exp(torch.where(mask, logprobs - old_logprobs, 0.0))
     low, high = 1 - settings.clip_low, 1 + settings.clip_high
     per_token = -torch.minimum(ratio * advantages, ratio.clamp(low, high) * advantages)
     if settings.kl_coef:
@@ -107,8 +111,24 @@ def kl_estimate(logprobs: Tensor, reference_logprobs: Tensor, kind: str = "k3") 
     if kind == "k2":
         return d**2 / 2
     if kind == "k3":
-        return torch.expm1(-d) + d
+        return _tangent_expm1(-d) + d
     raise SpkitError(f"kl must be one of {', '.join(KL_KINDS)}, not {kind!r}")
+
+
+def _tangent_expm1(x: Tensor) -> Tensor:
+    """`tangent_exp(x) - 1`, exact near 0."""
+    return torch.where(x > STEEPEST, tangent_exp(x) - 1, x.clamp(max=STEEPEST).expm1())
+
+
+def entropy_of(logits: Tensor) -> Tensor:
+    """Entropy (...) in nats of next-token distributions, of logits (..., vocabulary).
+
+    A probability that is 0 in floating point adds nothing, to the value as to the gradient, which -p log p alone would make NaN there.
+    """
+    chances = logits.softmax(-1)
+    if logits.requires_grad and torch.is_grad_enabled():
+        chances = torch.where(chances > 0, chances, 1.0)
+    return torch.special.entr(chances).sum(-1)
 
 
 def _aggregate(per_token: Tensor, mask: Tensor, settings: PgLoss, size: Size) -> Tensor:
@@ -146,6 +166,6 @@ def _check(
         raise SpkitError("an advantage is not a finite number: look at the rewards it was made from")
     for name, tensor in given.items():
         if name != "mask" and not tensor.detach()[mask].isfinite().all():
-            raise SpkitError(f"{name} has a number that is not finite at a completion token")
+            raise NotFinite(f"{name} has a number that is not finite at a completion token")
     if (settings.kl_coef and reference is None) or (settings.entropy_coef and entropy is None):
         raise SpkitError("kl_coef above 0 needs reference_logprobs, and entropy_coef above 0 needs entropy")

@@ -1,6 +1,9 @@
 """The files that install the project agree with one another."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,3 +80,48 @@ def test_ci_runs_what_readers_run():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
     readme = (ROOT / "README.md").read_text()
     assert "make demo" in readme and "make test" in readme
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The package laid out as in an installed wheel (`spkit` beside `spkit_data`), and no checkout near it."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "spkit", site / "spkit", ignore=shutil.ignore_patterns("__pycache__"))
+    (site / "spkit_data").symlink_to(ROOT / "data")
+    (site / "data").mkdir()  # another package's
+    return site
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ledger"], "| **holds** |\n"),
+        (["run", "rft", "--task", "gsm8k:data/problems/word_problems", "--model", "words", "--problems", "2", "--k", "1", "--steps", "1", "--test-per-difficulty", "1"], "The run is in"),
+        (["env", "--json"], '"models": "addition'),
+    ],
+)
+def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(installed, tmp_path, arguments, said):
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    command = [sys.executable, "-c", "import spkit, sys; from spkit.cli import main; print(spkit.__file__, file=sys.stderr); main()", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
+    assert str(installed) in done.stderr, "the copy is what was run"
+    assert done.returncode == 0 and said in done.stdout, done.stdout + done.stderr
+
+
+def test_results_that_are_here_come_before_those_that_are_shipped(tmp_path, monkeypatch):
+    from spkit.shipped import data_folder, found
+
+    monkeypatch.chdir(tmp_path)
+    assert found("data/results") == data_folder() / "results" and found("data/nothing") == Path("data/nothing")
+    assert found("elsewhere/data") == Path("elsewhere/data") and found(tmp_path / "data") == tmp_path / "data"
+    (tmp_path / "data" / "results").mkdir(parents=True)
+    assert found("data/results") == Path("data/results")
+
+
+def test_the_wheel_takes_the_data_along():
+    if sys.version_info < (3, 11):
+        pytest.skip("tomllib came with Python 3.11")
+    import tomllib
+
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"data": "spkit_data"}

@@ -181,7 +181,7 @@ def test_damaged_files_are_named(tmp_path):
     run_small(tmp_path / "r")
     with open(tmp_path / "r" / "metrics.jsonl", "a") as file:
         file.write('{"iteration": 3, "accu')
-    with pytest.raises(SpkitError, match=r"metrics\.jsonl line 4 is damaged"):
+    with pytest.raises(SpkitError, match=r"metrics\.jsonl line 4 is no JSON .*: delete that line and those after it"):
         run_small(tmp_path / "r", iterations=3)
     with pytest.raises(SpkitError, match="is not a run"):
         load_run(tmp_path)

@@ -4,7 +4,6 @@ A claim measures one number a seed, from the records of the runs it names. It ho
 claim's threshold, does not hold if the whole interval lies at or below it, and is inconclusive otherwise.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpkitError
+from ..json_files import dumps, read_object
 from ..policy import data_folder, load_policy
 from ..progress import Silent
 from ..runs import Run, read_jsonl, write_atomic
 from ..tasks import load_task
 
 Records = list[dict[str, Any]]
+SHOWN = ("statement", "source", "criterion", "mean", "interval", "seeds", "verdict")  # of a result, in the ledger's table
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131) + (
@@ -120,16 +121,25 @@ def write_result(result: dict[str, Any], folder: Path) -> bool:
     """Write `<id>.json`; a result of more seeds that is there already is kept. Says whether it was written."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['id']}.json"
-    if path.is_file() and len(json.loads(path.read_text(encoding="utf-8"))["seeds"]) > len(result["seeds"]):
+    if path.is_file() and len(_read_result(path, ("seeds",))["seeds"]) > len(result["seeds"]):
         return False
-    write_atomic(path, json.dumps(result, indent=1) + "\n")
+    write_atomic(path, dumps(result, indent=1) + "\n")
     return True
 
 
 def read_results(claims: Sequence[Claim], folder: Path) -> list[dict[str, Any]]:
     """The results of these claims, those that are there, in order."""
     paths = [folder / f"{claim.id}.json" for claim in claims]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    return [_read_result(path, SHOWN) for path in paths if path.is_file()]
+
+
+def _read_result(path: Path, needs: Sequence[str]) -> dict[str, Any]:
+    advice = "delete it, and measure the claim again with spkit reproduce"
+    result = read_object(path, advice)
+    missing = [key for key in needs if key not in result]
+    if missing:
+        raise SpkitError(f"{path} is no result of a claim, it has no {missing[0]}: {advice}")
+    return result
 
 
 def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) -> list[list[Any]]:
@@ -137,5 +147,5 @@ def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) ->
     path = (folder or data_folder() / "results") / f"{claim}.json"
     if not path.is_file():
         raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")
-    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    values = _read_result(path, ("values",))["values"]
     return [value[run][key] for value in values.values()]

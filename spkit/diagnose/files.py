@@ -2,24 +2,28 @@
 
 A folder is read file after file, in the order of the numbers in their names (verl writes a file a step, TRL a parquet file a step).
 What a killed trainer leaves, a last line or a last file that is cut off, is left out with a warning; damage anywhere else is an error.
+Trainers write NaN and Infinity where there was nothing to compute: they are read as missing, and counted.
 """
 
 import gzip
+import io
 import json
+import math
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import SpkitError
+from ..json_files import LONGEST, Raw, as_object, rows_in, without_mark
 from .rows import Row, format_of, reward_columns, row_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 BATCH = 1024  # rows of a parquet file in memory at once
+PROBE = 1 << 10  # bytes that say what kind of file it is
 CHUNK = 1 << 20  # characters read at once from a JSON array
-LONGEST = 1 << 26  # characters of a line; more than that is no completion
-
-Raw = tuple[str, dict[str, Any]]
+ADVICE = "delete the line, or write the log again"
 
 
 class Log:
@@ -28,7 +32,7 @@ class Log:
     def __init__(self, path: Path, rewards: tuple[str, ...] = ()) -> None:
         self.files = log_files(path)
         self.path, self.asked, self.warnings = path, rewards, list[str]()
-        self.form, self.rewards, self.unjudged = None, (), 0
+        self.form, self.rewards, self.unjudged, self.undefined = None, (), 0, 0
 
     def __iter__(self) -> Iterator[Row]:
         """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row at all."""
@@ -38,16 +42,24 @@ class Log:
                 if self.form is None:
                     self.form = format_of(place, raw)
                     self.rewards = reward_columns(place, raw, self.form, self.asked)
-                row = row_of(place, raw, self.form, self.rewards)
+                row = row_of(place, self._defined(raw), self.form, self.rewards)
                 if row is None:
                     self.unjudged += 1
                     continue
                 count += 1
                 yield row
+        if self.undefined:
+            self.warnings.append(f"{self.undefined} numbers are NaN or infinite and were read as missing")
         if self.unjudged:
             self.warnings.append(f"{self.unjudged} rows have no reward at all and were left out")
         if not count:
             raise SpkitError(f"{self.path} has no rows with a reward: give a log that a trainer wrote completions to")
+
+    def _defined(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """The row with None for numbers that are none."""
+        odd = [name for name, value in raw.items() if isinstance(value, float) and not math.isfinite(value)]
+        self.undefined += len(odd)
+        return raw | dict.fromkeys(odd)
 
 
 def log_files(path: Path) -> list[Path]:
@@ -79,35 +91,21 @@ def raw_rows(path: Path, warnings: list[str], last: bool = True) -> Iterator[Raw
         yield from _parquet(path, warnings, last)
         return
     try:
-        with (gzip.open if path.name.endswith(".gz") else open)(path, "rt", encoding="utf-8") as file:
-            first = file.read(1)
-            while first.isspace():
-                first = file.read(1)
+        with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
+            start = file.read(PROBE)
             file.seek(0)
-            yield from (_array if first == "[" else _lines)(path, file, warnings)
+            if without_mark(start, path.name).lstrip()[:1] == b"[":
+                yield from _array(path, io.TextIOWrapper(file, encoding="utf-8-sig"), warnings)
+            else:
+                yield from rows_in(file, path.name, ADVICE, warnings)
+    except zlib.error as error:
+        raise SpkitError(f"{path} is damaged ({error}): write the log again") from error
     except (EOFError, gzip.BadGzipFile):
         warnings.append(f"{path.name} ends too early; what could be read of it was read")
     except UnicodeDecodeError:
         raise SpkitError(f"{path} is no text in UTF-8: give the log as the trainer wrote it") from None
     except OSError as error:
         raise SpkitError(f"could not read {path} ({error.strerror or error})") from error
-
-
-def _lines(path: Path, file: IO[str], warnings: list[str]) -> Iterator[Raw]:
-    number = 0
-    while line := file.readline(LONGEST):
-        number += 1
-        place = f"{path.name} line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if len(line) < LONGEST and not file.readline(1):
-                warnings.append(f"{place}, the last one, is cut off and was left out")
-                return
-            raise SpkitError(f"{place} is no JSON object: delete the line, or write the log again") from error
-        yield place, _object(place, row)
 
 
 def _array(path: Path, file: IO[str], warnings: list[str]) -> Iterator[Raw]:
@@ -121,6 +119,8 @@ def _array(path: Path, file: IO[str], warnings: list[str]) -> Iterator[Raw]:
             return
         try:
             row, position = decoder.raw_decode(buffer, position)
+        except RecursionError as error:
+            raise SpkitError(f"{path.name} row {number + 1} is no JSON object: write the log again") from error
         except ValueError as error:
             if ended:
                 warnings.append(f"{path.name} is cut off after row {number}; what is before was read")
@@ -132,7 +132,7 @@ def _array(path: Path, file: IO[str], warnings: list[str]) -> Iterator[Raw]:
             continue
         number += 1
         place = f"{path.name} row {number}"
-        yield place, _object(place, row)
+        yield place, as_object(place, row, "a log has one object a completion")
 
 
 def _parquet(path: Path, warnings: list[str], last: bool) -> Iterator[Raw]:
@@ -154,9 +154,3 @@ def _parquet(path: Path, warnings: list[str], last: bool) -> Iterator[Raw]:
         if not last or len(list(path.parent.glob("*.parquet"))) == 1:
             raise SpkitError(f"{path} is damaged or cut off: a parquet file can be read whole or not at all, so delete it") from error
         warnings.append(f"{path.name}, the last file, is cut off and was left out")
-
-
-def _object(place: str, row: Any) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise SpkitError(f"{place} is no JSON object but {str(row)[:40]!r}: a log has one object a completion")
-    return row

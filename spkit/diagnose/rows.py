@@ -7,7 +7,7 @@
     verl     input, output, score, step, and gts (the right answer) and acc in most versions (`trainer.rollout_data_dir`)
 
 What several reward functions of TRL say is added up, each with weight 1; a function that had nothing to say (null or NaN) counts 0, and a
-row about which none did is left out.
+row about which none did is left out, as is one of verl without a score.
 """
 
 import math
@@ -75,16 +75,16 @@ def reward_columns(place: str, raw: Mapping[str, Any], form: Format, asked: Sequ
 
 
 def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[str]) -> Row | None:
-    """The row, or None for a completion that no reward function of TRL has judged. Raises SpkitError naming the place and what is wrong."""
+    """The row, or None for a completion of TRL or verl that nothing has judged. Raises SpkitError naming the place and what is wrong."""
     other = format_of(place, raw)
     if other != form:
         raise SpkitError(f"{place} is a row of {other}'s and the rows before it are {form}'s: give a file of one trainer at a time")
     role = raw.get("role") or "solver"
     if role not in ROLES:
         raise SpkitError(f"{place} has the role {role!r}: it must be solver or proposer")
-    unpaid = form == "trl" or ROLES[role] == "proposer"
+    unpaid = form != "spkit" or ROLES[role] == "proposer"
     values = [_reward(place, name, raw, unpaid) for name in rewards]
-    if form == "trl" and all(value is None for value in values):
+    if form != "spkit" and all(value is None for value in values):
         return None
     prompt, completion = ("input", "output") if form == "verl" else ("prompt" if "prompt" in raw else "prompt_id", "completion")
     gold = raw.get("gts") if form == "verl" else raw.get("gold")

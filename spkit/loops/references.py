@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SpkitError
+from ..json_files import rows_of
 from ..policy import Policy
-from ..runs import read_jsonl
 from ..tasks import Problem, Task, problems
 
 Reference = tuple[str, str]  # prompt, reply
@@ -48,11 +48,12 @@ def read_references(path: str | Path) -> list[Reference]:
     path = Path(path)
     if not path.is_file():
         raise SpkitError(f"there is no file {path}: give one of a JSON object with prompt and reply a line")
-    rows = read_jsonl(path)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("prompt", "reply")):
-            raise SpkitError(f'{path} line {number} is no reference: write {{"prompt": "...", "reply": "..."}}')
-    return [(row["prompt"], row["reply"]) for row in rows]
+    advice = 'write {"prompt": "...", "reply": "..."}'
+    rows = list(rows_of(path, advice, ("prompt", "reply")))
+    for place, row in rows:
+        if not (isinstance(row["prompt"], str) and isinstance(row["reply"], str)):
+            raise SpkitError(f"{place} is no reference, its prompt and reply must be texts: {advice}")
+    return [(row["prompt"], row["reply"]) for _, row in rows]
 
 
 def encode(policy: Policy, references: Sequence[Reference]) -> list[Referenced]:

@@ -62,3 +62,4 @@ def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> 
         # 4 learn, and measure
         policy, learned = improve(base, [sample.pair for sample in kept], config.sft, generator(config.seed, 1, "improve"), run)
         yield run.record(1, policy, **count(grown, kept), **learned, **measure(policy, task, config.test_per_difficulty, run))
+    run.close()

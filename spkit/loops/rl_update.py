@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import SpkitError
-from ..pg_losses import PgLoss, Size, pg_loss
+from ..errors import NotFinite, SpkitError
+from ..pg_losses import PgLoss, Size, entropy_of, pg_loss
 from ..policy import Policy
 from ..policy.row_budget import parts
+from ..policy.steps import ADVICE, clipped_step
 from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
 
 
@@ -110,13 +111,13 @@ def learn(
 
     `steps`, and if there was one: means over steps of `loss` and `grad_norm` (before it is clipped); means over steps of means over the
     computed tokens of `clip_share`, `entropy`, and `kl` if there is a reference; `ratio_max` over all steps; and `ratio_first`, the largest
-    at the first step, which must be 1 up to rounding.
+    at the first step, which must be 1 up to rounding. Raises NotFinite if training diverges, with the weights of the last good step.
     """
     rows = []
     for _ in range(update.epochs):
         for index in torch.randperm(len(batches), generator=generator).tolist():
             if batches[index].parts:
-                rows.append(_step(policy, optimizer, batches[index], update))
+                rows.append(_step(policy, optimizer, batches[index], update, len(rows) + 1))
             on_step(1)
     if not rows:
         return {"steps": 0}
@@ -124,12 +125,13 @@ def learn(
     return {"steps": len(rows), "ratio_first": rows[0]["ratio_max"], "ratio_max": max(row["ratio_max"] for row in rows), **means}
 
 
-def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate) -> dict[str, float]:
+def _step(policy: Policy, optimizer: torch.optim.Optimizer, batch: Minibatch, update: PgUpdate, number: int) -> dict[str, float]:
     largest = max(len(part.examples) for part in batch.parts)
-    total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    total["grad_norm"] = torch.nn.utils.clip_grad_norm_(parameters, update.clip).item()
-    optimizer.step()
+    try:
+        total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
+    except NotFinite as error:
+        raise NotFinite(f"{error} at step {number}: {ADVICE}") from error
+    total["grad_norm"] = clipped_step(optimizer, [total["loss"]], update.clip, number)[1]
     return total
 
 
@@ -164,7 +166,7 @@ def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[T
     """A part's share of the loss of its minibatch, under the policy as it is now."""
     logits, ids, mask = completion_logits(policy.model, part.examples, policy.pad_id)
     with torch.set_grad_enabled(settings.entropy_coef > 0):
-        entropy = torch.special.entr(logits.softmax(-1)).sum(-1)
+        entropy = entropy_of(logits)
     now = token_logprobs(logits, ids)
     old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
     return pg_loss(now, old, part.advantages, mask, settings, reference_logprobs=reference, entropy=entropy, size=size)

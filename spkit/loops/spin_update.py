@@ -15,6 +15,7 @@ from torch import Tensor
 from ..losses import dpo_loss, sft_loss, spin_loss
 from ..policy import Policy
 from ..policy.row_budget import parts
+from ..policy.steps import clipped_step
 from ..policy.training import Example, SftConfig, adamw, completion_logprobs, learning_rate_factor, one_pass
 
 
@@ -91,7 +92,7 @@ def _split(batch: Batch, size: int) -> list[Batch]:
 
 def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
     """Log-probability (rows,) of each completion: a sum over its tokens, not a mean."""
-    return (token_logprobs * mask).sum(-1)
+    return (torch.where(mask.bool(), token_logprobs, 0.0) * mask).sum(-1)
 
 
 def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
@@ -115,19 +116,18 @@ def learn(
     """Train the policy in place for `update.epochs` passes with AdamW, a linear warmup and a linear decay to 0.
 
     Returns `steps`; `loss_first` and `loss_last`, means over the first and last tenth of them; the same last means of what `spin_loss`
-    reports; and `start_log_ratio`, the largest absolute log-ratio to the opponent before the first update, which must be 0.
+    reports; and `start_log_ratio`, the largest absolute log-ratio to the opponent before the first update, which must be 0. Raises NotFinite
+    if training diverges, with the weights of the last good step.
     """
     steps = update.epochs * len(scored)
     schedule = SftConfig(steps=steps, batch_size=update.batch_size, warmup=update.warmup)
     optimizer = adamw(policy.model, update.learning_rate)
-    parameters = optimizer.param_groups[0]["params"]
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, schedule))
     start, rows = _largest_log_ratio(policy, scored[0]), []
-    for batch in _in_turn(scored, update.epochs, generator):
+    for number, batch in enumerate(_in_turn(scored, update.epochs, generator), 1):
         count = len(batch.examples) // batch.roles
         numbers = policy.budget.afresh(count, lambda size: _backward(policy, optimizer, _split(batch, size), update))
-        torch.nn.utils.clip_grad_norm_(parameters, update.clip)
-        optimizer.step()
+        clipped_step(optimizer, [numbers["loss"]], update.clip, number)
         scheduler.step()
         rows.append(numbers)
         on_step(1)

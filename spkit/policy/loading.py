@@ -9,6 +9,7 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import SpkitError
+from ..shipped import data_folder
 from .architecture import looks_ahead
 from .coverage import tell_left_out
 from .policy import SETTINGS, Policy, no_bars
@@ -24,12 +25,6 @@ REVISIONS = {HUB_MODEL: "989aa7980e4cf806f80c7fef2b1adb7bc71aa306"}
 ADAPTER_SETTINGS = {"base", "revision", "four_bit", "lora", "prompting"}
 NO_PEFT = "LoRA needs the package peft: pip install 'selfplay-kit[gpu]'"
 NO_NETWORK = "no connection to the hub: connect, or give a folder with the model, or set SPKIT_PROFILE=cpu for the shipped models"
-
-
-def data_folder() -> Path:
-    """The folder of shipped models and results: beside the package in a checkout, `spkit_data` in an installed wheel."""
-    root = Path(__file__).resolve().parents[2]
-    return root / "data" if (root / "data").is_dir() else root / "spkit_data"
 
 
 def shipped_models() -> dict[str, Path]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from ..errors import SpkitError
+from ..errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
@@ -24,6 +24,7 @@ from .row_budget import RowBudget
 from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
+from .steps import ADVICE
 from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
@@ -195,6 +196,8 @@ class Policy:
         finished = [ids[-1] in self.stop_ids or (stop is not None and stop.ends(ids)) for ids in token_ids]
         texts = [self.prompting.text(self.tokenizer, ids, end, stop.text if stop else "") for ids, end in zip(token_ids, finished)]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
+        if not sums.isfinite().all():
+            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {ADVICE}")
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
     def logprobs(self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256) -> list[Tensor]:

@@ -4,7 +4,6 @@ Every loop restarts from its base, so the base is part of the experiment: weak, 
 few-shot ability, so its base has read the task's own format, mostly on the easy side, in part with the answer shown as a hint.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpkitError
+from ..json_files import dumps
 from ..metrics import accuracy, solve
 from ..seeds import generator
 from ..tasks import Task, item_rng, load_task, test_set
@@ -180,7 +180,7 @@ def save_made(policy: Policy, folder: Path, card: dict[str, Any], text: str) -> 
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     policy.save(partial)
-    (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (partial / "card.json").write_text(dumps(card, indent=2) + "\n", encoding="utf-8")
     (partial / "README.md").write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)

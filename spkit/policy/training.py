@@ -13,6 +13,7 @@ from ..errors import SpkitError
 from ..losses import sft_loss
 from .architecture import forward
 from .row_budget import RowBudget, parts
+from .steps import clipped_step
 
 GROUP = 8  # batches sorted by length together, which halves the padding
 
@@ -120,17 +121,15 @@ def sft(
     """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens.
 
     A batch that does not fit into memory is computed in parts, as `budget` says and remembers; the gradient is that of the batch. Raises
-    SpkitError if one row does not fit.
+    SpkitError if one row does not fit, and NotFinite if training diverges, with the weights of the last good step.
     """
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
-    parameters = optimizer.param_groups[0]["params"]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        loss = budget.afresh(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
-        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
-        optimizer.step()
+        computed = budget.afresh(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
+        loss = sum(clipped_step(optimizer, computed, config.clip, step + 1)[0])
         schedule.step()
         losses.append(loss)
         tokens += sum(len(example.completion) for example in batch)
@@ -140,13 +139,13 @@ def sft(
     return {"loss_first": mean(losses[:tenth]), "loss_last": mean(losses[-tenth:]), "steps": len(losses), "tokens": tokens}
 
 
-def _backward(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int) -> float:
-    """The gradient of the batch that the pieces make up, from 0; its loss a token."""
+def _backward(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int) -> list[Tensor]:
+    """The gradient of the batch that the pieces make up, from 0; the share of each in the batch's loss a token."""
     optimizer.zero_grad(set_to_none=True)
     tokens = [sum(len(example.completion) for example in piece) for piece in pieces]
-    total = 0.0
+    losses = []
     for piece, own in zip(pieces, tokens):
         loss = sft_loss(*completion_logprobs(model, piece, pad)) * (own / max(1, sum(tokens)))
         loss.backward()
-        total += loss.item()
-    return total
+        losses.append(loss.detach())
+    return losses

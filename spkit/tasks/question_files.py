@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 from ..errors import SpkitError
+from ..json_files import Raw, rows_of
+from ..shipped import found
 from .base import Problem, Split, item_rng
 
 TEST_SHARE = 4  # of a single file one question in four is kept for the test split
@@ -37,17 +39,17 @@ class Source:
 
 
 def load_questions(source: Source, place: str | None, read: Callable[[dict[str, Any]], AnyProblem]) -> Questions:
-    """The problems of both splits, from a folder or a file, or from the hub if `place` is None.
+    """The problems of both splits, from a folder or a file, or from the hub if `place` is None; `data/...` may be a shipped one.
 
     A folder has a file a split; a single file is split by content. Copies count once, and a question of the test split is never in the
     train split. `read` makes a problem of a row. Raises SpkitError where nothing is found, and names the line that cannot be read.
     """
     if place is None:
         rows = {split: _from_hub(source, split) for split in SPLITS}
-    elif Path(place).is_dir():
-        rows = {split: _from_file(_found(source, Path(place), split)) for split in SPLITS}
+    elif found(place).is_dir():
+        rows = {split: _from_file(_found(source, found(place), split)) for split in SPLITS}
     else:
-        rows = _divided(source, Path(place))
+        rows = _divided(source, found(place))
     problems = {split: {_content(p): p for p in _read_all(rows[split], read)} for split in SPLITS}
     train = tuple(problem for key, problem in problems["train"].items() if key not in problems["test"])
     if not train or not problems["test"]:
@@ -60,7 +62,7 @@ def _content(problem: Problem) -> str:
     return " ".join(problem.prompt.casefold().split())
 
 
-def _read_all(rows: Iterable[tuple[str, dict[str, Any]]], read: Callable[[dict[str, Any]], AnyProblem]) -> Iterable[AnyProblem]:
+def _read_all(rows: Iterable[Raw], read: Callable[[dict[str, Any]], AnyProblem]) -> Iterable[AnyProblem]:
     for where, row in rows:
         try:
             yield read(row)
@@ -75,34 +77,23 @@ def _found(source: Source, folder: Path, split: Split) -> Path:
     raise SpkitError(f"{folder} has no {' or '.join(source.files[split])}: put the public {split} file of {source.task} there")
 
 
-def _from_file(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    number = 0
-    try:
-        lines, rows = path.read_text(encoding="utf-8-sig").split("\n"), []  # other line breaks of Unicode may stand in a JSON text
-        for number, line in enumerate(lines, 1):
-            rows += [(f"line {number} of {path}", json.loads(line))] if line.strip() else []
-        return rows
-    except OSError as error:
-        raise SpkitError(f"could not read {path} ({error.strerror}): give a folder or a file of JSON lines") from error
-    except (ValueError, RecursionError) as error:
-        where = f"line {number} of {path}" if number else str(path)
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-        raise SpkitError(f"{where} is not JSON in UTF-8 ({reason}): give the public file as it is") from error
+def _from_file(path: Path) -> list[Raw]:
+    return list(rows_of(path, "give a folder or a file of JSON lines, the public file as it is"))
 
 
-def _divided(source: Source, path: Path) -> dict[Split, list[tuple[str, dict[str, Any]]]]:
+def _divided(source: Source, path: Path) -> dict[Split, list[Raw]]:
     if not path.exists():
         raise SpkitError(
             f"there is no {path}: give {source.task}:FOLDER with {source.files['train'][0]} and {source.files['test'][0]}, or a file"
         )
-    rows: dict[Split, list[tuple[str, dict[str, Any]]]] = {"train": [], "test": []}
+    rows: dict[Split, list[Raw]] = {"train": [], "test": []}
     for where, row in _from_file(path):
         text = " ".join(json.dumps(row, sort_keys=True).casefold().split())
         rows["test" if crc32(text.encode()) % TEST_SHARE == 0 else "train"].append((where, row))
     return rows
 
 
-def _from_hub(source: Source, split: Split) -> list[tuple[str, dict[str, Any]]]:
+def _from_hub(source: Source, split: Split) -> list[Raw]:
     local = (
         f"give {source.task}:FOLDER, or set {source.variable} to a folder, with {source.files['train'][0]} and {source.files['test'][0]}"
     )

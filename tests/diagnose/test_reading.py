@@ -88,7 +88,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
         ([{"prompt": "a", "completion": "b", "reward": 1.0}], "line 1 has no step among its columns"),
         ([{"input": "a", "output": "b", "step": 1}], "line 1 has no score among its columns"),
         ([{"step": 1, "prompt": "a", "completion": "b", "advantage": 0.0}], "line 1 has no column of numbers to take the reward from"),
-        ([ROW, {**ROW, "reward": float("nan")}], "line 2 has reward = nan: every reward must be a finite number"),
+        ([ROW, {**ROW, "reward": float("nan")}], "line 2 has reward = None: every reward must be a finite number"),
         ([ROW, {**ROW, "reward": None}], "line 2 has reward = None"),
         ([{**ROW, "step": "one"}], "line 1 has step = 'one': it must be a whole number"),
         ([{**ROW, "role": "judge"}], "line 1 has the role 'judge': it must be solver or proposer"),
@@ -126,7 +126,7 @@ def test_a_cut_end_is_a_warning_and_damage_before_it_an_error(tmp_path):
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(whole.encode())[:-2000])
     assert "ends too early" in read_log(tmp_path / "c.jsonl.gz").warnings[0]
     (tmp_path / "d.jsonl").write_text(whole[:5000] + "\n" + whole[5000:])
-    with pytest.raises(SpkitError, match="is no JSON object: delete the line"):
+    with pytest.raises(SpkitError, match="d.jsonl line 42 is no JSON .*: delete the line"):
         read_log(tmp_path / "d.jsonl")
 
 
@@ -135,7 +135,8 @@ def test_rows_that_no_reward_function_of_trl_judged_are_left_out(tmp_path):
     for row in made[:3]:
         row.update(format_reward=float("nan"), accuracy_reward=None)
     log = read_log(write(tmp_path / "a.jsonl", made))
-    assert log.warnings == ("3 rows have no reward at all and were left out",)
+    said = ("3 numbers are NaN or infinite and were read as missing", "3 rows have no reward at all and were left out")
+    assert log.warnings == said
     chosen = read_log(write(tmp_path / "b.jsonl", made[8:]), rewards=("accuracy_reward",))
     assert "trl rows; reward = accuracy_reward" in chosen.notes
     with pytest.raises(SpkitError, match="no column 'acc' to take the reward from"):

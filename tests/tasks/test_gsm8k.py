@@ -379,11 +379,11 @@ def test_train_and_test_share_no_question(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"question": "q", "ans', "line 41 of .*some.jsonl is not JSON in UTF-8 .Unterminated string"),
-        (b"[" * 100_000, "line 41 of .*some.jsonl is not JSON"),
-        (b'{"question": null, "answer": "#### 5"}', "line 41 of .*some.jsonl is not in the expected format"),
-        (b'{"question": "q", "answer": 5}', "line 41 of .*some.jsonl is not in the expected format"),
-        (b"\xff", "some.jsonl is not JSON in UTF-8"),
+        (b'{"question": "q", "ans', "some.jsonl line 41 is no JSON .Unterminated string"),
+        (b"[" * 100_000, "some.jsonl line 41 is no JSON"),
+        (b'{"question": null, "answer": "#### 5"}', "some.jsonl line 41 is not in the expected format"),
+        (b'{"question": "q", "answer": 5}', "some.jsonl line 41 is not in the expected format"),
+        (b"\xff", "some.jsonl line 41 is no text in UTF-8"),
     ],
 )
 def test_a_line_that_is_damaged_is_named(tmp_path, line, said):
@@ -460,10 +460,10 @@ def test_without_questions_one_sentence_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(SpkitError, match="has no train.jsonl"):
         Gsm8k(str(tmp_path)).problem(0, 0)
     written(tmp_path / "broken.jsonl", [{"question": "q", "answer": "no marker 5"}])
-    with pytest.raises(SpkitError, match="line 1 of .*broken.jsonl is not in the expected format"):
+    with pytest.raises(SpkitError, match="broken.jsonl line 1 is not in the expected format"):
         Gsm8k(str(tmp_path / "broken.jsonl")).problem(0, 0)
     (tmp_path / "text.jsonl").write_text("not json\n")
-    with pytest.raises(SpkitError, match="line 1 of .*text.jsonl is not JSON"):
+    with pytest.raises(SpkitError, match="text.jsonl line 1 is no JSON"):
         Gsm8k(str(tmp_path / "text.jsonl")).problem(0, 0)
     with pytest.raises(SpkitError, match="no train problem of difficulty 9: choose among 1, 2, 3, 4, 5"):
         TASK.problem(0, 0, 9)
