@@ -22,12 +22,12 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
+from ..answers import MAX_READ, tagged
 from ..errors import SpkitError
 from .base import Problem, Split, Verdict, item_rng
 from .worked import asked, hinted
 
 TEST_SHARE = 4  # one question in four is kept for the test split
-MAX_READ = 50_000  # characters of a completion; a longer one has no answer
 MAX_ANSWER = 2_000  # characters between the marks
 TRIES = 400  # draws for a question of the asked split
 _HUGE = re.compile(r"\d[eE][+-]?\d{4}", re.ASCII)  # a number that some datasets would write out in full
@@ -134,11 +134,8 @@ def split_of(question: str) -> Split:
 
 def marked(completion: str) -> str | None:
     """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999."""
-    if len(completion) > MAX_READ:
-        return None
-    _, opening, rest = completion.rpartition("<answer>")
-    answer, closing, _ = rest.partition("</answer>")
-    return answer.strip() if opening and closing and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
+    answer = tagged(completion) if len(completion) <= MAX_READ else None
+    return answer if answer and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
 
 
 def _dataset(name: str, settings: tuple[tuple[str, Any], ...], seed: int) -> Any:
