@@ -10,7 +10,9 @@ MAX_EXPRESSION = 80  # characters of a final answer that math-verify may see
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _ATOM = rf"-?(?:{_NUMBER}|\\[dt]?frac\{{-?{_NUMBER}\}}\{{{_NUMBER}\}}|\\sqrt\{{{_NUMBER}\}})"
 _EXPRESSION = re.compile(rf"(\$)?(\()?{_ATOM}(?: ?(?:[-+*/]|\\times|\\cdot|\\div) ?{_ATOM}){{0,5}}(?(2)\))(?(1)\$)", re.ASCII)
-_AMBIGUOUS = re.compile(r"\d ?- ?\d+(?:\.\d+)?$|\d-\d+-\d|\d/\d+/\d", re.ASCII)  # ranges and dates
+_PAIR = re.compile(r"\$?([\d.]+) ?- ?([\d.]+)\$?", re.ASCII)
+_EMPHASIS = re.compile(r"(\*\*|\*|__|_|`)([^*_`]*|[^*].*[^*])\1")
+_DATE = re.compile(r"\d-\d+-\d|\d/\d+/\d|\b0\d/\d|^\$?\d+-\d+/\d+\$?$", re.ASCII)  # and a mixed number with a hyphen
 
 
 def expression_in(text: str) -> Fraction | None:
@@ -34,13 +36,16 @@ def expression_in(text: str) -> Fraction | None:
 
 def _bare(text: str) -> str:
     """Without a full stop, emphasis and LaTeX's brackets around it."""
-    bare = text.strip().rstrip(".").strip("*`_ ")
+    bare = text.strip().rstrip(".")
+    marked = _EMPHASIS.fullmatch(bare)
+    bare = marked[2].strip() if marked else bare
     return bare[2:-2].strip() if (bare[:2], bare[-2:]) in (("\\(", "\\)"), ("\\[", "\\]")) else bare
 
 
 def _is_range(plain: str) -> bool:
-    """Whether it may stand for two numbers or a date."""
-    return _AMBIGUOUS.search(plain) is not None
+    """Whether it may stand for a range, upwards, or a date."""
+    pair = _PAIR.fullmatch(plain)
+    return bool(_DATE.search(plain)) or (pair is not None and Fraction(pair[1]) < Fraction(pair[2]))
 
 
 def _math_verify() -> Callable[..., list] | None:

@@ -60,7 +60,7 @@ def number_and_unit(text: str | None) -> tuple[Fraction, str] | None:
         return None
     before, (value, length) = plain[: first.start()], size
     sign, unit = _sign(before), _unit(before, plain[first.start() + length :])
-    if sign is None or unit is None or (value.denominator != 1 and ".." in plain) or (sign and value < 0):
+    if sign is None or unit is None or (value.denominator != 1 and ".." in plain):
         return None
     return (-value if sign == "-" else value), unit
 
@@ -149,11 +149,12 @@ def _unit(before: str, after: str) -> str | None:
 
 _TOKEN = re.compile(
     r"(?:(?<![\d.,])[-+])?[$¤€£]?"
-    r"(?:\\[dtc]?frac\s?(?:\{[^{}]{1,20}\}|\d)\s?(?:\{[^{}]{1,20}\}|\d)|\.?\d(?:[\d.,:/'’\u00a0\u2009\u202f]*[\d½⅓⅔¼¾])?|[½⅓⅔¼¾])",
+    r"(?:\\[dtc]?frac\s?(?:\{[^{}]{1,20}\}|\d)\s?(?:\{[^{}]{1,20}\}|\d)|\.?\d(?:[\d.,/'’\u00a0\u2009\u202f]*[\d½⅓⅔¼¾])?|[½⅓⅔¼¾])",
     re.ASCII,
 )
 _LINK = re.compile(r" ?(?:or|to|and|[-\u2013\u2014~±+*/×÷·^]|\*\*|\\times|\\cdot|\\div) ?", re.ASCII | re.IGNORECASE)
 _INSIDE = re.compile(r"(?:[-+±^\u2013]|[^\W_]_?|(?:\\([A-Za-z]+)\s?)?\{)\Z", re.ASCII)
+_PAIRED = re.compile(r"(?:[^-+*/\d]|^)\d+:\Z", re.ASCII)  # times and ratios, but not the toy worlds' `3+4:7`
 _FOLLOWS = re.compile(
     rf"\s?(?:and )?(?:an? )?(?:{_MULTIPLE})|\s?[kx]\b|\s?\\?pi\b|\^(?!\{{?\\circ)|[²³]|(?-i:[MBT]\b)|\s?(?:\\times|[×*])\s?10|\.\.", re.ASCII | re.IGNORECASE
 )
@@ -162,7 +163,7 @@ _NEAR = 100  # characters around a number that can change what it is
 
 def last_number(text: str) -> Fraction | None:
     """The last number of running text; None without one, or if it is one end of a range or calculation, a part of a word, time or date."""
-    last = re.search(r"[0-9½⅓⅔¼¾]", text[::-1])
+    last = re.search(r"[\d½⅓⅔¼¾]", text[::-1])  # digits of other scripts too, which are then not read
     if last is None:
         return None
     end = len(text) - last.start()
@@ -185,6 +186,8 @@ def _in_context(before: str, tokens: list[re.Match]) -> Fraction | None:
         grouped = near and re.fullmatch(r"\d{3}(?:\.\d+)?", token[0])  # `1 234` may be two numbers
         if not _WRAPPER.sub("", gap).strip("{}") or grouped or _LINK.fullmatch(gap) or (not gap.strip() and token[0][0] in "-+"):
             return None
+    if _PAIRED.search(before[: token.start()]):
+        return None
     inside = None if token[0][0] in "$¤€£" else _INSIDE.search(before[: token.start()])
     if inside and not (inside[1] and _WRAPPER.fullmatch(f"\\{inside[1]}")):
         return None
@@ -196,9 +199,11 @@ def spelled(text: str) -> str:
     value = number_in(text)
     if value is not None:
         return as_text(value)
-    bare = re.sub(r"\\[()\[\]]|[$*_`]", "", text) if len(text) <= MAX_ANSWER else text
-    wrapped = re.fullmatch(rf"{_WRAPPER.pattern}\{{([^{{}}]*)\}}", bare.strip(), re.ASCII)
-    bare = (wrapped[1] if wrapped else bare).strip().removesuffix(".")
+    bare = text.strip()
+    if len(bare) <= MAX_ANSWER:
+        bare = re.sub(r"^\\[(\[]|\\[)\]]$", "", bare.removesuffix(".").strip(_MARKS + "$ ")).strip()
+        wrapped = re.fullmatch(rf"{_WRAPPER.pattern}\{{([^{{}}]*)\}}", bare, re.ASCII)
+        bare = (wrapped[1] if wrapped else bare).strip().removesuffix(".")
     return bare[1:-1] if re.fullmatch(r"\([A-Za-z]\)", bare) else bare
 
 

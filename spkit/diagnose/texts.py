@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from ..answers import EXPLICIT, as_text, last_number, marked_text, marks, number_and_unit, number_in, said, spelled
 
 READ = 20_000  # characters of a completion that are looked at, half of them its end
-MAX_STATEMENT = 60  # characters behind `answer is` that are an answer without a number
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -23,7 +22,7 @@ def gold_answer(text: str) -> str:
 
 
 def final_answer(text: str) -> str | None:
-    """The answer in one spelling: that in a mark, else what `answer is` names, else the last number; None if there is none of them.
+    """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last number; None if there is none of them.
 
     A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the text.
     """
@@ -34,7 +33,7 @@ def final_answer(text: str) -> str | None:
     statement = said(text)
     if statement == "":
         return None
-    if statement and (number_in(statement) is not None or (len(statement) <= MAX_STATEMENT and not re.search(r"\d", statement))):
+    if statement and (number_in(statement) is not None or re.fullmatch("[A-Za-z]", spelled(statement))):  # a choice's letter or a number
         return spelled(statement)
     last = last_number(text)
     first = number_in(statement.split()[0]) if statement else None
