@@ -5,9 +5,9 @@
     expressions  answers that have to be calculated, such as 6 \\times 12, by math-verify if that is installed
     choices      the one choice of a list that an answer names
 
-The rule of all of them: what is ambiguous, unfinished or unknown is no answer (None). An unread answer costs a reward, a misread one teaches
-something false. Values are `fractions.Fraction` and compared exactly. Every reader takes linear time and raises on no text.
-tests/answers/spellings.tsv lists what is read as what, and what is not read.
+The rule of all of them: what is ambiguous, unfinished or unknown is no answer (None). An unread answer costs a
+reward, a misread one teaches something false. Values are `fractions.Fraction` and compared exactly. Every reader
+takes linear time and raises on no text. tests/answers/spellings.tsv lists what is read as what, and what is not read.
 """
 
 from .choices import choice_in

@@ -13,14 +13,16 @@ _MARKS = re.compile(r"\\[()\[\]]|[*_`$\"“”'‘’]")
 def choice_in(answer: str | None, letters: str, choices: Sequence[str]) -> str | None:
     """The letter of the one choice that an answer names, None if it names none or more.
 
-    A choice is named by its letter, its text, or both in one of the usual ways; any other word there, a second letter, or a letter with the
-    text of another choice is no answer, so that naming all of them wins nothing.
+    A choice is named by its letter, its text, or both in one of the usual ways; any other word there, a second
+    letter, or a letter with the text of another choice is no answer, so that naming all of them wins nothing.
     """
     if answer is None or len(answer) > MAX_STATEMENT:
         return None
     plain = _plain(answer)
     both = {plain, _ARTICLE.sub("", plain)}
-    named = [letter for letter, text in zip(letters, choices) if both & _names(letter, " ".join(text.casefold().split()))]
+    named = [
+        letter for letter, text in zip(letters, choices) if both & _names(letter, " ".join(text.casefold().split()))
+    ]
     return named[0] if len(named) == 1 else None
 
 

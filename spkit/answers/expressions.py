@@ -1,4 +1,6 @@
-"""Answers that have to be calculated, such as `6 \\times 12` or `\\sqrt{5184}`, read by math-verify (`pip install 'selfplay-kit[math]'`)."""
+"""Answers that have to be calculated, such as `6 \\times 12` or `\\sqrt{5184}`, read by math-verify (`pip install
+'selfplay-kit[math]'`).
+"""
 
 import logging
 import re
@@ -9,7 +11,9 @@ MAX_EXPRESSION = 80  # characters of a final answer that math-verify may see
 
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _ATOM = rf"-?(?:{_NUMBER}|\\[dt]?frac\{{-?{_NUMBER}\}}\{{{_NUMBER}\}}|\\sqrt\{{{_NUMBER}\}})"
-_EXPRESSION = re.compile(rf"(\$)?(\()?{_ATOM}(?: ?(?:[-+*/]|\\times|\\cdot|\\div) ?{_ATOM}){{0,5}}(?(2)\))(?(1)\$)", re.ASCII)
+_EXPRESSION = re.compile(
+    rf"(\$)?(\()?{_ATOM}(?: ?(?:[-+*/]|\\times|\\cdot|\\div) ?{_ATOM}){{0,5}}(?(2)\))(?(1)\$)", re.ASCII
+)
 _PAIR = re.compile(r"\$?([\d.]+) ?- ?([\d.]+)\$?", re.ASCII)
 _EMPHASIS = re.compile(r"(\*\*|\*|__|_|`)([^*_`]*|[^*].*[^*])\1")
 _DATE = re.compile(r"\d-\d+-\d|\d/\d+/\d|\b0\d/\d|^\$?\d+-\d+/\d+\$?$", re.ASCII)  # and a mixed number with a hyphen
@@ -18,10 +22,10 @@ _DATE = re.compile(r"\d-\d+-\d|\d/\d+/\d|\b0\d/\d|^\$?\d+-\d+/\d+\$?$", re.ASCII
 def expression_in(text: str) -> Fraction | None:
     """The value of a final answer such as `6 \\times 12`; None for all else, and without math-verify.
 
-    Only up to six numbers, fractions and roots with signs between them get there: no powers, factorials or names, so that none takes long,
-    and nothing unfinished or ambiguous (`72/`, `7 2`), which the library reads in its own way, nor what could be a range or a date
-    (`18-20`, `10/12/2024`). Its time limit is switched off: it needs signals, which only the main thread has, and its failure elsewhere
-    would read as a wrong answer.
+    Only up to six numbers, fractions and roots with signs between them get there: no powers, factorials or names, so
+    that none takes long, and nothing unfinished or ambiguous (`72/`, `7 2`), which the library reads in its own way,
+    nor what could be a range or a date (`18-20`, `10/12/2024`). Its time limit is switched off: it needs signals,
+    which only the main thread has, and its failure elsewhere would read as a wrong answer.
     """
     plain, parse = _bare(text), _math_verify()
     if parse is None or len(plain) > MAX_EXPRESSION or not _EXPRESSION.fullmatch(plain) or _is_range(plain):

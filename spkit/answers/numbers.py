@@ -1,11 +1,13 @@
 """The exact number that an answer consists of, and the last number of running text.
 
-Read, each as one value: `18`, `+18`, `-18` and a minus sign, `18.0`, `.5`; thousands in groups of three with comma, apostrophe or space
-(`1,234`, `1'234`, `1 234`); fractions and mixed numbers (`1/2`, `\\frac12`, `2 1/2`); a currency sign before or behind, a unit behind it, the
-per cent sign as a unit (`18%` is 18); around it Markdown's and LaTeX's marks, quotes, `x =`, and an end of sentence behind it.
+Read, each as one value: `18`, `+18`, `-18` and a minus sign, `18.0`, `.5`; thousands in groups of three with comma,
+apostrophe or space (`1,234`, `1'234`, `1 234`); fractions and mixed numbers (`1/2`, `\\frac12`, `2 1/2`); a currency
+sign before or behind, a unit behind it, the per cent sign as a unit (`18%` is 18); around it Markdown's and LaTeX's
+marks, quotes, `x =`, and an end of sentence behind it.
 
-Not read: two numbers, ranges, times, dates (`3:30`, `2024-01-05`), commas that leave no groups of three (`1.234,00`, `1,23`), powers of ten
-(`1e3`), `18 thousand`, `18M`, `18x`, words that change the number (`18 or more`, `18 less`), numbers cut off (`0.33...`), digits of other scripts.
+Not read: two numbers, ranges, times, dates (`3:30`, `2024-01-05`), commas that leave no groups of three (`1.234,00`,
+`1,23`), powers of ten (`1e3`), `18 thousand`, `18M`, `18x`, words that change the number (`18 or more`, `18 less`),
+numbers cut off (`0.33...`), digits of other scripts.
 """
 
 import re
@@ -15,29 +17,37 @@ from fractions import Fraction
 MAX_ANSWER = 60  # characters of a final answer, its unit included
 
 _WRAPPER = re.compile(
-    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|style)?|mbox|boxed|fbox|bm|boldsymbol|emph|underline|displaystyle)(?![A-Za-z])\s?", re.ASCII
+    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|style)?|mbox|boxed|fbox|bm|boldsymbol|emph|underline"
+    r"|displaystyle)(?![A-Za-z])\s?",
+    re.ASCII,
 )
 _LATEX_SPACE = re.compile(r"\\[,;: ]|~(?=\\)")
 _FIRST = re.compile(r"\\[dtc]?frac|\.?\d|[½⅓⅔¼¾]", re.ASCII)
-_NUMBER = r"(?:[1-9]\d{0,2}(?:(?:,\d{3})+|(?:['’]\d{3})+|(?:[ \u00a0\u2009\u202f]\d{3})+)(?!\d)|\d+)?(?:(?<=\d)|(?=\.\d))(?:\.\d+)?"
+_GROUPS = r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?:['’]\d{3})+|(?:[ \u00a0\u2009\u202f]\d{3})+)(?!\d)"
+_NUMBER = rf"(?:{_GROUPS}|\d+)?(?:(?<=\d)|(?=\.\d))(?:\.\d+)?"
 _DECIMAL = re.compile(_NUMBER, re.ASCII)
 _SLASHED = re.compile(rf"\s?/\s?({_NUMBER})", re.ASCII)
 _MIXED = re.compile(r"(?: | and )([1-9]\d*)/([1-9]\d*)", re.ASCII)
 _FRAC = re.compile(rf"\\[dtc]?frac\s?(?:\{{\s?(-?{_NUMBER})\s?\}}|(\d))\s?(?:\{{\s?({_NUMBER})\s?\}}|(\d))", re.ASCII)
 _SIGNS = {"½": Fraction(1, 2), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3), "¼": Fraction(1, 4), "¾": Fraction(3, 4)}
 _NAMED = re.compile(r"\s*\$*\s?(?:[A-Za-z]{1,12}\s?)?=\s?", re.ASCII)
-_MONEY = re.compile(r"\$*(?:(?:US|AU|CA|NZ|HK|SG|[ACRS])?[$¤]|[€£¥₹₩]|USD|EUR|GBP|CAD|AUD|NZD|CHF|JPY|INR|Rs\.?)?", re.ASCII)
+_MONEY = re.compile(
+    r"\$*(?:(?:US|AU|CA|NZ|HK|SG|[ACRS])?[$¤]|[€£¥₹₩]|USD|EUR|GBP|CAD|AUD|NZD|CHF|JPY|INR|Rs\.?)?", re.ASCII
+)
 _UNIT = re.compile(r"(?:%|°[CF]?|[$¤€£¥₹₩]|/?[A-Za-z][A-Za-z'/ -]*)?", re.ASCII)
 _MULTIPLE = (
-    r"hundred|thousand|million|billion|trillion|dozen|score|gross|lakh|crore|grand\b|\btens?\b|\bm(?:il|ln|io|rd)\b|\b[bt]n\b"
+    r"hundred|thousand|million|billion|trillion|dozen|score|gross|lakh|crore|grand\b|\btens?\b"
+    r"|\bm(?:il|ln|io|rd)\b|\b[bt]n\b"
     r"|half|halves|quarter|\bthirds?\b|\b(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|twentie)ths?\b|\bpi\b|\b[kx]\b"
 )
 _SCALE = re.compile(  # words that make another number of it, or take it back
-    rf"{_MULTIPLE}|square|cube|power|point|plus|minus|times|divided|more|less|\bbelow\b|\bnegative\b|\bor\b|\bnot\b|wrong|n't\b|percent of",
+    rf"{_MULTIPLE}|square|cube|power|point|plus|minus|times|divided|more|less"
+    r"|\bbelow\b|\bnegative\b|\bor\b|\bnot\b|wrong|n't\b|percent of",
     re.ASCII | re.IGNORECASE,
 )
 _LETTER = re.compile(  # millions, billions; unknowns; days
-    r"^(?:M|MM|B|T|[einyz]|(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber)\b", re.ASCII
+    r"^(?:M|MM|B|T|[einyz]|(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber)\b",
+    re.ASCII,
 )
 _NO_SCALE = re.compile(r"\b(?:(?:square|cubic) [a-z]+|cubes|score points?)\b", re.ASCII | re.IGNORECASE)
 _MARKS = "*_`"
@@ -73,13 +83,17 @@ def _plain(text: str) -> str:
 
 
 def _plain_signs(text: str) -> str:
-    """A minus sign is a hyphen, LaTeX's spaces are thin spaces, its escaped signs the signs, but that an escaped dollar is ¤."""
+    """A minus sign is a hyphen, LaTeX's spaces are thin spaces, its escaped signs the signs, but that an escaped
+    dollar is ¤.
+    """
     text = text.replace("\u2212", "-").replace("\u2026", "...").replace("{,}", ",").replace("\\!", "")
     return _LATEX_SPACE.sub("\u2009", text.replace("\\$", "¤").replace("\\%", "%"))
 
 
 def _size(text: str) -> tuple[Fraction, int] | None:
-    """The number without sign that a text begins with, and how long it is; None if there is none, or a second reading."""
+    """The number without sign that a text begins with, and how long it is; None if there is none, or a second
+    reading.
+    """
     part = _part(text)
     if part is not None:
         return part
@@ -124,7 +138,9 @@ def _value(digits: str) -> Fraction:
 
 
 def _sign(before: str) -> str | None:
-    """The sign in what stands before a number, "" without one; None if anything else but marks, `x =` and a currency stands there."""
+    """The sign in what stands before a number, "" without one; None if anything else but marks, `x =` and a currency
+    stands there.
+    """
     bare = re.sub(r"\\[(\[]|[{*_`\"“‘']", "", _WRAPPER.sub("", before))
     named = _NAMED.match(bare)
     bare = re.sub(r"\s", "", bare[named.end() :] if named else bare)
@@ -149,20 +165,25 @@ def _unit(before: str, after: str) -> str | None:
 
 _TOKEN = re.compile(
     r"(?:(?<![\d.,])[-+])?[$¤€£]?"
-    r"(?:\\[dtc]?frac\s?(?:\{[^{}]{1,20}\}|\d)\s?(?:\{[^{}]{1,20}\}|\d)|\.?\d(?:[\d.,/'’\u00a0\u2009\u202f]*[\d½⅓⅔¼¾])?|[½⅓⅔¼¾])",
+    r"(?:\\[dtc]?frac\s?(?:\{[^{}]{1,20}\}|\d)\s?(?:\{[^{}]{1,20}\}|\d)"
+    r"|\.?\d(?:[\d.,/'’\u00a0\u2009\u202f]*[\d½⅓⅔¼¾])?|[½⅓⅔¼¾])",
     re.ASCII,
 )
 _LINK = re.compile(r" ?(?:or|to|and|[-\u2013\u2014~±+*/×÷·^]|\*\*|\\times|\\cdot|\\div) ?", re.ASCII | re.IGNORECASE)
 _INSIDE = re.compile(r"(?:[-+±^\u2013]|[^\W_]_?|(?:\\([A-Za-z]+)\s?)?\{)\Z", re.ASCII)
 _PAIRED = re.compile(r"(?:[^-+*/\d]|^)\d+:\Z", re.ASCII)  # times and ratios, but not the toy worlds' `3+4:7`
 _FOLLOWS = re.compile(
-    rf"\s?(?:and )?(?:an? )?(?:{_MULTIPLE})|\s?[kx]\b|\s?\\?pi\b|\^(?!\{{?\\circ)|[²³]|(?-i:[MBT]\b)|\s?(?:\\times|[×*])\s?10|\.\.", re.ASCII | re.IGNORECASE
+    rf"\s?(?:and )?(?:an? )?(?:{_MULTIPLE})|\s?[kx]\b|\s?\\?pi\b"
+    rf"|\^(?!\{{?\\circ)|[²³]|(?-i:[MBT]\b)|\s?(?:\\times|[×*])\s?10|\.\.",
+    re.ASCII | re.IGNORECASE,
 )
 _NEAR = 100  # characters around a number that can change what it is
 
 
 def last_number(text: str) -> Fraction | None:
-    """The last number of running text; None without one, or if it is one end of a range or calculation, a part of a word, time or date."""
+    """The last number of running text; None without one, or if it is one end of a range or calculation, a part of a
+    word, time or date.
+    """
     last = re.search(r"[\d½⅓⅔¼¾]", text[::-1])  # digits of other scripts too, which are then not read
     if last is None:
         return None
@@ -184,7 +205,12 @@ def _in_context(before: str, tokens: list[re.Match]) -> Fraction | None:
         if near and part:
             return number_in(f"{tokens[-2][0]}{gap}{token[0]}")
         grouped = near and re.fullmatch(r"\d{3}(?:\.\d+)?", token[0])  # `1 234` may be two numbers
-        if not _WRAPPER.sub("", gap).strip("{}") or grouped or _LINK.fullmatch(gap) or (not gap.strip() and token[0][0] in "-+"):
+        if (
+            not _WRAPPER.sub("", gap).strip("{}")
+            or grouped
+            or _LINK.fullmatch(gap)
+            or (not gap.strip() and token[0][0] in "-+")
+        ):
             return None
     if _PAIRED.search(before[: token.start()]):
         return None
@@ -195,7 +221,9 @@ def _in_context(before: str, tokens: list[re.Match]) -> Fraction | None:
 
 
 def spelled(text: str) -> str:
-    """An answer in one spelling, by which equal ones are known: its number, or the text without marks and a full stop around it."""
+    """An answer in one spelling, by which equal ones are known: its number, or the text without marks and a full stop
+    around it.
+    """
     value = number_in(text)
     if value is not None:
         return as_text(value)

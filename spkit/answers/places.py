@@ -1,8 +1,9 @@
 """Where a completion gives its answer.
 
-Marks in the order of their weight: behind `####`; between `<answer>` and `</answer>`; inside `\\boxed{}`; behind `answer is` or `answer:`.
-The first kind that stands in a text decides, and of several marks of that kind the last one: who corrects himself is taken at his last word.
-A mark that is never closed, or holds nothing, is an answer that was not given: nothing else in the text is taken for it.
+Marks in the order of their weight: behind `####`; between `<answer>` and `</answer>`; inside `\\boxed{}`; behind
+`answer is` or `answer:`. The first kind that stands in a text decides, and of several marks of that kind the last
+one: who corrects himself is taken at his last word. A mark that is never closed, or holds nothing, is an answer that
+was not given: nothing else in the text is taken for it.
 """
 
 import re
@@ -34,7 +35,9 @@ def final_text(completion: str) -> str | None:
 
 
 def marked_text(text: str, kinds: Sequence[Kind] | None = None) -> str | None:
-    """What the mark that decides holds, "" if that is nothing; None without any. A mark of a later kind inside it is opened too."""
+    """What the mark that decides holds, "" if that is nothing; None without any. A mark of a later kind inside it is
+    opened too.
+    """
     found = False
     for read in kinds or (*EXPLICIT, said):
         held = read(text)
@@ -63,7 +66,9 @@ def hashed(text: str) -> str | None:
 
 
 def tagged(text: str) -> str | None:
-    """What stands between the last `<answer>` and the `</answer>` behind it, "" if that is missing; None without `<answer>`."""
+    """What stands between the last `<answer>` and the `</answer>` behind it, "" if that is missing; None without
+    `<answer>`.
+    """
     opening = closing = None
     for match in _TAG.finditer(text):
         if not match[1]:
@@ -89,7 +94,8 @@ def boxed(text: str) -> str | None:
 
 
 def said(text: str) -> str | None:
-    """What stands behind the last `answer is` or `answer:`, on its line or the next one that says something; None without them.
+    """What stands behind the last `answer is` or `answer:`, on its line or the next one that says something; None
+    without them.
 
     A list on the lines below is more than one answer, or a hyphen that is no minus sign: "".
     """

@@ -1,4 +1,6 @@
-"""What is read off a completion without knowing its task. Answers are read by `spkit.answers`, as the tasks read them."""
+"""What is read off a completion without knowing its task. Answers are read by `spkit.answers`, as the tasks read
+them.
+"""
 
 import re
 from collections.abc import Iterator
@@ -16,15 +18,19 @@ def shortened(text: str) -> str:
 
 
 def gold_answer(text: str) -> str:
-    """A gold answer in the spelling of `final_answer`, whether it is bare, marked, or the last line of a solution; "" if it is none."""
+    """A gold answer in the spelling of `final_answer`, whether it is bare, marked, or the last line of a solution; ""
+    if it is none.
+    """
     held = marked_text(text, EXPLICIT)
     return spelled(text.strip() if held is None else held)
 
 
 def final_answer(text: str) -> str | None:
-    """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last number; None if there is none of them.
+    """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last
+    number; None if there is none of them.
 
-    A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the text.
+    A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the
+    text.
     """
     held = marked_text(text, EXPLICIT)
     if held is not None:
@@ -33,7 +39,9 @@ def final_answer(text: str) -> str | None:
     statement = said(text)
     if statement == "":
         return None
-    if statement and (number_in(statement) is not None or re.fullmatch("[A-Za-z]", spelled(statement))):  # a choice's letter or a number
+    if statement and (
+        number_in(statement) is not None or re.fullmatch("[A-Za-z]", spelled(statement))
+    ):  # a choice's letter or a number
         return spelled(statement)
     last = last_number(text)
     first = number_in(statement.split()[0]) if statement else None
@@ -41,9 +49,11 @@ def final_answer(text: str) -> str | None:
 
 
 def has_extra(text: str, gold: str | None) -> bool:
-    """More than an answer in the place of the answer: two different marked answers, or the right one with something beside it.
+    """More than an answer in the place of the answer: two different marked answers, or the right one with something
+    beside it.
 
-    `gold` is in the spelling of `gold_answer`. The place of the answer is the last mark, or without marks what comes after the last line break or semicolon.
+    `gold` is in the spelling of `gold_answer`. The place of the answer is the last mark, or without marks what comes
+    after the last line break or semicolon.
     """
     found = marks(text)
     if len({spelled(held) for held in found}) > 1:

@@ -5,11 +5,14 @@ from fractions import Fraction
 
 SPACES = ("\u2009", "\u00a0", "\u202f", "\\,")
 WRAPPERS = (
-    "{}", "**{}**", "*{}*", "`{}`", "__{}__", "${}$", "$${}$$", "\\({}\\)", "\\[{}\\]", "\\text{{{}}}", "\\mathbf{{{}}}", '"{}"', "= {}", "x = {}",
+    "{}", "**{}**", "*{}*", "`{}`", "__{}__", "${}$", "$${}$$", "\\({}\\)", "\\[{}\\]", "\\text{{{}}}",
+    "\\mathbf{{{}}}", '"{}"', "= {}", "x = {}",
 )  # fmt: skip
 PLACES = (
-    "#### {}", "So it is 3.\n#### {}", "#### {}\nQuestion: what of 7?", "<answer>{}</answer>", "<think>7 or 9</think>\n<answer> {} </answer>",
-    "\\boxed{{{}}}", "Thus $\\boxed{{{}}}$.", "First \\boxed{{7}}, no: \\boxed{{{}}}", "The answer is {}.", "**Final Answer:** {}",
+    "#### {}", "So it is 3.\n#### {}", "#### {}\nQuestion: what of 7?", "<answer>{}</answer>",
+    "<think>7 or 9</think>\n<answer> {} </answer>",
+    "\\boxed{{{}}}", "Thus $\\boxed{{{}}}$.", "First \\boxed{{7}}, no: \\boxed{{{}}}", "The answer is {}.",
+    "**Final Answer:** {}",
     "**Final Answer: {}**", "Answer: {}", "7 and 9.\nThe final answer is: {}", "**Final Answer**: {}",
 )  # fmt: skip
 UNITS = ("", "", " mugs", "%", " dollars", " km/h", "cm", "\\%", " \\text{ mugs}")
@@ -50,7 +53,13 @@ def a_value(rng: random.Random) -> Fraction:
     """Whole numbers of any size up to ten digits, decimals and fractions, of either sign."""
     kind = rng.random()
     size = rng.randrange(10 ** rng.randint(1, 10))
-    value = Fraction(size) if kind < 0.5 else Fraction(size, 10 ** rng.randint(1, 4)) if kind < 0.8 else Fraction(size % 99 + 1, rng.randint(2, 12))
+    value = (
+        Fraction(size)
+        if kind < 0.5
+        else Fraction(size, 10 ** rng.randint(1, 4))
+        if kind < 0.8
+        else Fraction(size % 99 + 1, rng.randint(2, 12))
+    )
     return -value if rng.random() < 0.25 else value
 
 
