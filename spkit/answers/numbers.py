@@ -13,6 +13,7 @@ numbers cut off (`0.33...`), digits of other scripts.
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_ANSWER = 60  # characters of a final answer, its unit included
 
@@ -61,8 +62,11 @@ def number_in(text: str | None) -> Fraction | None:
 
 def number_and_unit(text: str | None) -> tuple[Fraction, str] | None:
     """The number of `number_in`, and the words or signs behind it."""
-    if text is None or len(text) > MAX_ANSWER:
-        return None
+    return None if text is None or len(text) > MAX_ANSWER else _read(text)
+
+
+@lru_cache(maxsize=4096)  # the samples of a problem give the same few answers
+def _read(text: str) -> tuple[Fraction, str] | None:
     plain = _plain(text)
     first = _FIRST.search(plain)
     size = _size(plain[first.start() :]) if first else None

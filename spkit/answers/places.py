@@ -115,6 +115,8 @@ EXPLICIT: tuple[Kind, ...] = (hashed, tagged, boxed)  # kinds of marks, those fi
 def _boxes(text: str) -> list[tuple[int, int]]:
     """Start and end of what each outermost `\\boxed{}` holds, in one pass."""
     starts = {match.end() for match in _OPEN_BOX.finditer(text)}
+    if not starts:
+        return []
     opened, found = [], []
     for match in _BRACE.finditer(text):
         if match[0] == "{":
