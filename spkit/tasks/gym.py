@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
-from ..answers import MAX_READ, tagged
+from ..answers import MAX_READ
 from ..errors import SpkitError
 from .base import Problem, Split, Verdict, item_rng
 from .worked import asked, hinted
@@ -133,9 +133,15 @@ def split_of(question: str) -> Split:
 
 
 def marked(completion: str) -> str | None:
-    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999."""
-    answer = tagged(completion) if len(completion) <= MAX_READ else None
-    return answer if answer and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
+    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999.
+
+    In small letters only, as the library's own prompts ask for it: `spkit.answers` reads capitals too, and other marks.
+    """
+    if len(completion) > MAX_READ:
+        return None
+    _, opening, rest = completion.rpartition("<answer>")
+    answer, closing, _ = rest.partition("</answer>")
+    return answer.strip() if opening and closing and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
 
 
 def _dataset(name: str, settings: tuple[tuple[str, Any], ...], seed: int) -> Any:
