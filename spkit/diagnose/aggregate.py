@@ -106,7 +106,7 @@ class Totals:
             sums["entropy?"] += 1
         if row.correct is not None:
             self.verdicts[reward, row.correct] += 1
-        right = row.correct if row.correct is not None or row.gold is None else answer == row.gold.replace(",", "").strip()
+        right = row.correct if row.correct is not None or row.gold is None else answer == row.gold
         if right is not None:
             sums["correct"] += right
             sums["correct?"] += 1

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import SpkitError
+from .texts import gold_answer
 
 Format = Literal["spkit", "trl", "verl"]
 Role = Literal["solver", "proposer"]
@@ -38,7 +39,7 @@ class Row:
     completion: str
     reward: float
     role: Role = "solver"
-    gold: str | None = None
+    gold: str | None = None  # in the spelling of `texts.gold_answer`
     correct: bool | None = None
     entropy: float | None = None
     depth: float | None = None
@@ -97,13 +98,20 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
         text_of(raw[completion]),
         math.fsum(value for value in values if value is not None),
         ROLES[role],
-        None if gold is None else text_of(gold),
+        _gold(place, gold, needed=ROLES[role] == "solver" and correct is None),
         _flag(place, "correct", correct),
         _optional(place, "entropy", raw.get("entropy")),
         _optional(place, "depth", raw.get("depth")),
         fault is None if valid is None and "fault" in raw else valid,
         None if fault is None else str(fault),
     )
+
+
+def _gold(place: str, value: Any, needed: bool) -> str | None:
+    gold = None if value is None else gold_answer(text_of(value))
+    if gold == "" and needed:
+        raise SpkitError(f"{place} has the gold answer {value!r}, which is none: correct it, or leave the column out")
+    return gold or None
 
 
 def text_of(value: Any) -> str:

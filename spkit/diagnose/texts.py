@@ -1,12 +1,14 @@
-"""What is read off a completion without knowing its task."""
+"""What is read off a completion without knowing its task. Answers are read by `spkit.answers`, as the tasks read
+them.
+"""
 
 import re
 from collections.abc import Iterator
 
+from ..answers import EXPLICIT, as_text, last_number, marked_text, marks, number_and_unit, number_in, said, spelled
+
 READ = 20_000  # characters of a completion that are looked at, half of them its end
 
-_MARKED = re.compile(r"<answer>(.*?)</answer>|\\boxed\{([^{}]*)\}|####[ \t]*([^\n]*)", re.DOTALL | re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -15,30 +17,52 @@ def shortened(text: str) -> str:
     return text if len(text) <= READ else text[: READ // 2] + text[-READ // 2 :]
 
 
-def marked(text: str) -> list[str]:
-    """What stands in answer marks: <answer>...</answer>, \\boxed{...} or after ####."""
-    return [next(part for part in match.groups() if part is not None).strip() for match in _MARKED.finditer(text)]
+def gold_answer(text: str) -> str:
+    """A gold answer in the spelling of `final_answer`, whether it is bare, marked, or the last line of a solution; ""
+    if it is none.
+    """
+    held = marked_text(text, EXPLICIT)
+    return spelled(text.strip() if held is None else held)
 
 
 def final_answer(text: str) -> str | None:
-    """The last marked answer, else the last number; None if there is neither."""
-    found = marked(text)
-    if found:
-        return found[-1]
-    numbers = _NUMBER.findall(text)
-    return numbers[-1].replace(",", "") if numbers else None
+    """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last
+    number; None if there is none of them.
+
+    A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the
+    text.
+    """
+    held = marked_text(text, EXPLICIT)
+    if held is not None:
+        opened = marked_text(text)
+        return spelled(held if number_in(opened) is None else opened) or None
+    statement = said(text)
+    if statement == "":
+        return None
+    if statement and (
+        number_in(statement) is not None or re.fullmatch("[A-Za-z]", spelled(statement))
+    ):  # a choice's letter or a number
+        return spelled(statement)
+    last = last_number(text)
+    first = number_in(statement.split()[0]) if statement else None
+    return None if last is None or first not in (None, last) else as_text(last)
 
 
 def has_extra(text: str, gold: str | None) -> bool:
-    """More than an answer in the place of the answer: two different marked answers, or the right one with something beside it.
+    """More than an answer in the place of the answer: two different marked answers, or the right one with something
+    beside it.
 
-    The place of the answer is the last mark, or without marks what comes after the last line break or semicolon.
+    `gold` is in the spelling of `gold_answer`. The place of the answer is the last mark, or without marks what comes
+    after the last line break or semicolon.
     """
-    found = marked(text)
-    if len(set(found)) > 1:
+    found = marks(text)
+    if len({spelled(held) for held in found}) > 1:
         return True
     place = found[-1] if found else re.split(r"[;\n]", text.rstrip())[-1].strip()
-    return bool(gold) and place != gold and re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", place) is not None
+    read = number_and_unit(place)
+    if read is not None:
+        return as_text(read[0]) == gold and re.search("[A-Za-z]", read[1]) is not None
+    return bool(gold) and spelled(place) != gold and re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", place) is not None
 
 
 def words(text: str) -> Iterator[str]:

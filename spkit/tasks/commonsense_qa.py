@@ -18,19 +18,16 @@ answers, so the development split is the test split here. There is one difficult
 The set has answers and no rationales: `solution` is a plain sentence, and `demonstrations` has rationales written for this package.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..answers import MAX_READ, choice_in, final_text, marked_text, said
 from ..errors import SpkitError
 from .base import Problem, Split, Verdict
 from .question_files import Questions, Source, in_order, load_questions
-from .worked import MAX_READ, said_last
 
 LETTERS = "abcde"
-_ARTICLE = re.compile(r"^(?:an?|the) (?=.{3})")
-MAX_STATEMENT = 200  # characters behind the last `answer is`
 COMPLETION = 400  # characters: about twice the longest demonstration
 
 SOURCE = Source(
@@ -156,32 +153,14 @@ class CommonsenseQa:
 
 
 def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
-    """The letter of the one choice that is named behind the last `answer is` on its line, or by a completion of one line.
+    """The letter of the one choice that is named behind the last `answer is`; without these words, by a mark or a completion of one line.
 
-    A choice is named by its letter, its text, or both in one of the usual ways; any other word there, a second letter, or a letter with the
-    text of another choice is no answer, so that naming all of them wins nothing.
+    See `spkit.answers` for the marks, and for how a choice is named.
     """
-    statement = said_last(completion)
-    if statement is None or len(statement) > MAX_STATEMENT:
+    if len(completion) > MAX_READ:
         return None
-    plain = _plain(statement)
-    named = [letter for letter, text in zip(LETTERS, choices) if {plain, _ARTICLE.sub("", plain)} & _names(letter, " ".join(text.casefold().split()))]
-    return named[0] if len(named) == 1 else None
-
-
-def _plain(statement: str) -> str:
-    """Without capitals, the marks of Markdown and LaTeX, quotes, full stop, and a leading `option` or `choice`."""
-    bare = re.sub(r"\\(?:boxed|text)\{([^{}]*)\}", r"\1", statement)
-    words = re.sub(r"[*_`$\"“”'‘’]", "", bare).casefold().strip(" .!:\n\t").split()
-    return " ".join(words[1:] if words[:1] in (["option"], ["choice"]) else words)
-
-
-def _names(letter: str, text: str) -> set[str]:
-    marks = {letter, f"({letter})", f"{letter})"}
-    text = _ARTICLE.sub("", re.sub(r"['\"]", "", text).strip(" .!:"))
-    before = {f"{mark}{between}{text}" for mark in marks for between in (" ", ". ", ": ", ", ")}
-    after = {f"{text}{between}{mark}" for mark in (f"({letter})", f"{letter})") for between in (" ", "", ", ")}
-    return marks | {text} | before | after
+    statement = said(completion)
+    return choice_in(final_text(completion) if statement is None else marked_text(statement) or statement, LETTERS, choices)
 
 
 @lru_cache(maxsize=8)

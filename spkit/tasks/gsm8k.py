@@ -12,25 +12,22 @@ Where the rows come from:
 The difficulty is the number of calculations in the gold solution, at least 1 and at most 8 (harder problems count as 8). Problems come in a
 seeded order of the fixed set, without `difficulty` in their natural proportions.
 
-The final answer is compared exactly. What is no plain number, such as `\\frac{144}{2}`, is read by math-verify if it is installed
-(`pip install 'selfplay-kit[math]'`), and else is no answer; a plain number is judged alike with and without it.
+The final answer is read by `spkit.answers` and compared exactly. What has to be calculated, such as `6 \\times 12`, is read by math-verify
+if it is installed (`pip install 'selfplay-kit[math]'`), and else is no answer; numbers and fractions are judged alike with and without it.
 """
 
-import logging
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from ..answers import as_text, expression_in, final_text, number_in
 from ..errors import SpkitError
 from .base import Problem, Split, Verdict, graded_reward
 from .question_files import SPLITS, Questions, Source, in_order, load_questions
-from .worked import INSTRUCTION, WorkedProblem, asked, as_text, calculated_path, calculations, final_text, hinted, number_in
+from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
 
 MAX_DIFFICULTY = 8
-MAX_EXPRESSION = 80  # characters of a final answer that math-verify may see
 
 SOURCE = Source(
     task="gsm8k",
@@ -41,10 +38,6 @@ SOURCE = Source(
     revision="e53f048856ff4f594e959d75785d2c2d37b678ee",
     hub_splits={"train": "train", "test": "test"},
 )
-
-_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
-_ATOM = rf"-?(?:{_NUMBER}|\\[dt]?frac\{{-?{_NUMBER}\}}\{{{_NUMBER}\}}|\\sqrt\{{{_NUMBER}\}})"
-_EXPRESSION = re.compile(rf"(\$)?(\()?{_ATOM}(?: ?(?:[-+*/]|\\times|\\cdot|\\div) ?{_ATOM}){{0,5}}(?(2)\))(?(1)\$)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -145,30 +138,3 @@ def read_row(row: dict[str, Any]) -> WorkedProblem:
     return WorkedProblem(
         asked(" ".join(row["question"].split())), as_text(value), difficulty, f"{body.rstrip()}\n#### {as_text(value)}".lstrip()
     )
-
-
-def expression_in(text: str) -> Fraction | None:
-    """The value of a final answer such as `\\frac{144}{2}` or `6 \\times 12`, read by math-verify; None for all else, and without it.
-
-    Only up to six numbers, fractions and roots with signs between them get there: no powers, factorials or names, so that none takes long,
-    and nothing unfinished or ambiguous (`72/`, `7 2`), which the library reads in its own way. Its time limit is switched off: it needs
-    signals, which only the main thread has, and its failure elsewhere would read as a wrong answer.
-    """
-    plain, parse = text.strip().rstrip("."), _math_verify()
-    if parse is None or len(plain) > MAX_EXPRESSION or not _EXPRESSION.fullmatch(plain):
-        return None
-    try:
-        found = parse(f"${plain.strip('$')}$", parsing_timeout=None)
-        value = found[0].doit() if found else None
-        return Fraction(int(value.p), int(value.q)) if getattr(value, "is_Rational", False) else None
-    except Exception:  # noqa: BLE001  a third party's parser on a model's text: whatever it raises, this is no answer
-        return None
-
-
-def _math_verify() -> Callable[..., list] | None:
-    try:
-        from math_verify import parse
-    except ImportError:
-        return None
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns once that its time limit is off
-    return parse

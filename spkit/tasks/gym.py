@@ -22,12 +22,12 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
+from ..answers import MAX_READ
 from ..errors import SpkitError
 from .base import Problem, Split, Verdict, item_rng
 from .worked import asked, hinted
 
 TEST_SHARE = 4  # one question in four is kept for the test split
-MAX_READ = 50_000  # characters of a completion; a longer one has no answer
 MAX_ANSWER = 2_000  # characters between the marks
 TRIES = 400  # draws for a question of the asked split
 _HUGE = re.compile(r"\d[eE][+-]?\d{4}", re.ASCII)  # a number that some datasets would write out in full
@@ -133,7 +133,10 @@ def split_of(question: str) -> Split:
 
 
 def marked(completion: str) -> str | None:
-    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999."""
+    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999.
+
+    In small letters only, as the library's own prompts ask for it: `spkit.answers` reads capitals too, and other marks.
+    """
     if len(completion) > MAX_READ:
         return None
     _, opening, rest = completion.rpartition("<answer>")

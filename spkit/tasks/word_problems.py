@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ..answers import as_text, final_text, number_in
 from ..errors import SpkitError
 from .base import Split, Verdict, graded_reward, item_rng, test_set
 from .word_stories import STORIES
 from .word_story import tell_story
-from .worked import INSTRUCTION, WorkedProblem, asked, as_text, calculated_path, calculations, final_text, hinted, number_in
+from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
 
 MAX_STEPS = 5
 TEST_SHARE = 4  # one sequence of calculations in four is kept for the test split

@@ -11,13 +11,12 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
 
+from ..answers import MAX_READ
 from ..errors import SpkitError
 from .base import Problem
 
-MAX_READ = 50_000  # characters of a completion; a longer one has no answer
 MAX_CALCULATION = 80  # characters between the brackets
 MAX_CALCULATIONS = 100  # of a completion; more are not looked at
-MAX_ANSWER = 60  # characters of a final answer, its unit included
 
 INSTRUCTION = (
     "Solve the problem step by step, one short sentence a line, with every calculation written like <<3*4=12>>12. "
@@ -27,17 +26,6 @@ INSTRUCTION = (
 _CALCULATION = re.compile(rf"<<([^<>\n]{{1,{MAX_CALCULATION}}})>>")
 _TOKEN = re.compile(r"\s*(\d{1,15}(?:,\d{3})*(?:\.\d{1,9})?|\.\d{1,9}|[-+*/()%])", re.ASCII)
 _DIGITS = re.compile(r"\d{1,15}(?:\.\d{1,9})?|\.\d{1,9}", re.ASCII)
-_PLAIN = re.compile(r"(-?)[$€£]?\s?(-?)([1-9]\d{0,2}(?:,\d{3}){1,5}|\d{1,15})(\.\d{1,9})?", re.ASCII)
-_UNIT = re.compile(r"\s?(?:%|[$€£]|[A-Za-z][A-Za-z'/ -]*)?", re.ASCII)
-_SCALE = re.compile(  # words that make another number of it, or take it back
-    r"hundred|thousand|million|billion|trillion|dozen|score|gross|lakh|grand|\bmil\b|\bbn\b|\b[kx]\b|half|halves|quarter|\bthirds?\b"
-    r"|\b(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|twentie)ths?\b"
-    r"|square|cube|power|point|plus|minus|times|divided|\bpi\b|more|less|\bor\b|\bnot\b|wrong|n't\b|percent of",
-    re.ASCII | re.IGNORECASE,
-)
-_NO_SCALE = re.compile(r"\b(?:(?:square|cubic) [a-z]+|cubes|score points?)\b", re.ASCII | re.IGNORECASE)
-_SAID = re.compile(r"answer(?:\s+is\b:?|:)", re.ASCII | re.IGNORECASE)
-_BOLD = re.compile(r"(\*\*|`|__)([^*`_]*)\1", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -154,82 +142,6 @@ def _factor(tokens: list[str]) -> Fraction:
         tokens.pop(0)
         value /= 100
     return value
-
-
-def final_text(completion: str) -> str | None:
-    """What a completion gives as its answer, as written; None if it gives none or is longer than MAX_READ.
-
-    What stands behind the last `####` on its line; without any, inside the last `\\boxed{}`; without any, behind the last `answer is` or
-    `answer:` on its line, or on the next one that says something; without any, the whole completion if it is one line.
-    """
-    if len(completion) > MAX_READ:
-        return None
-    text = completion.strip()
-    if "####" in text:
-        text = text.rpartition("####")[2].partition("\n")[0].strip()
-        return _braced(text.rpartition("\\boxed{")[2]) if "\\boxed{" in text else text
-    if "\\boxed{" in text:
-        return _braced(text.rpartition("\\boxed{")[2])
-    return said_last(text)
-
-
-def said_last(completion: str) -> str | None:
-    """What stands behind the last `answer is` or `answer:`, on its line or the next one; else the whole completion if it is one line.
-
-    None if there is neither, or if it is too long.
-    """
-    if len(completion) > MAX_READ:
-        return None
-    text = completion.strip()
-    said = list(_SAID.finditer(text))
-    if said:
-        return text[said[-1].end() :].strip().partition("\n")[0].strip()
-    return text if "\n" not in text else None
-
-
-def _braced(text: str) -> str | None:
-    depth = 1
-    for end, character in enumerate(text[: MAX_ANSWER + 1]):
-        depth += (character == "{") - (character == "}")
-        if depth == 0:
-            return text[:end].strip()
-    return None
-
-
-def number_in(text: str | None) -> Fraction | None:
-    """The one number a final answer consists of, perhaps with currency sign, thousands commas, unit and full stop; None for all else.
-
-    `$1,234.50`, `-7`, `72 miles per hour` and `72.0` are read; `72 or 73`, `1e3`, `3/4`, `7 thousand`, `1,23` and digits of other scripts
-    are not.
-    """
-    if text is None or len(text) > MAX_ANSWER:
-        return None
-    plain = _plain(text)
-    match = _PLAIN.match(plain)
-    if match is None or (match[1] and match[2]):
-        return None
-    unit = plain[match.end() :]
-    if not _UNIT.fullmatch(unit) or _SCALE.search(_NO_SCALE.sub("", unit)):
-        return None
-    value = Fraction(Decimal(match[3].replace(",", "") + (match[4] or "")))
-    return -value if match[1] or match[2] else value
-
-
-def _plain(text: str) -> str:
-    """Without the marks of Markdown and LaTeX around the number, and the full stop; a minus sign is a hyphen."""
-    text = re.sub(r"(?<=\d)\\text\{([^{}\d]*)\}", r"\1", text).replace("{,}", ",").replace(",\\!", ",")
-    plain = _BOLD.sub(r"\2", text.strip(), count=1) if text.strip()[:1] in "*`_" else text.strip().rstrip("*`_")
-    return plain.replace("\u2212", "-").replace("\\$", "$").replace("\\%", "%").removesuffix("!").rstrip(".").rstrip()
-
-
-def as_text(value: Fraction) -> str:
-    """One spelling for each value: `72`, `-7`, `72.5`, and `1/3` where no decimal number is exact."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    scaled = value * 10**9
-    if scaled.denominator != 1:
-        return f"{value.numerator}/{value.denominator}"
-    return f"{Decimal(scaled.numerator).scaleb(-9):f}".rstrip("0")
 
 
 def calculated_path(completion: str) -> str:

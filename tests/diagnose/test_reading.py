@@ -11,6 +11,7 @@ import pytest
 
 from spkit.cli import main
 from spkit.diagnose import diagnose, read_audit, read_log, read_run
+from spkit.diagnose.texts import has_extra
 from spkit.errors import SpkitError
 
 from .world import World, as_trl, as_verl, rows
@@ -260,3 +261,28 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     (tmp_path / "r" / "samples.jsonl").unlink()
     without = read_run(tmp_path / "r")
     assert [step.groups for step in without.steps] == [24, 24, 24] and diagnose(without).early.valid == pytest.approx(diagnosis.early.valid)
+
+
+@pytest.mark.parametrize(
+    ("completion", "gold"),
+    [("It costs $1,234.00", "1234"), ("18.", "18"), ("**18**", "18"), ("\\boxed{\\frac{1}{2}}", "1/2"), ("\\boxed{\\frac{1}{2}}", "0.5"),
+     ("\\boxed{\\text{b}}", "b"), ("#### 1,234", "1,234"), ("<answer>Paris, France</answer>", "Paris, France"), ("**Final Answer:** 18", "x\n#### 18")],
+)  # fmt: skip
+def test_accuracy_by_gold_reads_the_spellings_that_the_tasks_read(tmp_path, completion, gold):
+    made = [{**ROW, "completion": completion, "gold": gold, "prompt": str(index // 4)} for index in range(8)]
+    wrong = [{**row, "step": 2, "completion": "#### 7"} for row in made]
+    log = read_log(write(tmp_path / "a.jsonl", made + wrong))
+    assert [step.accuracy for step in log.steps] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("gold", ["", " ", "####", "\\boxed{}", "<answer></answer>"])
+def test_a_gold_answer_that_is_none_is_refused_by_its_line(tmp_path, gold):
+    made = [{**ROW, "completion": "<answer></answer>", "gold": "18"}, {**ROW, "completion": "<answer></answer>", "gold": gold}]
+    with pytest.raises(SpkitError, match="line 2 has the gold answer .* which is none"):
+        read_log(write(tmp_path / "a.jsonl", made))
+
+
+def test_another_spelling_of_the_answer_is_nothing_beside_it():
+    plain = ("18", "#### 18", "#### $18.00", "**18**", "\\boxed{\\text{18}}", "\\boxed{18}\n#### 18.0", "<answer>18.</answer>")
+    beside = ("#### 18 mugs", "\\boxed{18} or \\boxed{19}", "#### 18, as you wished", "so it is 18")
+    assert [text for text in plain if has_extra(text, "18")] == [] and [text for text in beside if not has_extra(text, "18")] == []

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from spkit.answers import MAX_READ, expression_in, expressions, number_in
 from spkit.errors import SpkitError
 from spkit.policy import data_folder
 from spkit.tasks import Gsm8k, load_task, problems, test_set
 from spkit.tasks import gsm8k as module
-from spkit.tasks.gsm8k import SOURCE, expression_in, read_row
-from spkit.tasks.worked import MAX_READ, calculations, evaluate
+from spkit.tasks.gsm8k import SOURCE, read_row
+from spkit.tasks.worked import calculations, evaluate
 
 SHIPPED = data_folder() / "problems" / "word_problems"
 ROW = {
@@ -62,6 +63,10 @@ RIGHT = [
     "#### 72 months",
     "#### 72 square feet",
     "#### 72 paths",
+    "#### +72",
+    "#### 144/2",
+    "\\boxed{\\frac{144}{2}}",
+    "#### \\text{72}",
 ]
 WRONG = [
     *(f"#### 72 {word}" for word in ("fifths", "thirds", "tenth", "squared", "k", "bn", "plus two", "minus one", "times ten", "to the power of two", "point five")),
@@ -77,7 +82,7 @@ WRONG = [
     "#### 72 ####73",
     "#### -72",
     "#### --72",
-    "#### +72",
+    "#### +-72",
     "#### −72",
     "#### 72 or 73",
     "#### 72 or more",
@@ -132,7 +137,7 @@ def test_verdicts_on_plain_numbers_are_the_same_with_and_without_math_verify(ins
 
 def test_emphasis_around_the_whole_sentence_and_a_minus_sign_are_read():
     assert [TASK.verify(PROBLEM, text).correct for text in ("**The answer is 72.**", "So *the answer is 72*", "#### 72**")] == [True] * 3
-    assert module.number_in("\u22125") == -5 and module.number_in("-\u22125") is None and module.number_in("5\u22122") is None
+    assert number_in("\u22125") == -5 and number_in("-\u22125") is None and number_in("5\u22122") is None
 
 
 def test_numbers_have_one_spelling():
@@ -153,12 +158,11 @@ def test_numbers_have_one_spelling():
 def test_expressions_need_math_verify(monkeypatch):
     pytest.importorskip("math_verify")
     texts = [
-        "\\boxed{\\frac{144}{2}}",
         "#### 6 \\times 12",
-        "#### 144/2",
+        "\\boxed{\\frac{144}{2} * 1}",
         "#### \\sqrt{5184}",
         "The answer is $(60+12)$.",
-        "#### \\dfrac{720}{10}",
+        "#### \\dfrac{720}{10} + 0",
     ]
     assert [text for text in texts if not TASK.verify(PROBLEM, text).correct] == []
     assert number_read("#### \\frac{1}{3}") == "1/3" and not TASK.verify(PROBLEM, "#### 145/2").correct
@@ -176,7 +180,7 @@ HOSTILE = [
     "(" * 30,
     "\\frac" * 8,
     "72, 73",
-    "\\text{72}",
+    "\\text{7}2",
     "x",
     "1/(1-1)",
     "__import__('os')",
@@ -195,12 +199,12 @@ def test_a_hostile_expression_is_no_answer_and_quick():
 
 def test_powers_never_get_to_the_parser(monkeypatch):
     seen = []
-    monkeypatch.setattr(module, "_math_verify", lambda: lambda text, parsing_timeout: seen.append((text, parsing_timeout)) or [])
+    monkeypatch.setattr(expressions, "_math_verify", lambda: lambda text, parsing_timeout: seen.append((text, parsing_timeout)) or [])
     for text in [*HOSTILE[:3], "9" * 5000, "2^3", "2 3", "10**9", "3!", "\\binom{9}{2}", "72 or 73", "9" * 10, "e", "\\pi"]:
         TASK.verify(PROBLEM, f"#### {text}")
     assert seen == []
-    TASK.verify(PROBLEM, "#### \\frac{144}{2}")
-    assert seen == [("$\\frac{144}{2}$", None)]
+    TASK.verify(PROBLEM, "#### \\frac{144}{2}*1")
+    assert seen == [("$\\frac{144}{2}*1$", None)]
 
 
 def test_answers_are_read_in_threads_too():
@@ -208,7 +212,7 @@ def test_answers_are_read_in_threads_too():
     pytest.importorskip("math_verify")
     right = []
     thread = threading.Thread(
-        target=lambda: right.extend(TASK.verify(PROBLEM, text).correct for text in ("#### 72", "#### \\frac{144}{2}"))
+        target=lambda: right.extend(TASK.verify(PROBLEM, text).correct for text in ("#### 72", "#### 6 \\times 12"))
     )
     thread.start()
     thread.join()
@@ -374,6 +378,13 @@ def test_train_and_test_share_no_question(tmp_path):
     single = Gsm8k(str(written(tmp_path / "all.jsonl", rows_of(range(200)) * 2)))
     halves = [{problem.prompt for problem in problems(single, 0, 0, 400, split)} for split in ("train", "test")]
     assert not halves[0] & halves[1] and len(halves[0]) + len(halves[1]) == 200 and 25 < len(halves[1]) < 75
+
+
+@pytest.mark.parametrize("gold", ["#### 18 or 19", "#### 1.234,00", "####", "18", "#### eighteen", "#### 1/0", "#### 18\nmore", "#### 2^4"])
+def test_a_gold_answer_that_cannot_be_read_is_refused_by_its_line(tmp_path, gold):
+    path = written(tmp_path / "some.jsonl", [*rows_of(range(40)), {"question": "q", "answer": gold}])
+    with pytest.raises(SpkitError, match="line 41 of .*some.jsonl is not in the expected format .*no #### with a number"):
+        Gsm8k(str(path)).problem(0, 0)
 
 
 @pytest.mark.parametrize(
