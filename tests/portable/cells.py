@@ -1,8 +1,8 @@
 """Runs a notebook's cells in this process: compares those that nbval compares strictly, and measures the margin of every assert.
 
-    python -m tests.portable.cells NOTEBOOK [--all-compared] [--strict] [--shaken SEED]    prints one JSON object
+    python -m tests.portable.cells NAME ... [--strict] [--shaken SEED]    prints a line of JSON for each notebook
 
-`--strict` runs the compared cells and, of the others, those whose names they need: seconds instead of minutes where a model is trained.
+A NAME is one of the table in test_notebooks.py, which says whether all of its cells are compared or those that are marked. `--strict` runs the compared cells and, of the others, those whose names they need: seconds instead of minutes where a model is trained.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from tests.portable.rounding import shake, shaken_source
@@ -153,13 +154,14 @@ class Measured(ast.NodeTransformer):
 class Report:
     """What came of a notebook: cells that showed something else, or failed (number, what), and the margins of its asserts."""
 
+    notebook: str
     changed: list[tuple[int, str]]
     margins: list[tuple[int, str, float, float]]
     ran: int
     seconds: float
 
 
-def run(cells: list[Cell], shaken: bool) -> Report:
+def run(notebook: str, cells: list[Cell], shaken: bool) -> Report:
     """Runs them in order, in one namespace, going on after a failure as nbval does."""
     start, margins, changed = time.process_time(), Margins(), []
     names = {"__name__": "__main__", HOLDS: margins.holds}
@@ -174,8 +176,9 @@ def run(cells: list[Cell], shaken: bool) -> Report:
         else:
             if cell.compared and said.getvalue() != cell.shown:
                 changed.append((cell.number, difference(cell.shown, said.getvalue())))
+    plt.close("all")
     found = [(cell, source, *pair) for (cell, source), pair in margins.least.items()]
-    return Report(changed, found, len(cells), time.process_time() - start)
+    return Report(notebook, changed, found, len(cells), time.process_time() - start)
 
 
 def difference(committed: str, fresh: str) -> str:
@@ -186,18 +189,22 @@ def difference(committed: str, fresh: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("--all-compared", action="store_true", help="nbval compares every cell of this notebook")
+    parser.add_argument("notebooks", nargs="+", metavar="NAME")
     parser.add_argument("--strict", action="store_true", help="only the compared cells and what they need")
     parser.add_argument("--shaken", type=int, metavar="SEED", help="with other roundings")
     asked = parser.parse_args()
     if asked.shaken is not None:
         shake(asked.shaken)
-    cells = read_cells(asked.notebook, asked.all_compared)
-    os.chdir(asked.notebook.parent)
-    report = run(needed(cells) if asked.strict else cells, asked.shaken is not None)
-    print(json.dumps(asdict(report)))
-    return 1 if report.changed else 0
+    from tests.notebooks.test_notebooks import COMPARED, NOTEBOOKS, STRICT  # it imports spkit, which must be shaken by now
+
+    failed = False
+    for name in asked.notebooks:
+        cells = read_cells(NOTEBOOKS / name, COMPARED[name] == STRICT)
+        os.chdir((NOTEBOOKS / name).parent)
+        report = run(name, needed(cells) if asked.strict else cells, asked.shaken is not None)
+        print(json.dumps(asdict(report)), flush=True)
+        failed |= bool(report.changed)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def shaken_source(tree: ast.Module) -> ast.Module:
 
 
 def shake(seed: int) -> None:
-    """From here on, spkit is imported with other roundings, in this process; `__nudge__` becomes a builtin."""
+    """From here on, spkit is imported with other roundings, in this process; `__nudge__` becomes a builtin. AssertionError if it is late."""
+    assert not any(name.startswith("spkit.") for name in sys.modules), "spkit is imported already, with this machine's roundings"
     loader, plain = importlib.machinery.SourceFileLoader, importlib.machinery.SourceFileLoader.source_to_code
 
     def source_to_code(self: Any, data: Any, path: Any, **options: Any) -> CodeType:
