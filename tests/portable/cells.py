@@ -1,8 +1,10 @@
-"""Runs a notebook's cells in this process: compares those that nbval compares strictly, and measures the margin of every assert.
+"""Runs a notebook's cells in this process: compares those that nbval compares, and measures the margin of every assert.
 
     python -m tests.portable.cells NAME ... [--strict] [--shaken SEED]    prints a line of JSON for each notebook
 
-A NAME is one of the table in test_notebooks.py, which says whether all of its cells are compared or those that are marked. `--strict` runs the compared cells and, of the others, those whose names they need: seconds instead of minutes where a model is trained.
+A NAME is one of the table in test_notebooks.py, which says whether all of its cells are compared or those that are
+marked. `--strict` runs the compared cells and, of the others, those whose names they need: seconds instead of minutes
+where a model is trained.
 """
 
 import argparse
@@ -59,11 +61,22 @@ def shown(outputs: list[dict]) -> str:
 
 
 def stores(tree: ast.AST) -> set[str]:
-    """The names that a statement binds."""
+    """The names stored anywhere in a statement, functions and comprehensions included."""
     nodes = list(ast.walk(tree))
-    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | {n.arg for n in nodes if isinstance(n, ast.arg)}
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} | {
+        n.arg for n in nodes if isinstance(n, ast.arg)
+    }
     bound |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    return bound | {(a.asname or a.name).split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
+    return bound | {
+        (a.asname or a.name).split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names
+    }
+
+
+def binds(statement: ast.stmt) -> set[str]:
+    """Of the names it stores, those that other cells see: not a function's own, nor a comprehension's."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    return set().union(*map(stores, statement.targets)) if isinstance(statement, ast.Assign) else stores(statement)
 
 
 def loads(tree: ast.AST) -> set[str]:
@@ -74,10 +87,12 @@ def names(tree: ast.Module) -> tuple[set[str], set[str]]:
     """What a cell binds, and what it reads of others."""
     bound, read = set(), set()
     for statement in tree.body:
-        own = set() if isinstance(statement, ast.Assign | ast.AugAssign) else stores(statement)  # x = x + 1 reads another cell's x
+        own = (
+            set() if isinstance(statement, ast.Assign | ast.AugAssign) else stores(statement)
+        )  # x = x + 1 reads another cell's x
         inner = set().union(*(stores(n) for n in ast.walk(statement) if isinstance(n, ast.comprehension | ast.Lambda)))
         read |= loads(statement) - own - inner - bound
-        bound |= stores(statement)
+        bound |= binds(statement)
     return bound, read
 
 
@@ -94,13 +109,13 @@ def needed(cells: list[Cell]) -> list[Cell]:
 
 @dataclass
 class Margins:
-    """The least margin of every comparison made by an assert or a `check`: the two sides, and how far apart they are."""
+    """The two sides of every comparison made by an assert or a `check`, where they came nearest to each other."""
 
     least: dict[tuple[int, str], tuple[float, float]] = field(default_factory=dict)
     cell: int = 0
 
     def holds(self, source: str, signs: str, *values: Any) -> Any:
-        """left < right < ..., as Python has it, with the margins kept; signs has one of < [ > ] for each, [ and ] being <= and >=."""
+        """left < right < ..., as Python has it, and keeps the margins; of signs, [ is <= and ] is >=."""
         result: Any = True
         for sign, left, right in zip(signs, values, values[1:]):
             self.keep(source, left, right)
@@ -110,8 +125,8 @@ class Margins:
     def keep(self, source: str, left: Any, right: Any) -> None:
         try:
             left, right = np.broadcast_arrays(np.asarray(left, dtype=float), np.asarray(right, dtype=float))
-        except (TypeError, ValueError):
-            return  # not numbers
+        except (TypeError, ValueError, RuntimeError):
+            return  # not numbers, or of shapes that do not fit
         gaps = np.abs(left - right)
         if gaps.size and not np.isnan(gaps).all():
             at = int(np.nanargmin(gaps))
@@ -146,13 +161,15 @@ class Measured(ast.NodeTransformer):
         if not self.inside or not all(type(op) in ORDER for op in node.ops):
             return node
         signs = "".join(ORDER[type(op)] for op in node.ops)
-        call = ast.Call(ast.Name(HOLDS, ast.Load()), [ast.Constant(source), ast.Constant(signs), node.left, *node.comparators], [])
+        call = ast.Call(
+            ast.Name(HOLDS, ast.Load()), [ast.Constant(source), ast.Constant(signs), node.left, *node.comparators], []
+        )
         return ast.copy_location(call, node)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a notebook: cells that showed something else, or failed (number, what), and the margins of its asserts."""
+    """What came of a notebook: the cells that showed something else or failed, and the margins of its asserts."""
 
     notebook: str
     changed: list[tuple[int, str]]
@@ -195,7 +212,11 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.shaken is not None:
         shake(asked.shaken)
-    from tests.notebooks.test_notebooks import COMPARED, NOTEBOOKS, STRICT  # it imports spkit, which must be shaken by now
+    from tests.notebooks.test_notebooks import (
+        COMPARED,
+        NOTEBOOKS,
+        STRICT,
+    )  # it imports spkit, which must be shaken by now
 
     failed = False
     for name in asked.notebooks:

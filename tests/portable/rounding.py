@@ -1,8 +1,9 @@
-"""Another machine's roundings on this one: every result that hardware may round otherwise is moved by at most one unit in its last place.
+"""Another machine's roundings on this one: what hardware may round otherwise moves by a unit in the last place.
 
-A processor with AVX-512, another BLAS or another libm gives the last bit of `exp`, of a power, of a matrix product or of a sum otherwise.
-`shake(seed)` rewrites the source of spkit as it is imported, and `shaken_source` that of a cell, so that each such result goes through
-`nudge`. A result with nothing in its low bits (0, 1, 3/8, a count) is exact on any machine and stays.
+A processor with AVX-512, another BLAS or another libm gives another last bit of `exp`, of a power, a matrix product or
+a sum. `shake(seed)` rewrites the source of spkit as it is imported, and `shaken_source` that of a cell, so that each such
+result goes through `nudge`. A result with nothing in its low bits (0, 1, 3/8, a count) is exact anywhere and stays.
+Inside other libraries (a transformer's layers) nothing is moved.
 """
 
 import ast
@@ -18,20 +19,34 @@ import torch
 
 NUDGE = "__nudge__"  # the name under which rewritten source calls `nudge`
 ROUNDED = {
-    *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "logsumexp", "power", "tanh", "sigmoid", "softplus"),
+    *(
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "logaddexp",
+        "logsumexp",
+        "power",
+        "tanh",
+        "sigmoid",
+        "softplus",
+    ),
     *("softmax", "log_softmax", "logsigmoid", "logit", "logaddexp2"),
     *("sum", "mean", "var", "std", "prod", "cumsum", "cumprod", "norm", "average", "reduce", "reduceat", "bincount"),
     *("matmul", "dot", "einsum", "tensordot", "outer", "linear"),
     *("beta", "normal", "exponential", "gamma", "dirichlet", "standard_normal"),  # drawn through exp and log
 }
-LAYOUT = {  # of a float: its bits as a whole number, how many low ones an exact value lacks, an odd multiplier that mixes them
+LAYOUT = {  # a whole number of as many bits, how many low ones an exact value lacks, an odd multiplier
     np.dtype("float64"): (np.uint64, 20, 0x9E3779B97F4A7C15),
     np.dtype("float32"): (np.uint32, 8, 0x9E3779B9),
 }
 
 
 def nudge_array(values: np.ndarray, seed: int) -> np.ndarray:
-    """float32 or float64, half of them moved up or down by a unit in the last place: a function of each one's bits and the seed."""
+    """float32 or float64, half of them moved by a unit in the last place, as each one's bits and the seed say."""
     whole, low, multiplier = LAYOUT[values.dtype]
     bits = np.atleast_1d(np.ascontiguousarray(values)).view(whole)
     size = whole(8 * bits.itemsize - 1)
@@ -42,7 +57,7 @@ def nudge_array(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def nudge(value: Any, seed: int) -> Any:
-    """The value with its floats moved: an array, a NumPy or Python float, a tensor (its gradient passes); anything else as it is."""
+    """The value, its floats moved: of an array, a tensor (its gradient passes) or one number; all else as it is."""
     if isinstance(value, torch.Tensor):
         if value.dtype not in (torch.float32, torch.float64) or value.device.type != "cpu":
             return value
@@ -76,8 +91,10 @@ def shaken_source(tree: ast.Module) -> ast.Module:
 
 
 def shake(seed: int) -> None:
-    """From here on, spkit is imported with other roundings, in this process; `__nudge__` becomes a builtin. AssertionError if it is late."""
-    assert not any(name.startswith("spkit.") for name in sys.modules), "spkit is imported already, with this machine's roundings"
+    """From here on this process imports spkit with other roundings. AssertionError if it has begun already."""
+    assert not any(name.startswith("spkit.") for name in sys.modules), (
+        "spkit is imported already, with this machine's roundings"
+    )
     loader, plain = importlib.machinery.SourceFileLoader, importlib.machinery.SourceFileLoader.source_to_code
 
     def source_to_code(self: Any, data: Any, path: Any, **options: Any) -> CodeType:

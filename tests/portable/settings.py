@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVELS = {  # NumPy's names for what is turned off, as versions 2.3 and later or earlier ones know them; then what the others are held to
-    "avx2": (("X86_V4", "AVX512_ICL", "AVX512_SPR", "AVX512F", "AVX512CD", "AVX512_SKX", "AVX512_CLX", "AVX512_CNL"), ("Haswell", "avx2", "AVX2", "AVX2")),
+LEVELS = {  # what NumPy turns off, by the names of all its versions; then what the VARIABLES below are set to
+    "avx2": (
+        ("X86_V4", "AVX512_ICL", "AVX512_SPR", "AVX512F", "AVX512CD", "AVX512_SKX", "AVX512_CLX", "AVX512_CNL"),
+        ("Haswell", "avx2", "AVX2", "AVX2"),
+    ),
     "sse": (("X86_V3", "AVX", "F16C", "FMA3", "AVX2"), ("Nehalem", "default", "SSE41", "COMPATIBLE")),
 }
 VARIABLES = ("OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
@@ -22,7 +25,7 @@ class Setting:
 
 
 def found_features() -> set[str]:
-    """What NumPy was compiled to dispatch to and sees on this processor: it warns of any other name, so none is turned off."""
+    """What NumPy can dispatch to and sees on this processor: it warns of any other name."""
     said = io.StringIO()
     with redirect_stdout(said):
         config = np.show_config(mode="dicts")
@@ -34,7 +37,7 @@ def threads(count: int) -> dict[str, str]:
 
 
 def settings() -> list[Setting]:
-    """One thread as the machine is (`make test` runs the notebooks with two), older instructions, and moved roundings (on any machine)."""
+    """The machine as it is with one thread (`make test` has two), older instructions, and moved roundings."""
     count, off, lower = 1, [], []
     if platform.machine() in ("x86_64", "AMD64"):
         for level, (names, held) in LEVELS.items():
@@ -44,4 +47,8 @@ def settings() -> list[Setting]:
                 count = 3 - count
                 limits = dict(zip(VARIABLES, held)) | {"NPY_DISABLE_CPU_FEATURES": ",".join(off)}
                 lower.append(Setting(f"{level}, threads: {count}", limits | threads(count)))
-    return [Setting("as it is, threads: 1", threads(1)), *lower, Setting("moved roundings, threads: 1", threads(1), shaken=1)]
+    return [
+        Setting("as it is, threads: 1", threads(1)),
+        *lower,
+        Setting("moved roundings, threads: 1", threads(1), shaken=1),
+    ]

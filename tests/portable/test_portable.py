@@ -13,7 +13,13 @@ from tests.portable.cells import ROOT, Cell, needed, run
 from tests.portable.rounding import NUDGE, nudge
 from tests.portable.settings import settings
 
-CHAOS = "import numpy as np\nx = np.exp(-np.linspace(0.1, 1, 5))\nfor _ in range(150):\n    x = 3.9 * x * (1 - x)\nprint(x.round(2))"
+CHAOS = """
+import numpy as np
+x = np.exp(-np.linspace(0.1, 1, 5))
+for _ in range(150):
+    x = 3.9 * x * (1 - x)
+print(x.round(2))
+"""
 SOUND = "import numpy as np\nprint(f'{np.exp(-0.7):.4f} {np.exp(0):.1f} {2.0**0.5:.6f}')"
 
 
@@ -49,12 +55,21 @@ def test_the_margin_of_an_assert_is_its_least():
 
 
 def test_comparisons_mean_what_they_did():
-    source = "a = [1]\nassert 1 < 2 <= 2.0 and not 2 < 1 < 3 and (np.arange(3) >= 0).all() and torch.tensor(2.0) > 1 and a < [2]"
+    source = (
+        "assert 1 < 2 <= 2.0 and not 2 < 1 < 3 and (np.arange(3) >= 0).all() and torch.tensor(2.0) > 1 and [1] < [2]"
+    )
     assert not run("a", [Cell(0, "import numpy as np, torch\n" + source, "", False)], shaken=False).changed
 
 
 def test_only_what_the_compared_cells_read_is_run():
-    sources = ["import numpy as np\np = 1", "model = p", "q = [p for p in range(3)]", "for p in (1, 2):\n    x = p", "print(q, p)", "p = 5"]
+    sources = [
+        "import numpy as np\np = 1",
+        "model = p",
+        "q = [p for p in range(3)]",
+        "for p in (1, 2):\n    x = p",
+        "print(q, p)",
+        "p = 5",
+    ]
     cells = [Cell(i, source, "", source.startswith("print")) for i, source in enumerate(sources)]
     assert [cell.number for cell in needed(cells)] == [2, 3, 4]
 
@@ -63,7 +78,11 @@ def test_only_what_the_compared_cells_read_is_run():
 def test_a_value_moves_by_one_last_place_at_most_and_an_exact_one_stays(kind):
     values = np.random.default_rng(0).normal(size=1000).astype(kind)
     steps = (nudge(values, 1) - values) / np.spacing(np.abs(values))
-    assert set(steps) == {-1, 0, 1} and (nudge(values, 2) != nudge(values, 1)).any() and (nudge(values, 1) == nudge(values, 1)).all()
+    assert (
+        set(steps) == {-1, 0, 1}
+        and (nudge(values, 2) != nudge(values, 1)).any()
+        and (nudge(values, 1) == nudge(values, 1)).all()
+    )
     exact = np.array([0, 1, -0.375, 40, np.inf], dtype=kind)
     assert (nudge(exact, 1) == exact).all() and nudge(0.5, 1) == 0.5 and nudge("a", 1) == "a" and nudge(7, 1) == 7
 
@@ -76,8 +95,11 @@ def test_a_gradient_passes_through():
 
 
 def test_spkit_is_imported_with_other_roundings():
-    source = "{}\nfrom spkit.games import kuhn\nprint([s.policy.tolist() for s in kuhn.policy_gradient(kuhn.LearnerConfig(), [0], 60)])"
-    plain, shaken = (eval(printed(source.format(first))) for first in ("", "from tests.portable.rounding import shake; shake(1)"))  # our own text
+    played = "print([s.policy.tolist() for s in kuhn.policy_gradient(kuhn.LearnerConfig(), [0], 60)])"
+    source = "{}\nfrom spkit.games import kuhn\n" + played
+    plain, shaken = (
+        eval(printed(source.format(first))) for first in ("", "from tests.portable.rounding import shake; shake(1)")
+    )  # our own text
     assert plain != shaken and np.allclose(plain, shaken, rtol=1e-12)
 
 
@@ -85,6 +107,15 @@ def test_spkit_is_imported_with_other_roundings():
 def test_every_name_is_one_that_this_machine_knows(setting):
     source = "import numpy as np; print(np.show_config(mode='dicts')['SIMD Extensions'].get('found', []))"
     environment = os.environ | setting.variables
-    done = subprocess.run([sys.executable, "-W", "error", "-c", source], check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
-    assert not any(repr(name) in done.stdout for name in setting.variables.get("NPY_DISABLE_CPU_FEATURES", "").split(",") if name)
+    assert not any(
+        repr(name) in done.stdout for name in setting.variables.get("NPY_DISABLE_CPU_FEATURES", "").split(",") if name
+    )
