@@ -32,7 +32,7 @@ def resident_mb() -> float:
 def apart(ours: Numbers, theirs: Numbers) -> float:
     """The largest difference, as a share of the largest entry: a rounding is about 1e-7 in float32, 1e-16 in float64.
 
-    Tensors, arrays, or lists of them (rows of several lengths). NaN if either holds one; AssertionError if sizes differ.
+    Tensors, arrays, or lists of them (rows of any lengths). NaN if either holds one; AssertionError if sizes differ.
     """
     a, b = _flat(ours), _flat(theirs)
     assert a.shape == b.shape, f"{tuple(a.shape)} numbers against {tuple(b.shape)}"

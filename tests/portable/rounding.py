@@ -1,7 +1,7 @@
 """Another machine's roundings on this one: what hardware may round otherwise moves by a unit in the last place.
 
 A processor with AVX-512, another BLAS or another libm gives another last bit of `exp`, of a power, a matrix product or
-a sum. `shake(seed)` rewrites the source of spkit as it is imported, and `shaken_source` that of a cell, so that each such
+a sum. `shake(seed)` rewrites the source of spkit as it is imported, `shaken_source` that of a cell, so that each such
 result goes through `nudge`. A result with nothing in its low bits (0, 1, 3/8, a count) is exact anywhere and stays.
 Inside other libraries (a transformer's layers) nothing is moved.
 """
