@@ -3,7 +3,7 @@
     python -m tests.portable [--jobs N] [--margins N]
 
 Each setting tells NumPy, BLAS, PyTorch, oneDNN and MKL to use older instructions, or moves the roundings themselves
-(`rounding.py`), with one or two threads. Under each of them run the strictly compared cells of all notebooks and, unless
+(`rounding.py`), with one or two threads. Under each run the strictly compared cells of all notebooks and, unless
 roundings are moved, the numeric tests. A whole lax notebook, with all of its asserts, runs under one setting, another
 than its neighbour (the machine as it is, with one thread, among them): all under all would take half an hour. A table
 says what ran; the exit code is 1 if a compared output changed, an assert failed or a test did.
