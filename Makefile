@@ -1,5 +1,6 @@
 # make demo: a tiny language model teaches itself longer sums      make test: the tests, notebooks included
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
+# make portable: what is compared and asserted holds under other processors' instructions and roundings too
 PYTHON ?= python3
 VENV ?= .venv
 # On Linux without a GPU, `make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu` saves a download of several GB.
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lab notebooks clean check-python
+.PHONY: demo test portable lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -17,6 +18,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+
+portable: $(VENV)/.full
+	$(BIN)/python -m tests.portable
 
 notebooks: $(VENV)/.full
 	$(BIN)/python -m pytest tests/notebooks

@@ -1,7 +1,12 @@
-"""What several tests ask of the machine."""
+"""What several tests ask of the machine, and how they compare numbers that it rounds."""
 
 import os
 from pathlib import Path
+
+import numpy as np
+import torch
+
+Numbers = torch.Tensor | np.ndarray | float | list | tuple
 
 
 def children() -> set[int]:
@@ -22,3 +27,18 @@ def running() -> set[int]:
 def resident_mb() -> float:
     """Memory that this process has in use (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def apart(ours: Numbers, theirs: Numbers) -> float:
+    """The largest difference, as a share of the largest entry: a rounding is about 1e-7 in float32, 1e-16 in float64.
+
+    Tensors, arrays, or lists of them (rows of any lengths). NaN if either holds one; AssertionError if sizes differ.
+    """
+    a, b = _flat(ours), _flat(theirs)
+    assert a.shape == b.shape, f"{tuple(a.shape)} numbers against {tuple(b.shape)}"
+    return ((a - b).abs().max() / torch.maximum(a.abs().max(), b.abs().max()).clamp(min=1e-300)).item()
+
+
+def _flat(numbers: Numbers) -> torch.Tensor:
+    rows = numbers if isinstance(numbers, list | tuple) else [numbers]
+    return torch.cat([torch.as_tensor(row).detach().flatten().double().cpu() for row in rows])

@@ -6,6 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from spkit.losses import spin_loss
 from spkit.policy import load_policy
+from tests.helpers import apart
 
 BETA, PAD = 0.7, 0
 IDS = torch.tensor(
@@ -38,11 +39,6 @@ def gradients(model: LlamaForCausalLM, loss: torch.Tensor) -> torch.Tensor:
     model.zero_grad()
     loss.backward()
     return torch.cat([weight.grad.flatten() for weight in model.parameters()])
-
-
-def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """Distance over length; TRL takes its log-probabilities in float32, so about 1e-7 is equal."""
-    return ((ours - theirs).norm() / ours.norm()).item()
 
 
 def theirs(loss_type: str, folder: str) -> tuple[torch.Tensor, torch.Tensor]:

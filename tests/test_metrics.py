@@ -10,6 +10,7 @@ from spkit.metrics import accuracy, mean_over_tokens, perplexity, solve, token_e
 from spkit.policy import Rollouts
 from spkit.tasks import Problem, Verdict
 from tests.conftest import make_policy
+from tests.helpers import apart
 
 PROMPTS = ["1+2=", "123+456=", "98765+43210=", "1+2="]
 COMPLETIONS = ["3", "3+6+0:09;2+5+0:07;1+4+0:05;579", "141975", ""]
@@ -94,9 +95,9 @@ def test_token_entropy_is_that_of_each_prefix_alone(policy):
     completions = [policy.completion_ids(text) for text in COMPLETIONS]
     rows = token_entropy(policy, PROMPTS, completions)
     for prompt, ids, row in zip(PROMPTS, completions, rows, strict=True):
-        assert row.dtype == torch.float32 and row.tolist() == pytest.approx(direct_entropy(policy, prompt, ids), abs=1e-4)
+        assert row.dtype == torch.float32 and apart(row, direct_entropy(policy, prompt, ids)) < 1e-5
     alone = [token_entropy(policy, [prompt], [ids])[0] for prompt, ids in zip(PROMPTS, completions)]
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(rows, alone)), "padding and batches change nothing"
+    assert apart(rows, alone) < 1e-5, "padding and batches change nothing"
     values = torch.cat(rows)
     assert 0 <= values.min() < 0.5 < values.max() <= math.log(len(policy.tokenizer)), "the test needs sure and unsure tokens"
 

@@ -6,7 +6,8 @@ import torch
 from spkit.advantages import dr_grpo, grpo
 from spkit.pg_losses import PgLoss, pg_loss
 from spkit.policy import load_policy
-from tests.test_losses_trl import IDS, PROMPT, apart, completion_mask, gradients, tiny_model
+from tests.helpers import apart
+from tests.test_losses_trl import IDS, PROMPT, completion_mask, gradients, tiny_model
 
 LENGTH = 7  # the constant of Dr. GRPO
 ADVANTAGES = torch.tensor([0.9, -0.4, 1.3, -1.1], dtype=torch.float64)

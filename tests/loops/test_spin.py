@@ -13,6 +13,7 @@ from spkit.policy import load_policy
 from spkit.runs import Run
 from spkit.seeds import generator
 from spkit.tasks import load_task
+from tests.helpers import apart
 
 SMALL = SpinConfig(iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1)
 
@@ -47,8 +48,7 @@ def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
     for batch in again:
         prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
         of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])  # noqa: B023, E731
-        assert torch.allclose(batch.opponent, of(policy), atol=1e-3)
-        assert not torch.allclose(batch.opponent, of(base), atol=1e-2)
+        assert apart(batch.opponent, of(policy)) < 1e-5 and apart(batch.opponent, of(base)) > 1e-3
 
 
 def contrasts(policy, task, real, config, t=1, run=None):
@@ -136,7 +136,7 @@ def test_sums_over_tokens_and_prompt_tokens_do_not_count(base, real):
     pair = Contrast(base.prompt_ids(one.prompt), one.token_ids, one.token_ids[:3])
     (batch,) = batches(base, [pair], 8, generator(0, 1, "b"))
     expected = [row.sum() for row in base.logprobs([one.prompt] * 2, [one.token_ids, one.token_ids[:3]])]
-    assert torch.allclose(batch.opponent, torch.stack(expected), atol=1e-4)
+    assert apart(batch.opponent, expected) < 1e-5
 
 
 def test_learning_raises_the_margin_and_the_accuracy(base, task, real):

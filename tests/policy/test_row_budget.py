@@ -14,6 +14,7 @@ from spkit.pg_losses import PgLoss
 from spkit.policy import Example, Policy, SftConfig
 from spkit.policy.row_budget import RowBudget, is_out_of_memory, parts, tell
 from tests.conftest import make_policy
+from tests.helpers import apart
 
 PROMPTS = ["1+2=", "123+456=", "98765+43210=", "12+34#46="]
 
@@ -57,7 +58,7 @@ def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
     policy = short_of_memory(make_policy(), 5)
     policy.sampler = kind
     found = sample(policy, ticks)
-    assert found.token_ids == whole.token_ids and torch.allclose(found.logprobs, whole.logprobs, atol=1e-4)
+    assert found.token_ids == whole.token_ids and apart(found.logprobs, whole.logprobs) < 1e-5
     assert sum(ticks) == len(found), "a row that is tried again is told once"
     lines = said()
     assert [line.split("; ")[1] for line in lines] == [f"going on with {n}, the results stay the same" for n in (16, 8, 4)]
@@ -91,7 +92,7 @@ def test_scores_are_taken_in_halves(said):
     policy = make_policy()
     found = policy.sample(PROMPTS, 4, max_new_tokens=20, generator=draw())
     again = short_of_memory(make_policy(), 3).logprobs(found.prompts, found.token_ids)
-    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(policy.logprobs(found.prompts, found.token_ids), again))
+    assert apart(policy.logprobs(found.prompts, found.token_ids), again) < 1e-5
     assert [line.split(" rows")[0][-2:].strip() for line in said()] == ["16", "8", "4"]
 
 
@@ -148,8 +149,7 @@ def test_the_gradient_of_the_parts_is_that_of_the_batch(name, late, said):
     policy = short_of_memory(double(), 3 if "spin" not in name and name != "dpo" else 9, late)
     found, again = STEPS[name](policy)
     assert policy.budget.training < 6 and len(said()) >= 1
-    scale = max(gradient.abs().max().item() for gradient in whole)
-    assert scale > 0 and max((a - b).abs().max().item() for a, b in zip(whole, found)) < 1e-7 * scale
+    assert any(gradient.any() for gradient in whole) and apart(whole, found) < 1e-7
     assert again == pytest.approx(numbers, rel=1e-6, abs=1e-6) and again.keys() == numbers.keys()
 
 
