@@ -1,7 +1,7 @@
 """A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
 
-python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in) or a moment of a write
-(data-done, checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
+python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in) or a
+moment of a write (data-done, checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
 import os
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import torch
 
-from spkit import runs
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse
 from spkit.loops.rest_em import RestEmConfig, rest_em
@@ -19,18 +18,51 @@ from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
-from spkit.runs import Run
+from spkit.run import folder as runs
+from spkit.run.folder import Run
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
-SELF_PLAY = AbsoluteZeroConfig(3, kinds=("deduction", "abduction"), tasks=3, k=4, seed_rounds=1, advantage="rae", epochs=2, measure_every=2, test_per_difficulty=2, test_samples=2)
-LOOPS = {  # loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
-    "star": (star, "addition", StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)),
-    "rest_em": (rest_em, "sums", RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3)),
-    "rlvr": (rlvr, "sums", RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2)),
+SELF_PLAY = AbsoluteZeroConfig(
+    3,
+    kinds=("deduction", "abduction"),
+    tasks=3,
+    k=4,
+    seed_rounds=1,
+    advantage="rae",
+    epochs=2,
+    measure_every=2,
+    test_per_difficulty=2,
+    test_samples=2,
+)
+# loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
+LOOPS = {
+    "star": (
+        star,
+        "addition",
+        StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3),
+    ),
+    "rest_em": (
+        rest_em,
+        "sums",
+        RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3),
+    ),
+    "rlvr": (
+        rlvr,
+        "sums",
+        RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2),
+    ),
     "absolute_zero": (absolute_zero, "expressions", SELF_PLAY),
-    "spin": (spin, "replies", SpinConfig(3, references=16, kind="tspin", batch_size=8, test_per_difficulty=3, exact_per_difficulty=1)),
-    "collapse": (collapse, "sums", CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3)),
+    "spin": (
+        spin,
+        "replies",
+        SpinConfig(3, references=16, kind="tspin", batch_size=8, test_per_difficulty=3, exact_per_difficulty=1),
+    ),
+    "collapse": (
+        collapse,
+        "sums",
+        CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3),
+    ),
 }
 
 

@@ -1,7 +1,8 @@
 """The ledger: what the course says is true, each statement with the code that measures it.
 
-A claim measures one number a seed, from the records of the runs it names. It holds if the whole 95 % interval of the mean lies above the
-claim's threshold, does not hold if the whole interval lies at or below it, and is inconclusive otherwise.
+A claim measures one number a seed, from the records of the runs it names. It holds if the whole 95 %
+interval of the mean lies above the claim's threshold, does not hold if the whole interval lies at or below
+it, and is inconclusive otherwise.
 """
 
 import math
@@ -11,15 +12,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpkitError
-from ..json_files import dumps, read_object
 from ..policy import data_folder, load_policy
-from ..progress import Silent
-from ..runs import Run, read_jsonl, write_atomic
+from ..run.errors import SpkitError
+from ..run.folder import Run, read_jsonl, write_atomic
+from ..run.json_files import dumps, read_object
+from ..run.progress import Silent
 from ..tasks import load_task
 
 Records = list[dict[str, Any]]
-SHOWN = ("statement", "source", "criterion", "mean", "interval", "seeds", "verdict")  # of a result, in the ledger's table
+SHOWN = (
+    "statement",
+    "source",
+    "criterion",
+    "mean",
+    "interval",
+    "seeds",
+    "verdict",
+)  # of a result, in the ledger's table
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131) + (
@@ -39,12 +48,16 @@ class Experiment:
 
     def records(self, seed: int, run: Run) -> Records:
         """All its records: read if the run is finished, continued if it was stopped."""
-        return list(self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run))
+        return list(
+            self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run)
+        )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`measure` maps the records of the experiments in `needs`, by name, to plain numbers: the criterion speaks of `effect`."""
+    """`measure` maps the records of the experiments in `needs`, by name, to plain numbers: the
+    criterion speaks of `effect`.
+    """
 
     id: str
     statement: str
@@ -68,7 +81,10 @@ class Lab:
         return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress))
 
     def seconds_left(self, claims: Sequence[Claim], seeds: Sequence[int]) -> float:
-        """How long the runs that are not there yet take on 2 cores; a run that was begun counts by the share that is left."""
+        """How long the runs that are not there yet take on 2 cores.
+
+        A run that was begun counts by the share that is left.
+        """
         names = {name for claim in claims for name in claim.needs}
         return sum(self.experiments[name].seconds * self._share_left(name, seed) for name in names for seed in seeds)
 
@@ -143,7 +159,10 @@ def _read_result(path: Path, needs: Sequence[str]) -> dict[str, Any]:
 
 
 def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) -> list[list[Any]]:
-    """What the result of a claim keeps of a run: `key` in every record, one list a seed; `folder` is that of the shipped results."""
+    """What the result of a claim keeps of a run: `key` in every record, one list a seed.
+
+    `folder` is that of the shipped results.
+    """
     path = (folder or data_folder() / "results") / f"{claim}.json"
     if not path.is_file():
         raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")

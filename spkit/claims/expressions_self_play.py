@@ -1,10 +1,12 @@
 """Claims about proposer, solver and verifier in one language model, on expressions (notebook 01).
 
-All runs are on deduction, 48 problems of 8 attempts an iteration, with the same number of optimizer steps; each differs from `az` in one thing.
-`az-random` is the control of equal size: the rewards of a problem are dealt out anew among its own attempts.
+All runs are on deduction, 48 problems of 8 attempts an iteration, with the same number of optimizer steps; each
+differs from `az` in one thing. `az-random` is the control of equal size: the rewards of a problem are dealt out
+anew among its own attempts.
 
-What differs from Absolute Zero in all of them: right means that every step is right too, because one digit in ten is right by luck (`az-answer` is
-the paper's check); and attempts are compared with those at the same problem (the paper's TRR++ is `advantage="trr_pp"`).
+What differs from Absolute Zero in all of them: right means that every step is right too, because one digit in ten is
+right by luck (`az-answer` is the paper's check); and attempts are compared with those at the same problem (the paper's
+TRR++ is `advantage="trr_pp"`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +14,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from ..epiplexity import ObserverConfig, Pair, epiplexity
 from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
+from ..measures.epiplexity import ObserverConfig, Pair, epiplexity
 from ..policy import Policy
-from ..runs import Run
+from ..run.folder import Run
 from ..tasks import Task
 from .base import Claim, Experiment, Records
 
@@ -23,7 +25,16 @@ AZ = AbsoluteZeroConfig(measure_every=20, test_per_difficulty=60)
 BROKEN = replace(AZ, iterations=40)
 DEEP = ("3", "4", "5")  # the depths that the base mostly fails
 FLIPS = 0.3
-NUMBERS = ("proposed_depth", "valid", "solve_rate", "useful_groups", "vote_gap", "learnability", "solver_entropy", "proposer_entropy")
+NUMBERS = (
+    "proposed_depth",
+    "valid",
+    "solve_rate",
+    "useful_groups",
+    "vote_gap",
+    "learnability",
+    "solver_entropy",
+    "proposer_entropy",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class Kept(Run):
 
     def record(self, iteration: int, policy: Policy, samples: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
         """As in `Run`."""
-        self.samples = [row for row in self.samples if row["step"] > iteration - self.iterations] + [row for row in samples if "step" in row]
+        self.samples = [row for row in self.samples if row["step"] > iteration - self.iterations] + [
+            row for row in samples if "step" in row
+        ]
         return super().record(iteration, policy, samples, **values)
 
 
@@ -155,13 +168,17 @@ def claim(id: str, statement: str, source: str, criterion: str, needs: tuple[str
 def over(id: str, statement: str, source: str, other: str) -> Claim:
     """`az` ends higher on deep programs than another run of equal size."""
     criterion = f"final greedy accuracy on depths 3 to 5, az minus {other} > 0"
-    return claim(id, statement, source, criterion, ("az", other), lambda runs: deep(runs["az"][-1]) - deep(runs[other][-1]))
+    return claim(
+        id, statement, source, criterion, ("az", other), lambda runs: deep(runs["az"][-1]) - deep(runs[other][-1])
+    )
 
 
 def beats(id: str, statement: str, source: str, more: str, less: str) -> Claim:
     """One run has a higher overall accuracy than another after 40 iterations."""
     effect = lambda runs: at(runs[more], 40)["accuracy"] - at(runs[less], 40)["accuracy"]  # noqa: E731
-    return claim(id, statement, source, f"greedy accuracy after 40 iterations, {more} minus {less} > 0", (more, less), effect)
+    return claim(
+        id, statement, source, f"greedy accuracy after 40 iterations, {more} minus {less} > 0", (more, less), effect
+    )
 
 
 def spread(runs: Mapping[str, Records]) -> float:
@@ -183,7 +200,9 @@ def labels(records: Records) -> dict[str, Any]:
 
 
 def labelled(id: str, statement: str, source: str, criterion: str, which: str, sign: int) -> Claim:
-    """How often the commonest answer was right in the last ten iterations minus in the first ten, or the other way round."""
+    """How often the commonest answer was right in the last ten iterations minus in the first ten, or the other way
+    round.
+    """
 
     def measure(runs: Mapping[str, Records]) -> dict[str, Any]:
         found = labels(runs["az-vote"])

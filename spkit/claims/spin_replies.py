@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..loops.references import draw_references, encode
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.spin import SpinConfig, contrast, pairs_of, reply, spin
-from ..loops.spin_update import Batch, batches, loss_of
 from ..policy import Policy
 from ..policy.training import completion_logprobs
-from ..runs import Run
-from ..seeds import generator
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_preference import Batch, batches, loss_of
+from ..stages.references import draw_references, encode
 from ..tasks import Task
 from .base import Claim, Experiment, Records
 from .sums_self_training import curves
@@ -35,14 +35,18 @@ class AngleConfig:
 
 
 def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[dict[str, Any]]:
-    """One record: the cosine between the first gradients of SPIN and of SFT, with sampled, greedy and cut-off replies of the opponent."""
+    """One record: the cosine between the first gradients of SPIN and of SFT, with sampled, greedy and cut-off
+    replies of the opponent.
+    """
     real = encode(base, draw_references(task, config.seed, config.references))
     cosines = {}
     for name, changes in {"sampled": {}, "greedy": {"temperature": 0.0}, "cut": {"cut": 0.5}}.items():
         settings = replace(COLD, seed=config.seed, references=config.references, **changes)
         memory = Run()
         memory.store(1, pairs_of(reply(base, real, settings, run, 1)))
-        scored = batches(base, contrast(base, task, real, memory, 1, settings), 64, generator(config.seed, 1, "batches"))
+        scored = batches(
+            base, contrast(base, task, real, memory, 1, settings), 64, generator(config.seed, 1, "batches")
+        )
         ours = gradient(base, (loss_of(base, batch, settings.update(1))[0] for batch in scored))
         theirs = gradient(base, (reference_loss(base, batch) for batch in scored))
         cosines[name] = torch.nn.functional.cosine_similarity(ours, theirs, dim=0).item()
@@ -50,7 +54,9 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[
 
 
 def reference_loss(policy: Policy, batch: Batch) -> Tensor:
-    """SFT's loss of the references of a batch: the negative log-likelihood of a reply, summed over its tokens as in SPIN."""
+    """SFT's loss of the references of a batch: the negative log-likelihood of a reply, summed over its tokens as in
+    SPIN.
+    """
     rows = batch.examples[: len(batch.examples) // batch.roles]
     logprobs, mask = completion_logprobs(policy.model, rows, policy.pad_id)
     return -(logprobs * mask).sum() / len(rows)
@@ -103,9 +109,20 @@ def fall(runs: Mapping[str, Records], name: str, iteration: int = 2, key: str = 
     return at(runs, name, key, 0) - at(runs, name, key, iteration)
 
 
-def claim(id: str, statement: str, source: str, criterion: str, needs: tuple[str, ...], effect: Any, *keys: str, threshold: float = 0.0) -> Claim:
+def claim(
+    id: str,
+    statement: str,
+    source: str,
+    criterion: str,
+    needs: tuple[str, ...],
+    effect: Any,
+    *keys: str,
+    threshold: float = 0.0,
+) -> Claim:
     """A claim that keeps the curves of `keys` beside its effect."""
-    return Claim(id, statement, source, criterion, threshold, needs, lambda runs: {"effect": effect(runs), **curves(runs, *keys)})
+    return Claim(
+        id, statement, source, criterion, threshold, needs, lambda runs: {"effect": effect(runs), **curves(runs, *keys)}
+    )
 
 
 def cosine_gap(runs: Mapping[str, Records]) -> dict[str, Any]:
@@ -115,7 +132,10 @@ def cosine_gap(runs: Mapping[str, Records]) -> dict[str, Any]:
 
 
 def shortcut(runs: Mapping[str, Records]) -> dict[str, Any]:
-    """Training accuracy of the discriminator against replies that are cut off, minus 0.9; the distance to the data beside it."""
+    """Training accuracy of the discriminator against replies that are cut off, minus 0.9.
+
+    The distance to the data beside it.
+    """
     accuracy = runs["spin-ended"][2]["learned"]["accuracy"]
     return {"effect": accuracy - 0.9, "accuracy": accuracy, **curves(runs, "kl", "length")}
 

@@ -1,7 +1,7 @@
 """What the STaR paper says of n-digit addition (arXiv:2203.14465, section 4.3), measured on the shipped base.
 
-All claims read the same five runs of a seed: with rationalization, without, with rationales selected at random, with direct answers,
-and from a base that never saw more than 2 digits. The settings are the demo's.
+All claims read the same five runs of a seed: with rationalization, without, with rationales selected at random, with
+direct answers, and from a base that never saw more than 2 digits. The settings are the demo's.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,12 @@ LONG = ("3", "4", "5")
 EXPERIMENTS = {
     "with": Experiment(star, replace(FULL, extrapolate=True), "addition", 75),
     "without": Experiment(star, replace(FULL, rationalize=False), "addition", 50),
-    "random": Experiment(star, replace(FULL, select="random"), "addition", 75),  # as many rationales, drawn without looking
-    "direct": Experiment(star, replace(FULL, direct=True), "addition", 65),  # gold answers alone, with every step used so far
+    "random": Experiment(
+        star, replace(FULL, select="random"), "addition", 75
+    ),  # as many rationales, drawn without looking
+    "direct": Experiment(
+        star, replace(FULL, direct=True), "addition", 65
+    ),  # gold answers alone, with every step used so far
     "below-chance": Experiment(star, FULL, "addition", 45, model="addition-2digits"),
 }
 
@@ -49,7 +53,11 @@ def final(records: Records) -> float:
 
 def compare(runs: Mapping[str, Records], other: str) -> dict[str, Any]:
     """Final accuracy with rationalization minus that of another run of the same seed."""
-    return {"effect": final(runs["with"]) - final(runs[other]), "star": summary(runs["with"]), "other": summary(runs[other])}
+    return {
+        "effect": final(runs["with"]) - final(runs[other]),
+        "star": summary(runs["with"]),
+        "other": summary(runs[other]),
+    }
 
 
 def grows(runs: Mapping[str, Records]) -> dict[str, Any]:
@@ -58,7 +66,10 @@ def grows(runs: Mapping[str, Records]) -> dict[str, Any]:
 
 
 def earlier(runs: Mapping[str, Records]) -> dict[str, Any]:
-    """Mean over 3, 4 and 5 digits of how many iterations earlier a length passes 50 % with rationalization; never counts as one past the end."""
+    """Mean over 3, 4 and 5 digits of how many iterations earlier a length passes 50 % with rationalization.
+
+    Never counts as one past the end.
+    """
     never = FULL.iterations + 1
     hinted, without = first_above_half(runs["with"]), first_above_half(runs["without"])
     gains = [(without[n] or never) - (hinted[n] or never) for n in LONG]
@@ -66,9 +77,14 @@ def earlier(runs: Mapping[str, Records]) -> dict[str, Any]:
 
 
 def stages(runs: Mapping[str, Records]) -> dict[str, Any]:
-    """How many of the lengths 3, 4 and 5 pass 50 % without rationalization, minus 1: above 0 means that one length led to the next."""
+    """How many of the lengths 3, 4 and 5 pass 50 % without rationalization, minus 1: above 0 means that
+    one length led to the next.
+    """
     first = first_above_half(runs["without"])
-    return {"effect": sum(first[n] is not None and first[n] > 0 for n in LONG) - 1.0, "without": summary(runs["without"])}
+    return {
+        "effect": sum(first[n] is not None and first[n] > 0 for n in LONG) - 1.0,
+        "without": summary(runs["without"]),
+    }
 
 
 def flat(runs: Mapping[str, Records]) -> dict[str, Any]:

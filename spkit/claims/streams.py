@@ -1,7 +1,9 @@
-"""Learnable information (epiplexity, arXiv:2603.02218): what observers of other sizes say of a stream, and what a frozen proposer makes.
+"""Learnable information (epiplexity, arXiv:2603.02218): what observers of other sizes say of a stream, and what
+a frozen proposer makes.
 
-An observer's size is the rank of its LoRA adapter on the base of expressions: the same knowledge to start from, more or less room to learn. The
-streams are those of notebook 01, solutions of programs 1 deep whose last value is noise, or follows a rule that the base does not know.
+An observer's size is the rank of its LoRA adapter on the base of expressions: the same knowledge to start from, more or
+less room to learn. The streams are those of notebook 01, solutions of programs 1 deep whose last value is noise, or
+follows a rule that the base does not know.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,9 +12,9 @@ from typing import Any
 
 import torch
 
-from ..epiplexity import ObserverConfig, Pair, epiplexity
+from ..measures.epiplexity import ObserverConfig, Pair, epiplexity
 from ..policy import Policy, load_policy
-from ..runs import Run
+from ..run.folder import Run
 from ..tasks import Task
 from .base import Claim, Experiment, Records
 from .expressions_self_play import InformationConfig, information
@@ -35,7 +37,10 @@ def sizes(base: Policy, task: Task, config: SizesConfig, run: Run) -> Iterator[d
     rows = []
     for rank in config.ranks:
         observer = load_policy("expressions", lora=LoraSettings(rank, 2 * rank, gradient_checkpointing=False))
-        found = {name: epiplexity(observer, stream(observer, task, name, config), replace(config.observer, seed=config.seed)) for name in ("noise", "rule")}
+        found = {
+            name: epiplexity(observer, stream(observer, task, name, config), replace(config.observer, seed=config.seed))
+            for name in ("noise", "rule")
+        }
         rows.append({"rank": rank, **{name: round(one.S, 1) for name, one in found.items()}})
     yield {"rows": rows}
 

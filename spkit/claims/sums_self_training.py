@@ -1,7 +1,7 @@
 """What the papers say of self-training with a filter, and without one, measured on order-free sums.
 
-The runs of a seed share their problems; each differs from `em` or from `gold` in one setting. `em-random` and `unseen` are controls of equal size:
-as many samples as the answer check leaves, drawn without looking.
+The runs of a seed share their problems; each differs from `em` or from `gold` in one setting. `em-random` and `unseen`
+are controls of equal size: as many samples as the answer check leaves, drawn without looking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ from ..loops.collapse import CollapseConfig, collapse
 from ..loops.rest import RestConfig, rest
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.rft import RftConfig, rft
-from ..loops.self_training import Filter
-from ..metrics import solve, wrong_steps_rate
+from ..measures.accuracy import solve, wrong_steps_rate
 from ..policy import Policy
-from ..runs import Run
-from ..seeds import generator
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import Filter
 from ..tasks import Task, test_set
 from .base import Claim, Experiment, Records
 
@@ -91,7 +91,9 @@ def change(runs: Mapping[str, Records], name: str, key: str) -> float:
 
 def curves(runs: Mapping[str, Records], *keys: str) -> dict[str, Any]:
     """The numbers of every record of every run, to be stored beside the effect."""
-    return {name: {key: [rounded(record.get(key)) for record in records] for key in keys} for name, records in runs.items()}
+    return {
+        name: {key: [rounded(record.get(key)) for record in records] for key in keys} for name, records in runs.items()
+    }
 
 
 def rounded(value: Any) -> Any:
@@ -141,7 +143,15 @@ def of_both(id: str, statement: str, source: str, criterion: str, number: Any, m
 def falls(id: str, statement: str, source: str, run: str, key: str) -> Claim:
     """The claim that a number ends lower than it was in the base."""
     criterion = f"{key.replace('_', ' ')}, base minus last > 0"
-    return Claim(id, statement, source, criterion, 0.0, (run,), lambda runs: {"effect": -change(runs, run, key), **curves(runs, key)})
+    return Claim(
+        id,
+        statement,
+        source,
+        criterion,
+        0.0,
+        (run,),
+        lambda runs: {"effect": -change(runs, run, key), **curves(runs, key)},
+    )
 
 
 def hot_minus_cool(runs: Mapping[str, Records]) -> dict[str, Any]:
@@ -157,14 +167,23 @@ def vote_gain(runs: Mapping[str, Records]) -> dict[str, Any]:
 
 
 def share_of_gain(runs: Mapping[str, Records]) -> dict[str, Any]:
-    """Gain in accuracy from 20 problems and 2 updates, as a share of that from 400 problems and 100 updates, minus a half."""
+    """Gain in accuracy from 20 problems and 2 updates, as a share of that from 400 problems and 100 updates, minus a
+    half.
+    """
     share = change(runs, "rft-tiny", "accuracy") / change(runs, "rft", "accuracy")
-    return {"effect": share - 0.5, "kept": {name: records[-1]["kept"] for name, records in runs.items()}, **curves(runs, "accuracy")}
+    return {
+        "effect": share - 0.5,
+        "kept": {name: records[-1]["kept"] for name, records in runs.items()},
+        **curves(runs, "accuracy"),
+    }
 
 
 def drift(runs: Mapping[str, Records]) -> dict[str, Any]:
     """How much perplexity on real text rises under `replace`; the curves of all regimes beside it."""
-    return {"effect": change(runs, "replace", "perplexity"), **curves(runs, "accuracy", "perplexity", "entropy", "tail_mass")}
+    return {
+        "effect": change(runs, "replace", "perplexity"),
+        **curves(runs, "accuracy", "perplexity", "entropy", "tail_mass"),
+    }
 
 
 EM_PAPER, COLLAPSE, ACCUMULATE = "ReST^EM", "Shumailov et al. 2024", "Gerstgrasser et al. 2024"
@@ -174,7 +193,10 @@ CLAIMS = (
     difference("verify-random", "The same without a validation set that stops training in time", "our control", "gold", "unseen"),
     difference("em-iterations", "ReST^EM: three iterations beat one with as many samples", f"{EM_PAPER}, sec. 5", "em", "em-once"),
     difference(
-        "em-restart", "ReST^EM: restarting from the base keeps a format that training does not touch better than going on from the last policy",
+        "em-restart", (
+            "ReST^EM: restarting from the base keeps a format that training does not touch better than going "
+            "on from the last policy"
+        ),
         f"{EM_PAPER}, fig. 7", "em", "em-last", "hinted_accuracy",
     ),
     Claim(
@@ -195,7 +217,10 @@ CLAIMS = (
     difference("rft-paths", "RFT: all distinct paths of a problem beat one of them", "RFT, sec. 3.3", "rft", "rft-one-path"),
     difference("rft-samples", "RFT: 16 samples of a problem beat one", "RFT, fig. 3", "rft", "rft-one-sample"),
     Claim(
-        "rft-tiny", "20 problems and 2 updates give more than half of what 400 problems and 100 updates give: most of the gain is elicited, not learned",
+        "rft-tiny", (
+            "20 problems and 2 updates give more than half of what 400 problems and 100 updates give: most "
+            "of the gain is elicited, not learned"
+        ),
         "our control", "share of the gain, minus a half > 0", 0.0, ("rft-tiny", "rft"), share_of_gain,
     ),
     difference("rest-graded", "ReST: a graded reward with rising thresholds beats a 0/1 reward", "our control", "rest-graded", "rest-correct"),

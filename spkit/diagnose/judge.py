@@ -1,11 +1,13 @@
 """Which role holds a run back: from steps to findings.
 
-The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO, arXiv:2503.14476), whether the
-problems are too easy or too hard; a proposer is paid for problems in between (Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play
-from breaking down, and the share of votes pulling away from the true accuracy is how a reward without a check shows (arXiv:2605.22217).
-Entropy is spent for reward, and with it what could still be learned (arXiv:2505.22617).
+The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO,
+arXiv:2503.14476), whether the problems are too easy or too hard; a proposer is paid for problems in between (Absolute
+Zero, arXiv:2505.03335). A validity gate keeps self-play from breaking down, and the share of votes pulling away from
+the true accuracy is how a reward without a check shows (arXiv:2605.22217). Entropy is spent for reward, and with it
+what could still be learned (arXiv:2505.22617).
 
-A share is only judged against its limit with its 95 % interval beside it; a change compares the first and the last quarter of the steps.
+A share is only judged against its limit with its 95 % interval beside it; a change compares the first and the
+last quarter of the steps.
 """
 
 import math
@@ -44,8 +46,13 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence, limits: Limits = DEFAULT) -> Diagnosis:
-    """The findings, those first that make the others unsafe to read: a wrong verifier, then a broken policy, then what is asked."""
-    early, late = window(evidence.steps, limits.window, limits.fewest), window(evidence.steps[::-1], limits.window, limits.fewest)
+    """The findings, those first that make the others unsafe to read: a wrong verifier, then a broken
+    policy, then what is asked.
+    """
+    early, late = (
+        window(evidence.steps, limits.window, limits.fewest),
+        window(evidence.steps[::-1], limits.window, limits.fewest),
+    )
     found = [finding for judge in JUDGES if (finding := judge(evidence, early, late, limits))]
     if found:
         return Diagnosis(found[0].name, found[0].role, tuple(found), early, late, evidence, _unknown(evidence, late))
@@ -70,7 +77,10 @@ def hacking(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Find
     if (late.extra or 0) - (early.extra or 0) >= limits.added:
         how.append("text is added beside the answer")
     figures = _pairs(early, late, "solve_rate", "accuracy", "length", "extra", "held_out")
-    text = f"reward {_change(early.solve_rate, late.solve_rate)} while accuracy goes {_change(early.accuracy, late.accuracy)}: {'; '.join(how)}"
+    text = (
+        f"reward {_change(early.solve_rate, late.solve_rate)} while accuracy goes "
+        f"{_change(early.accuracy, late.accuracy)}: {'; '.join(how)}"
+    )
     advice = (
         "read twenty of the best paid completions of the last steps",
         "check the final answer exactly, alone in its place, and refuse what has anything beside it",
@@ -86,13 +96,20 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Findin
         if checked is not None and checked.counts:
             rates = flip_rates(checked)
             figures[name] = rates
-            if any(rate["interval"][0] > limits.wrong_verdicts for rate in (rates["wrong_accepted"], rates["right_refused"])):
+            if any(
+                rate["interval"][0] > limits.wrong_verdicts
+                for rate in (rates["wrong_accepted"], rates["right_refused"])
+            ):
                 parts = (
                     f"{label} {_with_interval(rates[key])}"
-                    for key, label in (("wrong_accepted", "accepts wrong samples"), ("right_refused", "refuses right ones"))
+                    for key, label in (
+                        ("wrong_accepted", "accepts wrong samples"),
+                        ("right_refused", "refuses right ones"),
+                    )
                 )
                 signs.append(
-                    f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves {rates['signal']:.2f} of the signal"
+                    f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves "
+                    f"{rates['signal']:.2f} of the signal"
                 )
     twice = flips(evidence.texts, limits)
     same = flips(evidence.answers, limits) if evidence.binary and twice is None else None
@@ -103,18 +120,28 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Findin
         if flip is not None:
             figures[name] = flip
             if flip["interval"][0] > limit:
-                signs.append(f"{what} of a problem get different rewards, as if a verdict were turned round {_with_interval(flip)}")
+                signs.append(
+                    f"{what} of a problem get different rewards, as if a verdict were turned round "
+                    f"{_with_interval(flip)}"
+                )
     if evidence.reward_gap is not None:
         figures["reward_minus_accuracy"] = evidence.reward_gap
         if abs(evidence.reward_gap) > limits.wrong_verdicts:
             signs.append(
-                f"the mean reward is {evidence.reward_gap:+.2f} beside the exact check's, so at least that share of the verdicts is wrong"
+                f"the mean reward is {evidence.reward_gap:+.2f} beside the exact check's, so at least that "
+                "share of the verdicts is wrong"
             )
     if not signs:
         return None
     advice = (
-        "run the verifier twice on the same completions: it must say the same (time-outs, sampling judges, shared state)",
-        "audit fifty samples by hand and pass them with --audit: a verifier that is always wrong in the same way agrees with itself",
+        (
+            "run the verifier twice on the same completions: it must say the same (time-outs, sampling "
+            "judges, shared state)"
+        ),
+        (
+            "audit fifty samples by hand and pass them with --audit: a verifier that is always wrong in the "
+            "same way agrees with itself"
+        ),
         "more samples a problem average random flips out; nothing averages a bias out",
     )
     return Finding("verifier noise", "verifier", "; ".join(signs), figures, advice)
@@ -127,12 +154,16 @@ def divergence(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     before, now = getattr(best, name), getattr(late, name)
     if before is None or now is None or now > limits.lost * before:
         return None
-    solved = [(getattr(s, name) if evidence.self_play or s.useful is None else s.useful + s.all_right) * s.groups for s in (best, late)]
+    solved = [
+        (getattr(s, name) if evidence.self_play or s.useful is None else s.useful + s.all_right) * s.groups
+        for s in (best, late)
+    ]
     if wilson(solved[0], best.groups)[0] <= wilson(solved[1], late.groups)[1]:
         return None
     figures = {**_pairs(best, late, name, "held_out", "entropy", "kl", "length"), "best_step": best.step}
     text = (
-        f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step {best.step} and is {now:.2f} at the end"
+        f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step "
+        f"{best.step} and is {now:.2f} at the end"
     )
     advice = (
         "go back to a checkpoint from before, with a learning rate three to ten times lower",
@@ -153,7 +184,8 @@ def degeneration(evidence: Evidence, early: Step, late: Step, limits: Limits) ->
     shorter = _ratio(getattr(late, what), getattr(early, what))
     if shorter <= limits.shallower and (late.solve_rate or 0.0) >= limits.solved:
         signs.append(
-            f"the proposals' {what.split('_')[-1]} fell to {shorter:.0%} of what it was, and {late.solve_rate:.0%} of the attempts are right"
+            f"the proposals' {what.split('_')[-1]} fell to {shorter:.0%} of what it was, and "
+            f"{late.solve_rate:.0%} of the attempts are right"
         )
     if not signs:
         return None
@@ -172,7 +204,9 @@ def collapse(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Fin
         return None
     signs = []
     if late.distinct is not None and late.distinct <= min(limits.copies, limits.narrowed * (early.distinct or 0.0)):
-        signs.append(f"different completions in a group, where not all are right, went {_change(early.distinct, late.distinct)}")
+        signs.append(
+            f"different completions in a group, where not all are right, went {_change(early.distinct, late.distinct)}"
+        )
     if _ratio(late.entropy, early.entropy) <= limits.spent:
         signs.append(f"entropy went {_change(early.entropy, late.entropy)} nats a token")
     if not signs:
@@ -183,7 +217,13 @@ def collapse(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Fin
         "raise the upper clip (0.28), add an entropy bonus, or a KL term to the base; lower the learning rate",
         "go back to a checkpoint with more entropy: what is no longer sampled cannot be reinforced",
     )
-    return Finding("collapse", "solver", f"{'; '.join(signs)}, with {1 - late.all_right:.0%} of the groups not solved", figures, advice)
+    return Finding(
+        "collapse",
+        "solver",
+        f"{'; '.join(signs)}, with {1 - late.all_right:.0%} of the groups not solved",
+        figures,
+        advice,
+    )
 
 
 def saturation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
@@ -196,25 +236,37 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
         "leave solved problems out and sample others in their place",
         "stop here if the held-out accuracy is what you wanted",
     )
-    return Finding("saturation", "solver", text, _pairs(early, late, "all_right", "useful", "solve_rate", "held_out"), advice)
+    return Finding(
+        "saturation", "solver", text, _pairs(early, late, "all_right", "useful", "solve_rate", "held_out"), advice
+    )
 
 
 def starvation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
     """Nearly no group teaches anything, and not because it is solved."""
     too_hard = _mostly(late.all_wrong, late.groups, limits.nearly_all, limits)
     none_useful = (
-        late.useful is not None and late.useful <= limits.useless and wilson(late.useful * late.groups, late.groups)[1] <= limits.surely
+        late.useful is not None
+        and late.useful <= limits.useless
+        and wilson(late.useful * late.groups, late.groups)[1] <= limits.surely
     )
     solved = _mostly(late.all_right, late.groups, limits.nearly_all, limits)
     if not too_hard and (solved or not none_useful):
         return None
-    text = f"{_share(late.all_wrong, late.groups)} of the groups are all wrong, {late.all_right:.0%} all right, {late.useful:.0%} useful"
+    text = (
+        f"{_share(late.all_wrong, late.groups)} of the groups are all wrong, {late.all_right:.0%} all "
+        f"right, {late.useful:.0%} useful"
+    )
     advice = (
-        "ask easier problems, or start from a base that gets some of them right: what is never right is never reinforced",
+        (
+            "ask easier problems, or start from a base that gets some of them right: what is never right is "
+            "never reinforced"
+        ),
         "more samples a problem, hints, or a graded reward find the rare right answer",
         "in self-play, give the proposer nothing for problems that nobody solves",
     )
-    return Finding("starvation", "proposer", text, _pairs(early, late, "all_wrong", "all_right", "useful", "solve_rate"), advice)
+    return Finding(
+        "starvation", "proposer", text, _pairs(early, late, "all_wrong", "all_right", "useful", "solve_rate"), advice
+    )
 
 
 Judge = Callable[[Evidence, Step, Step, Limits], Finding | None]
@@ -222,18 +274,25 @@ JUDGES: tuple[Judge, ...] = (hacking, noise, divergence, degeneration, collapse,
 
 
 def flip_rates(checked: Checked) -> dict[str, Any]:
-    """Share of wrong samples accepted and of right ones refused, each with its 95 % interval, and `signal`: 1 minus both.
+    """Share of wrong samples accepted and of right ones refused, each with its 95 % interval, and `signal`: 1 minus
+    both.
 
-    The signal is what is left of the difference in expected reward between right and wrong (Youden's J): at 0 verdicts say nothing.
+    The signal is what is left of the difference in expected reward between right and wrong (Youden's
+    J): at 0 verdicts say nothing.
     """
     rates = {}
-    for name, (count, total) in (("wrong_accepted", checked.wrong_accepted()), ("right_refused", checked.right_refused())):
+    for name, (count, total) in (
+        ("wrong_accepted", checked.wrong_accepted()),
+        ("right_refused", checked.right_refused()),
+    ):
         rates[name] = {"rate": count / total if total else None, "interval": wilson(count, total), "of": total}
     return {**rates, "signal": 1 - sum(rate["rate"] or 0.0 for rate in rates.values())}
 
 
 def flips(agreement: Agreement, limits: Limits) -> dict[str, Any] | None:
-    """The rate f of random flips under which equal samples differ as often as they do, d = 2 f (1 - f), with its interval; at most 0.5."""
+    """The rate f of random flips under which equal samples differ as often as they do, d = 2 f (1 - f), with
+    its interval; at most 0.5.
+    """
     if agreement.clusters < limits.clusters:
         return None
     rates = [(1 - math.sqrt(max(0.0, 1 - 2 * share))) / 2 for share in agreement.interval()]
@@ -243,7 +302,10 @@ def flips(agreement: Agreement, limits: Limits) -> dict[str, Any] | None:
 def _mostly(share: float | None, count: int, limit: float, limits: Limits) -> bool:
     """The share is at least the limit, and its interval above two thirds of it."""
     return (
-        share is not None and count > 0 and share >= limit and wilson(share * count, count)[0] >= limit * limits.surely / limits.nearly_all
+        share is not None
+        and count > 0
+        and share >= limit
+        and wilson(share * count, count)[0] >= limit * limits.surely / limits.nearly_all
     )
 
 

@@ -1,13 +1,15 @@
 """One completion of a log, and the formats of the trainers it may come from.
 
-    spkit    prompt or prompt_id, completion, reward, step; optional role (solver, proposer), gold (the right answer), correct (whether it
-             really is right), entropy (nats a token), and of a proposal depth, valid or fault (null if it has none); a proposal that nobody
-             paid has the reward null
-    trl      step, prompt, completion, advantage and one column a reward function (`log_completions=True` of its GRPO and RLOO trainers)
-    verl     input, output, score, step, and gts (the right answer) and acc in most versions (`trainer.rollout_data_dir`)
+    spkit    prompt or prompt_id, completion, reward, step; optional role (solver, proposer), gold (the right answer),
+             correct (whether it really is right), entropy (nats a token), and of a proposal depth, valid or fault (null
+             if it has none); a proposal that nobody paid has the reward null
+    trl      step, prompt, completion, advantage and one column a reward function (`log_completions=True` of its GRPO
+             and RLOO trainers)
+    verl     input, output, score, step, and gts (the right answer) and acc in most versions
+             (`trainer.rollout_data_dir`)
 
-What several reward functions of TRL say is added up, each with weight 1; a function that had nothing to say (null or NaN) counts 0, and a
-row about which none did is left out, as is one of verl without a score.
+What several reward functions of TRL say is added up, each with weight 1; a function that had nothing to say (null or
+NaN) counts 0, and a row about which none did is left out, as is one of verl without a score.
 """
 
 import math
@@ -15,16 +17,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .texts import gold_answer
 
 Format = Literal["spkit", "trl", "verl"]
 Role = Literal["solver", "proposer"]
 ROLES: dict[str, Role] = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
 COLUMNS = (
-    "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; spkit's prompt, completion, reward, step"
+    "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; "
+    "spkit's prompt, completion, reward, step"
 )
-_KNOWN = {"step", "prompt", "prompt_id", "completion", "advantage", "role", "gold", "correct", "entropy", "depth", "valid", "fault", "kind"}
+_KNOWN = {
+    "step",
+    "prompt",
+    "prompt_id",
+    "completion",
+    "advantage",
+    "role",
+    "gold",
+    "correct",
+    "entropy",
+    "depth",
+    "valid",
+    "fault",
+    "kind",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,10 @@ def format_of(place: str, raw: Mapping[str, Any]) -> Format:
 
 
 def reward_columns(place: str, raw: Mapping[str, Any], form: Format, asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """The columns whose sum is the reward: those asked for, or what the format says. Raises SpkitError if there is none."""
+    """The columns whose sum is the reward: those asked for, or what the format says.
+
+    Raises SpkitError if there is none.
+    """
     for name in asked:
         if name not in raw:
             raise SpkitError(f"{place} has no column {name!r} to take the reward from: choose among {', '.join(raw)}")
@@ -76,10 +96,15 @@ def reward_columns(place: str, raw: Mapping[str, Any], form: Format, asked: Sequ
 
 
 def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[str]) -> Row | None:
-    """The row, or None for a completion of TRL or verl that nothing has judged. Raises SpkitError naming the place and what is wrong."""
+    """The row, or None for a completion of TRL or verl that nothing has judged.
+
+    Raises SpkitError naming the place and what is wrong.
+    """
     other = format_of(place, raw)
     if other != form:
-        raise SpkitError(f"{place} is a row of {other}'s and the rows before it are {form}'s: give a file of one trainer at a time")
+        raise SpkitError(
+            f"{place} is a row of {other}'s and the rows before it are {form}'s: give a file of one trainer at a time"
+        )
     role = raw.get("role") or "solver"
     if role not in ROLES:
         raise SpkitError(f"{place} has the role {role!r}: it must be solver or proposer")
@@ -87,7 +112,9 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
     values = [_reward(place, name, raw, unpaid) for name in rewards]
     if form != "spkit" and all(value is None for value in values):
         return None
-    prompt, completion = ("input", "output") if form == "verl" else ("prompt" if "prompt" in raw else "prompt_id", "completion")
+    prompt, completion = (
+        ("input", "output") if form == "verl" else ("prompt" if "prompt" in raw else "prompt_id", "completion")
+    )
     gold = raw.get("gts") if form == "verl" else raw.get("gold")
     correct = raw.get("acc") if form == "verl" else raw.get("correct")
     fault = raw.get("fault")
@@ -139,7 +166,9 @@ def _reward(place: str, name: str, raw: Mapping[str, Any], may_miss: bool) -> fl
 
 def _number(place: str, name: str, value: Any) -> float:
     if not _is_number(value) or not math.isfinite(value):
-        raise SpkitError(f"{place} has {name} = {value!r}: every {name} must be a finite number, so leave that row out or correct it")
+        raise SpkitError(
+            f"{place} has {name} = {value!r}: every {name} must be a finite number, so leave that row out or correct it"
+        )
     return float(value)
 
 

@@ -1,11 +1,21 @@
-"""What is read off a completion without knowing its task. Answers are read by `spkit.answers`, as the tasks read
+"""What is read off a completion without knowing its task. Answers are read by `spkit.tasks.answers`, as the tasks read
 them.
 """
 
 import re
 from collections.abc import Iterator
 
-from ..answers import EXPLICIT, as_text, last_number, marked_text, marks, number_and_unit, number_in, said, spelled
+from ..tasks.answers import (
+    EXPLICIT,
+    as_text,
+    last_number,
+    marked_text,
+    marks,
+    number_and_unit,
+    number_in,
+    said,
+    spelled,
+)
 
 READ = 20_000  # characters of a completion that are looked at, half of them its end
 

@@ -1,10 +1,12 @@
-"""`python -m spkit.exercises generate [NOTEBOOKS]`: make the student notebooks from the solutions (NOTEBOOKS: ./notebooks)."""
+"""`python -m spkit.exercises generate [NOTEBOOKS]`: make the student notebooks from the solutions
+(NOTEBOOKS: ./notebooks).
+"""
 
 import sys
 from pathlib import Path
 
-from spkit.errors import SpkitError
 from spkit.exercises.student import generate
+from spkit.run.errors import SpkitError
 
 
 def main(arguments: list[str]) -> int:

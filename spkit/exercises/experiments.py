@@ -12,12 +12,21 @@ from .checking import Answer, Mistake, compare
 OUTCOMES = ("higher", "lower", "no difference")
 
 
-def check_plan(control: RestEmConfig, variant: RestEmConfig, seeds: Sequence[int], prediction: str, because: str) -> None:
-    """Whether the experiment can answer its question: one setting changed, equal sizes, two seeds or more, a prediction with a reason."""
+def check_plan(
+    control: RestEmConfig, variant: RestEmConfig, seeds: Sequence[int], prediction: str, because: str
+) -> None:
+    """Whether the experiment can answer its question: one setting changed, equal sizes, two seeds or more, a
+    prediction with a reason.
+    """
     if prediction not in OUTCOMES:
-        raise Mistake(f"plan: the prediction is one of {', '.join(OUTCOMES)}, not {prediction!r}. Write it down before you run anything.")
+        raise Mistake(
+            f"plan: the prediction is one of {', '.join(OUTCOMES)}, not {prediction!r}. Write it down "
+            "before you run anything."
+        )
     if len(because.split()) < 5:
-        raise Mistake("plan: say in a sentence why you expect that; a guess without a reason teaches nothing when it fails.")
+        raise Mistake(
+            "plan: say in a sentence why you expect that; a guess without a reason teaches nothing when it fails."
+        )
     if len(set(seeds)) < 2:
         raise Mistake("plan: one seed cannot tell a difference from luck; give two different ones or more.")
     differing = {name for name, value in _flat(control).items() if _flat(variant)[name] != value} - {"seed"}
@@ -26,16 +35,22 @@ def check_plan(control: RestEmConfig, variant: RestEmConfig, seeds: Sequence[int
     for what, size in (("samples are drawn", _drawn), ("rows are trained on", _trained)):
         if size(control) != size(variant):
             raise Mistake(
-                f"plan: the control is not of equal size: {size(control)} {what} in it and {size(variant)} in the variant. "
+                f"plan: the control is not of equal size: {size(control)} {what} in it and {size(variant)} "
+                "in the variant. "
                 "Change another size against it (k against problems, iterations against steps)."
             )
     measured = {"test_per_difficulty", "extrapolate", "measure_train", "test_samples"} & differing
     if measured:
-        raise Mistake(f"plan: {', '.join(sorted(measured))} changes what is measured, not the loop; let both be measured alike.")
+        raise Mistake(
+            f"plan: {', '.join(sorted(measured))} changes what is measured, not the loop; let both be measured alike."
+        )
     differing -= {"filter.flip_rate"} if "filter.verifier" in differing else set()
     choices = differing - {"k", "problems", "iterations", "sft.steps", "sft.batch_size"}
     if len(choices) > 1 or choices and choices != differing:
-        raise Mistake(f"plan: more than one setting differs ({', '.join(sorted(differing))}); what caused a difference could not be said.")
+        raise Mistake(
+            f"plan: more than one setting differs ({', '.join(sorted(differing))}); what caused a "
+            "difference could not be said."
+        )
     print("plan: ready to run.")
 
 
@@ -56,7 +71,10 @@ def _trained(config: RestEmConfig) -> int:
 
 
 def check_conclude(answer: Answer) -> None:
-    """`answer(variant, control, noise)`: one of OUTCOMES, from final accuracies, entry i of both from seed i; cautious."""
+    """`answer(variant, control, noise)`: one of OUTCOMES, from final accuracies, entry i of both from seed i.
+
+    Cautious.
+    """
     cases = [
         ([0.60, 0.70], [0.50, 0.62], 0.05),
         ([0.60, 0.80], [0.62, 0.60], 0.05),
@@ -78,13 +96,21 @@ def check_conclude(answer: Answer) -> None:
         return wrong
 
     known = {
-        "this looks at the mean alone; seeds that disagree say that nothing was shown.": by(lambda v, c: [(v - c).mean()]),
-        "this compares the best seed of each; the best of several is chosen by luck.": by(lambda v, c: [v.max() - c.max()]),
-        "this does not ask whether the differences are larger than the noise of the test set.": by(lambda v, c: v - c, quiet=True),
+        "this looks at the mean alone; seeds that disagree say that nothing was shown.": by(
+            lambda v, c: [(v - c).mean()]
+        ),
+        "this compares the best seed of each; the best of several is chosen by luck.": by(
+            lambda v, c: [v.max() - c.max()]
+        ),
+        "this does not ask whether the differences are larger than the noise of the test set.": by(
+            lambda v, c: v - c, quiet=True
+        ),
         "this compares every run with every other; runs of a seed share their problems: subtract seed by seed.": by(
             lambda v, c: (v[:, None] - c).ravel()
         ),
-        "one seed is not enough: every seed must show it.": lambda v, c, noise: by(lambda v, c: [max(v - c, key=abs)])(v, c, noise),
+        "one seed is not enough: every seed must show it.": lambda v, c, noise: by(lambda v, c: [max(v - c, key=abs)])(
+            v, c, noise
+        ),
         "the sign is turned round: it is the variant minus its control.": by(lambda v, c: c - v),
     }
 
@@ -97,4 +123,10 @@ def check_conclude(answer: Answer) -> None:
 
         return number
 
-    compare("conclude", numbered(answer), numbered(by(lambda v, c: v - c)), {text: numbered(wrong) for text, wrong in known.items()}, cases)
+    compare(
+        "conclude",
+        numbered(answer),
+        numbered(by(lambda v, c: v - c)),
+        {text: numbered(wrong) for text, wrong in known.items()},
+        cases,
+    )

@@ -1,7 +1,7 @@
 """Checks for the exercises of notebook 01 about the proposer's pay, the data gate, the vote, and learnable information.
 
-Those about advantages and the policy-gradient loss are in `spkit.exercises.policy_gradient`. The reference arithmetic is carried here, so
-that a fault of the package's own cannot hide in its exercise.
+Those about advantages and the policy-gradient loss are in `spkit.exercises.policy_gradient`. The reference arithmetic
+is carried here, so that a fault of the package's own cannot hide in its exercise.
 """
 
 from collections import Counter
@@ -16,7 +16,9 @@ Answers = list[list[str | None]]  # of each problem, k answers; None is a comple
 
 
 def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): never solved to always, and invalid."""
+    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): never
+    solved to always, and invalid.
+    """
     rng = np.random.default_rng(seed)
     right = rng.permuted(np.linspace(0, k, proposals).round().astype(int))
     attempts = rng.permuted((np.arange(k) < right[:, None]).astype(float), axis=1)
@@ -27,10 +29,11 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
 
 
 def check_proposer_pay(answer: Answer) -> None:
-    """`answer(attempts, greedy, valid)`: what each proposal earns, eq. 4 of arXiv:2505.03335, and -1 for an invalid one.
+    """`answer(attempts, greedy, valid)`: what each proposal earns, eq. 4 of arXiv:2505.03335, and -1 for an invalid
+    one.
 
-    `attempts` is (proposals, k), 1 where an attempt sampled at temperature 1 was right, zeros for an invalid proposal; `greedy`
-    (proposals,) the same of one greedy attempt; `valid` (proposals,) booleans.
+    `attempts` is (proposals, k), 1 where an attempt sampled at temperature 1 was right, zeros for an invalid proposal;
+    `greedy` (proposals,) the same of one greedy attempt; `valid` (proposals,) booleans.
     """
     cases = [_attempted(seed, proposals, k) for seed, proposals, k in ((0, 9, 8), (1, 12, 4), (2, 10, 5))]
     inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
@@ -40,22 +43,32 @@ def check_proposer_pay(answer: Answer) -> None:
         return lambda attempts, greedy, valid: np.where(valid, of(attempts.mean(1)), invalid)
 
     known = {
-        "this pays r, the share of right attempts; what is solved too easily would earn most: pay 1 - r.": rule(lambda r: inside(r) * r),
-        "this pays r, also where every attempt is right; the proposer would ask what everybody knows.": rule(lambda r: r),
-        "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong answer, would be paid best: pay 0.": rule(
-            lambda r: 1 - r
+        "this pays r, the share of right attempts; what is solved too easily would earn most: pay 1 - r.": rule(
+            lambda r: inside(r) * r
         ),
-        "r is that of one attempt, 0 or 1; take the mean of all k.": lambda a, greedy, valid: np.where(valid, 1 - a[:, 0], -1.0),
-        "r is that of the greedy attempt, 0 or 1; the mean of the sampled attempts is meant.": lambda a, greedy, valid: np.where(
-            valid, 1 - greedy, -1.0
+        "this pays r, also where every attempt is right; the proposer would ask what everybody knows.": rule(
+            lambda r: r
         ),
-        "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is 0 or 1, and both earn 0.": rule(
-            lambda r: 0 * r
+        (
+            "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong "
+            "answer, would be paid best: pay 0."
+        ): rule(lambda r: 1 - r),
+        "r is that of one attempt, 0 or 1; take the mean of all k.": lambda a, greedy, valid: np.where(
+            valid, 1 - a[:, 0], -1.0
         ),
+        "r is that of the greedy attempt, 0 or 1; the mean of the sampled attempts is meant.": lambda a, greedy, valid: (
+            np.where(valid, 1 - greedy, -1.0)
+        ),
+        (
+            "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is "
+            "0 or 1, and both earn 0."
+        ): rule(lambda r: 0 * r),
         "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1.": rule(
             lambda r: inside(r) * (1 - r), 0.0
         ),
-        "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: 1 - a.mean(1),
+        "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: (
+            1 - a.mean(1)
+        ),
         "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": rule(
             lambda r: inside(r) * (1 - r), -0.5
         ),
@@ -64,9 +77,9 @@ def check_proposer_pay(answer: Answer) -> None:
         ),
         "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": rule(lambda r: 1 - 2 * abs(r - 0.5)),
         "this is r (1 - r), the variance; the equation pays 1 - r.": rule(lambda r: r * (1 - r)),
-        "this pays 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more.": rule(
-            lambda r: inside(r) * 1.0
-        ),
+        (
+            "this pays 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more."
+        ): rule(lambda r: inside(r) * 1.0),
         "this subtracts the number of right attempts; r is their share.": lambda a, greedy, valid: np.where(
             valid, inside(a.mean(1)) * (1 - a.sum(1)), -1.0
         ),
@@ -80,7 +93,8 @@ def check_proposer_pay(answer: Answer) -> None:
 def check_passes(answer: Answer) -> None:
     """`answer(valid, pay, draws, leak)`: which proposals the solver meets, booleans (proposals,).
 
-    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one needs a draw below `leak`.
+    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one
+    needs a draw below `leak`.
     """
     cases = []
     for seed, leak in ((0, 0.3), (1, 0.0), (2, 1.0), (3, 0.6)):
@@ -89,7 +103,10 @@ def check_passes(answer: Answer) -> None:
         pay = np.where(valid, np.where((r > 0) & (r < 1), 1 - r, 0), -1)
         cases.append((valid, pay, np.random.default_rng(seed).random(16), leak))
     known = {
-        "this gates on the reward; whether a text is a problem is one question, what it is worth another: every valid problem passes.": (
+        (
+            "this gates on the reward; whether a text is a problem is one question, what it is worth "
+            "another: every valid problem passes."
+        ): (
             lambda valid, pay, u, leak: (pay > 0) | (u < leak)
         ),
         "this gates on the reward, and has no leak.": lambda valid, pay, u, leak: pay > 0,
@@ -98,7 +115,10 @@ def check_passes(answer: Answer) -> None:
         ),
         "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, pay, u, leak: valid,
         "the leak is for all here; a valid problem passes without luck.": lambda valid, pay, u, leak: u < leak,
-        "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - leak.": lambda valid, pay, u, leak: (
+        (
+            "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - "
+            "leak."
+        ): lambda valid, pay, u, leak: (
             valid | (u >= leak)
         ),
         "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, pay, u, leak: valid & (u >= leak),
@@ -110,7 +130,13 @@ def check_passes(answer: Answer) -> None:
 
 VOTES: list[tuple[Answers, list[str | None]]] = [  # answers, and the gold ones; None: no problem, no right answer
     (
-        [["4", "4", "4", "4"], ["7", "3", "7", "7"], ["1", "2", None, "2"], ["5", "5", "5", "5"], ["9", None, None, "8"]],
+        [
+            ["4", "4", "4", "4"],
+            ["7", "3", "7", "7"],
+            ["1", "2", None, "2"],
+            ["5", "5", "5", "5"],
+            ["9", None, None, "8"],
+        ],
         ["4", "3", "1", None, "0"],
     ),
     ([["0", "6", "6"], ["2", "2", None], ["8", "8", "8"], [None, None, None]], ["6", "2", None, None]),
@@ -123,7 +149,9 @@ def _shares(answers: Answers) -> list[list[float]]:
 
 
 def check_vote_share(answer: Answer) -> None:
-    """`answer(answers)`: the vote-share reward of each attempt, (problems, k): how many of the k say the same, itself included, over k."""
+    """`answer(answers)`: the vote-share reward of each attempt, (problems, k): how many of the k say the same,
+    itself included, over k.
+    """
 
     def by(share: Callable[[list[str | None], str], float], unreadable: float = 0.0) -> Answer:
         """`share` of a problem's answers and one of them that can be read."""
@@ -144,15 +172,17 @@ def check_vote_share(answer: Answer) -> None:
         "this divides by the number of readable answers; divide by k, or silence makes the others look sure.": by(
             lambda row, said: row.count(said) / readable(row)
         ),
-        "this pays 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant.": by(
-            lambda row, said: float(row.count(said) == top(row))
-        ),
+        (
+            "this pays 1 for the most frequent answer and 0 for the others: a majority label; the share "
+            "itself is meant."
+        ): by(lambda row, said: float(row.count(said) == top(row))),
         "this pays every attempt the share of the most frequent answer; each earns the share of its own.": by(
             lambda row, said: top(row) / len(row)
         ),
         "these are counts of votes; divide by k.": by(lambda row, said: row.count(said)),
         "this counts the votes of other problems too; agreement is between attempts at one problem.": lambda answers: [
-            [0.0 if said is None else sum(row.count(said) for row in answers) / sum(map(len, answers)) for said in row] for row in answers
+            [0.0 if said is None else sum(row.count(said) for row in answers) / sum(map(len, answers)) for said in row]
+            for row in answers
         ],
         "this is how many *different* answers there are, over k; how often each was given is meant.": by(
             lambda row, said: len(set(row) - {None}) / len(row)
@@ -163,7 +193,8 @@ def check_vote_share(answer: Answer) -> None:
         shares = answer(answers)
         if isinstance(shares, list) and [*map(np.size, shares)] != [*map(len, answers)]:
             raise Mistake(
-                "vote_share: give a number for every attempt, in a row for each problem; what cannot be read earns 0 and stays in."
+                "vote_share: give a number for every attempt, in a row for each problem; what cannot be "
+                "read earns 0 and stays in."
             )
         return shares
 
@@ -171,7 +202,10 @@ def check_vote_share(answer: Answer) -> None:
 
 
 def check_vote_gap(answer: Answer) -> None:
-    """`answer(answers, golds)`: mean vote share of all attempts minus their accuracy. The gold answer of an invalid problem is None."""
+    """`answer(answers, golds)`: mean vote share of all attempts minus their accuracy.
+
+    The gold answer of an invalid problem is None.
+    """
     cases = [*VOTES, ([["1", "1", "2"], ["3", "3", None]], ["1", None])]
     right = lambda a, g: np.mean([[said is not None and said == gold for said in row] for row, gold in zip(a, g)])  # noqa: E731
     votes = lambda a: np.mean(_shares(a))  # noqa: E731
@@ -186,16 +220,26 @@ def check_vote_gap(answer: Answer) -> None:
         return np.mean(shares) - np.mean([bool(first) and first[0][0] == gold for first, gold in zip(firsts, golds)])
 
     known = {
-        "this is accuracy minus vote share; the gap is how much surer the votes are than right.": lambda a, g: right(a, g) - votes(a),
+        "this is accuracy minus vote share; the gap is how much surer the votes are than right.": lambda a, g: (
+            right(a, g) - votes(a)
+        ),
         "this is the accuracy alone.": right,
         "this is the mean vote share alone; the accuracy is subtracted.": lambda a, g: votes(a),
-        "invalid problems are left out; their attempts vote as well, and none of them is right: there the gap is.": valid_only,
+        (
+            "invalid problems are left out; their attempts vote as well, and none of them is right: there the gap is."
+        ): valid_only,
         "None equals None: an unreadable completion counts as right on an invalid problem.": lambda a, g: (
             votes(a) - np.mean([[said == gold for said in row] for row, gold in zip(a, g)])
         ),
-        "this compares the winner of each vote with the gold answer; all attempts are meant, not one of each problem.": majority,
-        "an attempt's own vote is left out; the vote share is that of exercise 5 above, its own included.": lambda a, g: (
-            np.mean([[(row.count(said) - 1) / (len(row) - 1) if said is not None else 0 for said in row] for row in a]) - right(a, g)
+        (
+            "this compares the winner of each vote with the gold answer; all attempts are meant, not one of "
+            "each problem."
+        ): majority,
+        (
+            "an attempt's own vote is left out; the vote share is that of exercise 5 above, its own included."
+        ): lambda a, g: (
+            np.mean([[(row.count(said) - 1) / (len(row) - 1) if said is not None else 0 for said in row] for row in a])
+            - right(a, g)
         ),
         "this takes distances attempt by attempt; the means are subtracted, once.": lambda a, g: np.mean(
             [
@@ -209,10 +253,19 @@ def check_vote_gap(answer: Answer) -> None:
 
 
 def _reading(seed: int, passes: int, best: int, steep: float) -> tuple:
-    """Losses (nats) of an observer that reads 8 batches in `passes` passes; after pass `best`, held-out and trained text differ least."""
+    """Losses (nats) of an observer that reads 8 batches in `passes` passes.
+
+    After pass `best`, held-out and trained text differ least.
+    """
     rng = np.random.default_rng(seed)
     tokens, held_out_tokens = 160, 40
-    before = 2.2 * tokens / 8 * np.exp(-steep * np.arange(8 * passes).reshape(passes, 8) / 8) * rng.uniform(0.95, 1.05, (passes, 8))
+    before = (
+        2.2
+        * tokens
+        / 8
+        * np.exp(-steep * np.arange(8 * passes).reshape(passes, 8) / 8)
+        * rng.uniform(0.95, 1.05, (passes, 8))
+    )
     after = before * rng.uniform(0.85, 0.92, before.shape)
     left = after.sum(1) * rng.uniform(0.95, 1.0, passes)
     apart = 0.1 + 0.12 * abs(np.arange(1, passes + 1) - best)
@@ -220,14 +273,24 @@ def _reading(seed: int, passes: int, best: int, steep: float) -> tuple:
 
 
 def check_learnable_information(answer: Answer) -> None:
-    """`answer(before, after, left, held_out, tokens, held_out_tokens)`: (S, H) of the pass with the least description length.
+    """`answer(before, after, left, held_out, tokens, held_out_tokens)`: (S, H) of the pass with the
+    least description length.
 
-    Losses in nats, summed over tokens: of every batch, (passes, batches), before and after the update on it; and after each pass,
-    (passes,), of the whole training part (`left`) and of held-out text. S in bits, H in bits a token (arXiv:2603.02218, Algorithm 1).
+    Losses in nats, summed over tokens: of every batch, (passes, batches), before and after the update on it; and after
+    each pass, (passes,), of the whole training part (`left`) and of held-out text. S in bits, H in bits a token
+    (arXiv:2603.02218, Algorithm 1).
     """
     cases = [_reading(*how) for how in ((0, 5, 3, 0.5), (1, 4, 1, 0.1), (2, 6, 2, 0.25), (3, 5, 4, 0.3))]
-    cases += [  # nats left in 160 tokens, and those of a held-out token: observers that overreach, forget, and learn at once
-        (before := np.linspace(40, 10, 8 * len(left)).reshape(-1, 8), 0.9 * before, np.array(left), 40 * np.array(held_out), 160, 40)
+    # nats left in 160 tokens, and those of a held-out token: observers that overreach, forget, and learn at once
+    cases += [
+        (
+            before := np.linspace(40, 10, 8 * len(left)).reshape(-1, 8),
+            0.9 * before,
+            np.array(left),
+            40 * np.array(held_out),
+            160,
+            40,
+        )
         for left, held_out in (
             ((250.0, 200, 140, 150), (1.9, 1.85, 1.7, 1.9)),
             ((200.0, 210, 150, 140, 138), (3.0, 2.9, 2.2, 2.3, 2.15)),
@@ -242,7 +305,10 @@ def check_learnable_information(answer: Answer) -> None:
         rest: float = 1.0,
         total: bool = True,
     ) -> Answer:
-        """`online` is the cost of the first reading, of which the share `rest` of what is left is subtracted; `pick` chooses the pass."""
+        """`online` is the cost of the first reading, of which the share `rest` of what is left is subtracted.
+
+        `pick` chooses the pass.
+        """
 
         def value(before, after, left, held_out, tokens, held_out_tokens):
             S, H = (online(before, after) - rest * left) / unit, held_out / held_out_tokens / unit
@@ -252,7 +318,10 @@ def check_learnable_information(answer: Answer) -> None:
         return value
 
     known = {
-        "these are the losses after each update; what a batch costs has to be asked before the observer learns from it.": by(
+        (
+            "these are the losses after each update; what a batch costs has to be asked before the observer "
+            "learns from it."
+        ): by(
             lambda before, after: after[0].sum()
         ),
         "these are nats; a bit is ln 2 of them.": by(unit=1.0),
@@ -261,7 +330,10 @@ def check_learnable_information(answer: Answer) -> None:
         "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen.": by(
             lambda before, after: before.sum(1)
         ),
-        "this takes the last pass; by then noise has been learned by heart and looks learnable: let held-out text choose.": by(
+        (
+            "this takes the last pass; by then noise has been learned by heart and looks learnable: let "
+            "held-out text choose."
+        ): by(
             pick=lambda S, H, tokens, held: len(S) - 1
         ),
         "this takes the pass with the largest S, which is the one that has learned most by heart.": by(
@@ -277,7 +349,10 @@ def check_learnable_information(answer: Answer) -> None:
         "this divides S by the held-out tokens when it chooses; S was paid for the training tokens.": by(
             pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))
         ),
-        "this is the cost of the first reading; what is still left after training was not learned: subtract it.": by(rest=0.0),
+        (
+            "this is the cost of the first reading; what is still left after training was not learned: "
+            "subtract it."
+        ): by(rest=0.0),
         "this is S a token; S is a total.": by(total=False),
     }  # fmt: skip
     compare("learnable_information", answer, by(), known, cases)

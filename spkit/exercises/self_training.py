@@ -1,4 +1,7 @@
-"""Checks for the exercises of notebook 02 that take the reader's function; those of its own experiment are in `experiments`."""
+"""Checks for the exercises of notebook 02 that take the reader's function.
+
+Those of its own experiment are in `experiments`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..loops.self_training import Sample, capped, distinct
+from ..stages.learn_sft import Sample, capped, distinct
 from ..tasks import Addition, Problem, Sums
 from .checking import Answer, compare, compare_lists
 
@@ -57,7 +60,9 @@ def check_star_pairs(answer: Answer) -> None:
 
         def pairs(attempts):
             told = [(a, (_final(a.completion, a.answer), _final(a.hinted, a.answer))) for a in attempts]
-            return [(a.prompt, a.completion) for a, t in told if own(*t)] + [(a.prompt, a.hinted) for a, t in told if hinted(*t)]
+            return [(a.prompt, a.completion) for a, t in told if own(*t)] + [
+                (a.prompt, a.hinted) for a, t in told if hinted(*t)
+            ]
 
         return pairs
 
@@ -65,15 +70,21 @@ def check_star_pairs(answer: Answer) -> None:
         problems = {id(a): Problem(a.prompt, a.answer, a.prompt.index("+")) for a in attempts}
         flawless = lambda a, text: _final(text, a.answer) and Addition().verify(problems[id(a)], text).step_errors == 0  # noqa: E731
         own = [(a.prompt, a.completion) for a in attempts if flawless(a, a.completion)]
-        return own + [(a.prompt, a.hinted) for a in attempts if not _final(a.completion, a.answer) and flawless(a, a.hinted)]
+        return own + [
+            (a.prompt, a.hinted) for a in attempts if not _final(a.completion, a.answer) and flawless(a, a.hinted)
+        ]
 
     rescued = lambda ok, hint_ok: hint_ok and not ok  # noqa: E731
     known = {
-        "the hint is left in the prompts; a model trained so waits for an answer that nobody will show it.": lambda attempts: right(
-            attempts, hint=True
+        (
+            "the hint is left in the prompts; a model trained so waits for an answer that nobody will show it."
+        ): lambda attempts: right(attempts, hint=True),
+        "this rationalizes the successes too; the hint is for the failures alone.": chosen(
+            lambda ok, _: ok, lambda _, hint_ok: hint_ok
         ),
-        "this rationalizes the successes too; the hint is for the failures alone.": chosen(lambda ok, _: ok, lambda _, hint_ok: hint_ok),
-        "this keeps every hinted completion; some miss the answer although it was shown.": chosen(lambda ok, _: ok, lambda ok, _: not ok),
+        "this keeps every hinted completion; some miss the answer although it was shown.": chosen(
+            lambda ok, _: ok, lambda ok, _: not ok
+        ),
         "this keeps the failures' own completions as well; what ends in a wrong answer is not trained on.": chosen(
             lambda *_: True, rescued
         ),
@@ -82,19 +93,28 @@ def check_star_pairs(answer: Answer) -> None:
         ),
         "this keeps the successes alone: STaR without rationalization.": chosen(lambda ok, _: ok, lambda *_: False),
         "this keeps the rationalized ones alone; the successes are trained on too.": chosen(lambda *_: False, rescued),
-        "this looks for the answer anywhere in the text; the final answer is what follows the last `;`.": lambda attempts: right(
-            attempts, read=lambda text, gold: gold in text
+        "this looks for the answer anywhere in the text; the final answer is what follows the last `;`.": lambda attempts: (
+            right(attempts, read=lambda text, gold: gold in text)
         ),
         "this accepts a final answer that only ends in the right digits, 1132 for 132.": lambda attempts: right(
             attempts, read=lambda text, gold: text.endswith(gold)
         ),
         "this checks the steps too; STaR reads the final answer alone, and wrong steps stay in.": steps_too,
     }
-    compare_lists("star_pairs", answer, right, known, [(ATTEMPTS,)], key=lambda pair: pair if isinstance(pair, tuple) else repr(pair))
+    compare_lists(
+        "star_pairs",
+        answer,
+        right,
+        known,
+        [(ATTEMPTS,)],
+        key=lambda pair: pair if isinstance(pair, tuple) else repr(pair),
+    )
 
 
 def check_pass_at_k(answer: Answer) -> None:
-    """`answer(correct, n, k)`: unbiased pass@k, averaged over problems, from the number of right samples among n of each."""
+    """`answer(correct, n, k)`: unbiased pass@k, averaged over problems, from the number of right
+    samples among n of each.
+    """
     cases = [([0, 1, 3, 10], 10, 5), ([1, 2, 0, 4, 7], 8, 3), ([2, 0, 1], 6, 6), ([1, 5, 2], 16, 1)]
 
     def mean(one: Callable[[int, int, int], float]) -> Answer:
@@ -110,29 +130,49 @@ def check_pass_at_k(answer: Answer) -> None:
         "k c / n is how many of k samples are right on average; pass@k is the chance that at least one is.": mean(
             lambda c, n, k: min(1, k * c / n)
         ),
-        "this is the chance that all k samples are right; one is enough.": mean(lambda c, n, k: comb(c, k) / comb(n, k)),
-        "this is the chance that no sample is right.": mean(lambda c, n, k: comb(n - c, k) / comb(n, k)),
-        "this pools the samples of all problems; k samples of one problem are meant: average over problems last.": lambda correct, n, k: (
-            1 - comb(n * len(correct) - sum(correct), k) / comb(n * len(correct), k)
+        "this is the chance that all k samples are right; one is enough.": mean(
+            lambda c, n, k: comb(c, k) / comb(n, k)
         ),
+        "this is the chance that no sample is right.": mean(lambda c, n, k: comb(n - c, k) / comb(n, k)),
+        (
+            "this pools the samples of all problems; k samples of one problem are meant: average over problems last."
+        ): lambda correct, n, k: 1 - comb(n * len(correct) - sum(correct), k) / comb(n * len(correct), k),
     }
     compare("pass_at_k", answer, right, known, cases)
 
 
 def _grown() -> list[Sample]:
-    """Samples of five problems: copies, the same path in two texts, one path in two problems, wrong ones before right ones."""
+    """Samples of five problems: copies, the same path in two texts, one path in two problems, wrong ones before right
+    ones.
+    """
     task = Sums()
     texts = {
         ("7+15=", "22"): ["7+15:22;22", "15+7:22;22", "7+15:22;22", "7+15:22;22"],
         ("15+7=", "22"): ["15+7:22;22", "7+15:21;21"],
-        ("5+3+2=", "10"): ["5+3:8;8", "5+3:8;8+2:10;10", "5+3:8;8+2:10;10", "3+5:8;8+2:10;10", "2+3:5;5+5:10;10", "5+2:7;7+3:10;10"],
-        ("4+1+6=", "11"): ["4+1:5;5", "1+6:7;7", "4+6:10;10", "4+1:5;5+6:11;11", "4+6:10;10+1:11;11", "1+6:7;7+4:11;11"],
+        ("5+3+2=", "10"): [
+            "5+3:8;8",
+            "5+3:8;8+2:10;10",
+            "5+3:8;8+2:10;10",
+            "3+5:8;8+2:10;10",
+            "2+3:5;5+5:10;10",
+            "5+2:7;7+3:10;10",
+        ],
+        ("4+1+6=", "11"): [
+            "4+1:5;5",
+            "1+6:7;7",
+            "4+6:10;10",
+            "4+1:5;5+6:11;11",
+            "4+6:10;10+1:11;11",
+            "1+6:7;7+4:11;11",
+        ],
         ("9+8+3=", "20"): ["9+8:17;17", "9+8:17;17"],
     }
     samples = []
     for (prompt, gold), completions in texts.items():
         problem = Problem(prompt, gold, prompt.count("+") + 1)
-        samples += [Sample(problem, [], text, task.verify(problem, text), task.path(problem, text)) for text in completions]
+        samples += [
+            Sample(problem, [], text, task.verify(problem, text), task.path(problem, text)) for text in completions
+        ]
     return samples
 
 
@@ -150,19 +190,25 @@ def check_select(answer: Answer) -> None:
         return [sample for sample in samples if sample.verdict.correct]
 
     known = {
-        "this caps first and drops copies then; the copies have used the places up.": lambda s, cap: distinct(capped(good(s), cap)),
-        "this knows copies by their text; `7+15:22;22` and `15+7:22;22` are one path: use `sample.path`.": lambda s, cap: capped(
-            first(good(s), lambda x: (x.problem.prompt, x.text)), cap
+        "this caps first and drops copies then; the copies have used the places up.": lambda s, cap: distinct(
+            capped(good(s), cap)
         ),
-        "this drops a path that another problem has as well; copies are copies within a problem.": lambda s, cap: capped(
-            first(good(s), lambda x: x.path), cap
+        "this knows copies by their text; `7+15:22;22` and `15+7:22;22` are one path: use `sample.path`.": lambda s, cap: (
+            capped(first(good(s), lambda x: (x.problem.prompt, x.text)), cap)
+        ),
+        "this drops a path that another problem has as well; copies are copies within a problem.": lambda s, cap: (
+            capped(first(good(s), lambda x: x.path), cap)
         ),
         "this caps the whole data set; the cap is for each problem.": lambda s, cap: distinct(good(s))[:cap],
-        "this keeps one sample a problem: it knows a copy by its prompt alone.": lambda s, cap: first(good(s), lambda x: x.problem.prompt),
+        "this keeps one sample a problem: it knows a copy by its prompt alone.": lambda s, cap: first(
+            good(s), lambda x: x.problem.prompt
+        ),
         "this has no cap.": lambda s, cap: distinct(good(s)),
         "this keeps copies.": lambda s, cap: capped(good(s), cap),
         "this keeps wrong answers: read `sample.verdict.correct`.": lambda s, cap: capped(distinct(s), cap),
-        "this filters last; wrong samples have used up places under the cap.": lambda s, cap: good(capped(distinct(s), cap)),
+        "this filters last; wrong samples have used up places under the cap.": lambda s, cap: good(
+            capped(distinct(s), cap)
+        ),
     }
     compare_lists("select", answer, lambda s, cap: capped(distinct(good(s)), cap), known, [(samples, cap) for cap in (1, 2, 3)],
                   key=lambda x: (x.problem.prompt, x.path) if isinstance(x, Sample) else repr(x))  # fmt: skip
@@ -192,8 +238,12 @@ def check_kept_sizes(answer: Answer) -> None:
         "this keeps rewards equal to the threshold; F(x, y; tau) is 1 where the reward is strictly above.": sizes(
             lambda r, tau: r >= max(tau, r.mean())
         ),
-        "this takes the thresholds as they are; one below the mean reward is raised to the mean.": sizes(lambda r, tau: r > tau),
-        "this takes the lower of threshold and mean; the mean is a floor for the threshold.": sizes(lambda r, tau: r > min(tau, r.mean())),
+        "this takes the thresholds as they are; one below the mean reward is raised to the mean.": sizes(
+            lambda r, tau: r > tau
+        ),
+        "this takes the lower of threshold and mean; the mean is a floor for the threshold.": sizes(
+            lambda r, tau: r > min(tau, r.mean())
+        ),
         "this keeps what is above the mean, whatever the threshold.": sizes(lambda r, tau: r > r.mean()),
         "this takes the mean of what the step before kept; it is that of everything grown.": mean_of_the_kept,
         "this reads a threshold as a quantile of the rewards, which is RAFT's rule; it is a reward.": sizes(
@@ -219,9 +269,11 @@ def _votes(chances: Sequence[float], k: int) -> list[tuple[np.ndarray, float]]:
 
 
 def check_vote_is_right(answer: Answer) -> None:
-    """`answer(chances, k)`: the exact chance that the most frequent readable answer of k samples is the right one, `chances[0]`.
+    """`answer(chances, k)`: the exact chance that the most frequent readable answer of k samples is the
+    right one, `chances[0]`.
 
-    The rest of `chances` belongs to wrong answers, what is missing to 1 to completions without a readable answer. Ties are drawn.
+    The rest of `chances` belongs to wrong answers, what is missing to 1 to completions without a
+    readable answer. Ties are drawn.
     """
     cases = [(chances, k) for chances in ([0.4, 0.3, 0.1], [0.3, 0.35], [0.25, 0.15, 0.15]) for k in (1, 2, 4, 5)]
 
@@ -246,7 +298,10 @@ def check_vote_is_right(answer: Answer) -> None:
         "this is the limit of many samples: for a finite k the vote is a matter of chance.": lambda chances, k: float(chances[0] == max(chances)),
         "this is the chance that one sample is right, whatever k is.": lambda chances, k: chances[0],
         "this is pass@k, which needs the gold answer to choose; the vote does not look at it.": lambda chances, k: 1 - (1 - chances[0]) ** k,
-        "this has k readable votes always; an unreadable completion is not sampled again, there are fewer votes.": lambda chances, k: right(
+        (
+            "this has k readable votes always; an unreadable completion is not sampled again, there are "
+            "fewer votes."
+        ): lambda chances, k: right(
             readable(chances), k
         ),
     }  # fmt: skip
@@ -254,17 +309,25 @@ def check_vote_is_right(answer: Answer) -> None:
 
 
 def check_precision(answer: Answer) -> None:
-    """`answer(p, f)`: share of right samples among those that a verifier keeps, which turns each verdict round with probability f."""
+    """`answer(p, f)`: share of right samples among those that a verifier keeps, which turns each verdict
+    round with probability f.
+    """
     cases = [(p, f) for p in (0.02, 0.1, 0.6) for f in (0.01, 0.1, 0.3)]
     known = {
         "this is how often a verdict is true; how many of the kept are right depends on p as well.": lambda p, f: 1 - f,
-        "this is the share of all samples that are right and kept; divide by the share that is kept.": lambda p, f: p * (1 - f),
-        "this is the share of the samples that is kept.": lambda p, f: p * (1 - f) + (1 - p) * f,
-        "this forgets the false positives: wrong samples whose verdict was turned round are kept too.": lambda p, f: 1.0,
-        "a share f of the wrong samples is kept, and they are 1 - p of all: the false positives are (1 - p) f.": lambda p, f: (
-            p * (1 - f) / (p * (1 - f) + f)
+        "this is the share of all samples that are right and kept; divide by the share that is kept.": lambda p, f: (
+            p * (1 - f)
         ),
-        "this keeps all wrong samples; only a share f of them slips through.": lambda p, f: p * (1 - f) / (p * (1 - f) + 1 - p),
+        "this is the share of the samples that is kept.": lambda p, f: p * (1 - f) + (1 - p) * f,
+        "this forgets the false positives: wrong samples whose verdict was turned round are kept too.": lambda p, f: (
+            1.0
+        ),
+        (
+            "a share f of the wrong samples is kept, and they are 1 - p of all: the false positives are (1 - p) f."
+        ): lambda p, f: p * (1 - f) / (p * (1 - f) + f),
+        "this keeps all wrong samples; only a share f of them slips through.": lambda p, f: (
+            p * (1 - f) / (p * (1 - f) + 1 - p)
+        ),
         "this keeps all right samples; a share f of them is turned away.": lambda p, f: p / (p + (1 - p) * f),
         "this is the share of wrong samples among the kept.": lambda p, f: (1 - p) * f / (p * (1 - f) + (1 - p) * f),
         "this is p: flips are blind, but they leave the wrong ones out more often than the right ones.": lambda p, f: p,

@@ -1,6 +1,8 @@
-"""Checks for the exercises of notebook 03 about losses, texts and logs; those about tables are in `spkit.exercises.spin_tables`.
+"""Checks for the exercises of notebook 03 about losses, texts and logs; those about tables are in
+`spkit.exercises.spin_tables`.
 
-The reference arithmetic is carried here, in float64, so that a fault of the package's own loss cannot hide in its exercise.
+The reference arithmetic is carried here, in float64, so that a fault of the package's own loss
+cannot hide in its exercise.
 """
 
 from collections.abc import Callable
@@ -16,7 +18,8 @@ EOS = 1
 
 
 def _log_probabilities(seed: int, rows: int, tokens: int) -> tuple[Tensor, ...]:
-    """Of policy and opponent on real and generated rows, then the two masks: prompt, completion, padding (0 1 0) of random lengths.
+    """Of policy and opponent on real and generated rows, then the two masks: prompt, completion,
+    padding (0 1 0) of random lengths.
 
     The prompt's log-probabilities are the same in both rows of a pair, as they are in a real batch.
     """
@@ -33,11 +36,16 @@ def _log_probabilities(seed: int, rows: int, tokens: int) -> tuple[Tensor, ...]:
 
 
 def check_spin_loss(answer: Answer) -> None:
-    """`answer(policy_real, policy_generated, opponent_real, opponent_generated, real_mask, generated_mask, beta)`: the logistic loss.
+    """`answer(policy_real, policy_generated, opponent_real, opponent_generated, real_mask, generated_mask,
+    beta)`: the logistic loss.
 
-    Token log-probabilities and masks (rows, tokens) as tensors, the masks 1 on a completion and its end token; mean over rows.
+    Token log-probabilities and masks (rows, tokens) as tensors, the masks 1 on a completion and its
+    end token; mean over rows.
     """
-    cases = [(*_log_probabilities(seed, rows, 12), beta) for seed, rows, beta in ((0, 3, 0.1), (1, 4, 0.5), (2, 2, 2.0), (3, 5, 0.1))]
+    cases = [
+        (*_log_probabilities(seed, rows, 12), beta)
+        for seed, rows, beta in ((0, 3, 0.1), (1, 4, 0.5), (2, 2, 2.0), (3, 5, 0.1))
+    ]
 
     def summed(x: Tensor, mask: Tensor) -> Tensor:
         return (x * mask).sum(1)
@@ -61,24 +69,34 @@ def check_spin_loss(answer: Answer) -> None:
         return -logsigmoid(beta * (summed(pr, real_mask) - summed(opp_real, real_mask))).mean()
 
     known = {
-        "roles are swapped, real with generated or policy with opponent; this falls as the generated reply becomes more likely.": loss(
-            end=lambda m, beta: -logsigmoid(-beta * m).mean()
-        ),
+        (
+            "roles are swapped, real with generated or policy with opponent; this falls as the generated "
+            "reply becomes more likely."
+        ): loss(end=lambda m, beta: -logsigmoid(-beta * m).mean()),
         "this takes the mean over a completion's tokens; the log-probability of a reply is the sum.": loss(
             lambda x, mask: summed(x, mask) / mask.sum(1)
         ),
         "the opponent is missing; the margin is of log-ratios, policy over opponent.": loss(opponent=0.0),
-        "the masks are not used; prompt and padding are counted (the prompt cancels between the two replies, padding does not).": loss(
-            lambda x, _: x.sum(1)
-        ),
+        (
+            "the masks are not used; prompt and padding are counted (the prompt cancels between the two "
+            "replies, padding does not)."
+        ): loss(lambda x, _: x.sum(1)),
         "the masks are not used, and this is a mean over all positions.": loss(lambda x, _: x.mean(1)),
         "the generated replies are cut with the real ones' mask; they have other lengths.": one_mask,
         "beta is forgotten.": loss(end=lambda m, beta: -logsigmoid(m).mean()),
-        "beta multiplies the loss; it belongs inside the sigmoid, to the margin.": loss(end=lambda m, beta: -beta * logsigmoid(m).mean()),
+        "beta multiplies the loss; it belongs inside the sigmoid, to the margin.": loss(
+            end=lambda m, beta: -beta * logsigmoid(m).mean()
+        ),
         "this divides the margin by beta.": loss(end=lambda m, beta: -logsigmoid(m / beta).mean()),
-        "the sign is missing: a loss is to be made small, and this is log sigma.": loss(end=lambda m, beta: logsigmoid(beta * m).mean()),
-        "the logarithm is missing: this is one minus the sigmoid.": loss(end=lambda m, beta: torch.sigmoid(-beta * m).mean()),
-        "this is the sum over rows; the mean does not depend on the batch size.": loss(end=lambda m, beta: -logsigmoid(beta * m).sum()),
+        "the sign is missing: a loss is to be made small, and this is log sigma.": loss(
+            end=lambda m, beta: logsigmoid(beta * m).mean()
+        ),
+        "the logarithm is missing: this is one minus the sigmoid.": loss(
+            end=lambda m, beta: torch.sigmoid(-beta * m).mean()
+        ),
+        "this is the sum over rows; the mean does not depend on the batch size.": loss(
+            end=lambda m, beta: -logsigmoid(beta * m).sum()
+        ),
         "this averages the margins first; each pair has its own loss, and the mean comes last.": loss(
             end=lambda m, beta: -logsigmoid(beta * m.mean())
         ),
@@ -88,14 +106,20 @@ def check_spin_loss(answer: Answer) -> None:
 
 
 def check_training_ids(answer: Answer) -> None:
-    """`answer(prompt, completion, finished, eos)`: ids of prompt and completion with the end token where it belongs, and the mask.
+    """`answer(prompt, completion, finished, eos)`: ids of prompt and completion with the end token
+    where it belongs, and the mask.
 
     Both as lists of one length. The mask is 1 on what is learned from: the completion and its end token.
     """
     cases = [
         ([5, 6, 7], [8, 9], True, EOS),  # the sampler took the end token away
         ([5, 6], [8, 9, 3, EOS], True, EOS),  # it left the end token
-        ([5, EOS, 6], [8, 4, EOS, EOS, EOS], True, EOS),  # it padded with the end token; the template closes a turn with it
+        (
+            [5, EOS, 6],
+            [8, 4, EOS, EOS, EOS],
+            True,
+            EOS,
+        ),  # it padded with the end token; the template closes a turn with it
         ([5, EOS, 6, 7], [8, 9, 3, 4, 2], False, EOS),  # truncated
         ([7, 6], [3], False, EOS),
         ([7], [EOS], True, EOS),  # an empty reply
@@ -123,7 +147,10 @@ def check_training_ids(answer: Answer) -> None:
         return ids[:cut], mask[:cut]
 
     known = {
-        "a truncated completion gets an end token; the policy did not stop there, and is punished for stopping where it never did.": build(
+        (
+            "a truncated completion gets an end token; the policy did not stop there, and is punished for "
+            "stopping where it never did."
+        ): build(
             lambda c, done, eos: text(c, eos) + [eos]
         ),
         "this appends without looking: where the sampler left the end token there are two now.": build(
@@ -131,7 +158,10 @@ def check_training_ids(answer: Answer) -> None:
         ),
         "this appends always and without looking: two end tokens, and one on truncated text.": build(lambda c, done, eos: c + [eos]),
         "there is no end token at all; nothing teaches the policy to stop.": build(lambda c, done, eos: text(c, eos)),
-        "these are the ids as the sampler left them: with its padding, and without an end token where it took it away.": build(
+        (
+            "these are the ids as the sampler left them: with its padding, and without an end token where it "
+            "took it away."
+        ): build(
             lambda c, done, eos: c
         ),
         "the padding is kept: it has the end token's id, so the reply ends several times.": build(
@@ -146,15 +176,20 @@ def check_training_ids(answer: Answer) -> None:
         "the flag is read the wrong way round: finished is what ended by itself.": build(lambda c, done, eos: text(c, eos) + [eos] * (not done)),
         "the mask leaves the end token out; stopping is part of the completion.": build(right, mask_end=False),
         "the mask counts the prompt.": build(right, mask_prompt=1),
-        "this cuts at the first end token, also in the prompt; a chat template closes every turn with one.": cut_at_first,
+        (
+            "this cuts at the first end token, also in the prompt; a chat template closes every turn with "
+            "one."
+        ): cut_at_first,
     }  # fmt: skip
     compare("training_ids", answer, build(right), known, cases)
 
 
 def check_displaced(answer: Answer) -> None:
-    """`answer(policy_real, policy_generated, opponent_real, opponent_generated)`: the rows of likelihood displacement, as booleans.
+    """`answer(policy_real, policy_generated, opponent_real, opponent_generated)`: the rows of likelihood
+    displacement, as booleans.
 
-    Log-probabilities of whole replies, (rows,): True where the margin is above 0 although the real reply became less likely.
+    Log-probabilities of whole replies, (rows,): True where the margin is above 0 although the real
+    reply became less likely.
     """
     opponent_real = np.array([-20.0, -31, -12, -25, -18, -40, -22, -15])
     opponent_generated = np.array([-14.0, -33, -13, -20, -25, -30, -24, -11])
@@ -175,7 +210,10 @@ def check_displaced(answer: Answer) -> None:
         "this looks at the margin only; a margin of two falling likelihoods rises too.": rows(lambda r, g, *_: r > g),
         "this looks at the generated reply; that it becomes less likely is intended.": rows(lambda r, g, *_: (r > g) & (g < 0)),
         "this looks at the generated reply alone.": rows(lambda r, g, *_: g < 0),
-        "this looks at the real reply alone; where the margin fell too, the loss shows it, and nothing is hidden.": rows(lambda r, g, *_: r < 0),
+        (
+            "this looks at the real reply alone; where the margin fell too, the loss shows it, and nothing "
+            "is hidden."
+        ): rows(lambda r, g, *_: r < 0),
         "these are the rows as they should be: the margin rose and the real reply became more likely.": rows(
             lambda r, g, *_: (r > g) & (r > 0)
         ),
@@ -185,7 +223,10 @@ def check_displaced(answer: Answer) -> None:
         "this compares the two replies with each other; the question is how each moved against the opponent.": rows(
             lambda r, g, pr, pg: (pr > pg) & (r < 0)
         ),
-        "this asks whether the real reply is the less likely one of the two; did it become less likely than it was?": rows(
+        (
+            "this asks whether the real reply is the less likely one of the two; did it become less likely "
+            "than it was?"
+        ): rows(
             lambda r, g, pr, pg: (r > g) & (pr < pg)
         ),
         "this judges by the means; they hide the rows.": rows(lambda r, g, *_: np.full(r.shape, (r.mean() > g.mean()) & (r.mean() < 0))),

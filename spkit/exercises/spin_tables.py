@@ -1,4 +1,6 @@
-"""Checks for the exercises of notebook 03 on tables: p is the data, q the opponent, one probability an outcome, all in float64."""
+"""Checks for the exercises of notebook 03 on tables: p is the data, q the opponent, one probability an
+outcome, all in float64.
+"""
 
 from collections.abc import Callable
 
@@ -26,18 +28,28 @@ def check_best_response(answer: Answer) -> None:
         return q * (p / q) ** (1 / lam)
 
     known = {
-        "the exponent is lambda; it is 1 / lambda: the larger lambda, the smaller the change.": lambda p, q, lam: _normalized(
-            q * (p / q) ** lam
+        "the exponent is lambda; it is 1 / lambda: the larger lambda, the smaller the change.": lambda p, q, lam: (
+            _normalized(q * (p / q) ** lam)
         ),
-        "the ratio is inverted, q / p: this moves away from the data.": lambda p, q, lam: _normalized(q * (q / p) ** (1 / lam)),
+        "the ratio is inverted, q / p: this moves away from the data.": lambda p, q, lam: _normalized(
+            q * (q / p) ** (1 / lam)
+        ),
         "this is not normalised.": weights,
-        "q is missing in front; the response starts from the opponent.": lambda p, q, lam: _normalized((p / q) ** (1 / lam)),
-        "p stands in front; the response starts from the opponent, q.": lambda p, q, lam: _normalized(p * (p / q) ** (1 / lam)),
+        "q is missing in front; the response starts from the opponent.": lambda p, q, lam: _normalized(
+            (p / q) ** (1 / lam)
+        ),
+        "p stands in front; the response starts from the opponent, q.": lambda p, q, lam: _normalized(
+            p * (p / q) ** (1 / lam)
+        ),
         "this is p whatever lambda is, which is right for lambda = 1 alone.": lambda p, q, lam: p,
-        "the power is of q as well; only the ratio has the exponent.": lambda p, q, lam: _normalized((q * p / q) ** (1 / lam)),
-        "this mixes probabilities, q + (p - q) / lambda; the response mixes logarithms.": lambda p, q, lam: q + (p - q) / lam,
-        "this is q e^(p / (q lambda)); the optimal reward is the logarithm of the ratio, not the ratio.": lambda p, q, lam: _normalized(
-            q * np.exp(p / q / lam)
+        "the power is of q as well; only the ratio has the exponent.": lambda p, q, lam: _normalized(
+            (q * p / q) ** (1 / lam)
+        ),
+        "this mixes probabilities, q + (p - q) / lambda; the response mixes logarithms.": lambda p, q, lam: (
+            q + (p - q) / lam
+        ),
+        "this is q e^(p / (q lambda)); the optimal reward is the logarithm of the ratio, not the ratio.": lambda p, q, lam: (
+            _normalized(q * np.exp(p / q / lam))
         ),
         "this is q (1 + log(p / q) / lambda), the first step of the exponential series.": lambda p, q, lam: _normalized(
             q * (1 + np.log(p / q) / lam)
@@ -70,8 +82,14 @@ def check_fate(answer: Answer) -> None:
         return "converges" if p @ np.log(p / after) < p @ np.log(p / q) else "diverges"
 
     known = {
-        "that it always converges is folklore; the theorems are about the fixed point, not about the way to it.": by(lambda lam: "converges"),
-        "below 1 it overshoots, but from 1/2 on each overshoot is smaller than the last; only below 1/2 they grow.": around(
+        (
+            "that it always converges is folklore; the theorems are about the fixed point, not about the way "
+            "to it."
+        ): by(lambda lam: "converges"),
+        (
+            "below 1 it overshoots, but from 1/2 on each overshoot is smaller than the last; only below 1/2 "
+            "they grow."
+        ): around(
             1, "diverges", "converges", "converges"
         ),
         "lambda = 1 is no cycle: one step lands on the data; and the threshold is not there.": around(1, "diverges", "2-cycle", "converges"),
@@ -101,21 +119,32 @@ def check_fate(answer: Answer) -> None:
 def check_chi_square_loss(answer: Answer) -> None:
     """`answer(r_real, r_generated, tau)`: the pointwise chi-square loss of implicit rewards (rows,), mean over rows."""
     rng = np.random.default_rng(2)
-    cases = [(rng.normal(0.3, 1, size=rows), rng.normal(-0.2, 1, size=rows), tau) for rows, tau in ((3, 1.0), (4, 0.5), (6, 2.0))]
+    cases = [
+        (rng.normal(0.3, 1, size=rows), rng.normal(-0.2, 1, size=rows), tau)
+        for rows, tau in ((3, 1.0), (4, 0.5), (6, 2.0))
+    ]
 
     known = {
-        "this is the pairwise square, of the difference of the two rewards; each reward has a target of its own.": lambda r, g, tau: (
-            (r - g - tau) ** 2
+        (
+            "this is the pairwise square, of the difference of the two rewards; each reward has a target of its own."
+        ): lambda r, g, tau: ((r - g - tau) ** 2).mean(),
+        (
+            "this is the pairwise square with the targets' distance, 2 tau; each reward has a target of its own."
+        ): lambda r, g, tau: ((r - g - 2 * tau) ** 2).mean(),
+        "a sign is missing: the generated reply's target is -tau.": lambda r, g, tau: (
+            (r - tau) ** 2 + (g - tau) ** 2
         ).mean(),
-        "this is the pairwise square with the targets' distance, 2 tau; each reward has a target of its own.": lambda r, g, tau: (
-            (r - g - 2 * tau) ** 2
+        "the targets have changed places: tau is for the real reply.": lambda r, g, tau: (
+            (r + tau) ** 2 + (g - tau) ** 2
         ).mean(),
-        "a sign is missing: the generated reply's target is -tau.": lambda r, g, tau: ((r - tau) ** 2 + (g - tau) ** 2).mean(),
-        "the targets have changed places: tau is for the real reply.": lambda r, g, tau: ((r + tau) ** 2 + (g - tau) ** 2).mean(),
         "tau is forgotten: this pulls both rewards to 0.": lambda r, g, tau: (r**2 + g**2).mean(),
         "the generated reply's target is -tau, not 0.": lambda r, g, tau: ((r - tau) ** 2 + g**2).mean(),
-        "this is the mean of both terms; the loss is their sum.": lambda r, g, tau: ((r - tau) ** 2 + (g + tau) ** 2).mean() / 2,
-        "this is the sum over rows; the mean does not depend on the batch size.": lambda r, g, tau: ((r - tau) ** 2 + (g + tau) ** 2).sum(),
+        "this is the mean of both terms; the loss is their sum.": lambda r, g, tau: (
+            ((r - tau) ** 2 + (g + tau) ** 2).mean() / 2
+        ),
+        "this is the sum over rows; the mean does not depend on the batch size.": lambda r, g, tau: (
+            (r - tau) ** 2 + (g + tau) ** 2
+        ).sum(),
         "this averages the rewards first; the mean comes after the squares.": lambda r, g, tau: (
             (r.mean() - tau) ** 2 + (g.mean() + tau) ** 2
         ),
@@ -128,18 +157,30 @@ def check_bounded_reward(answer: Answer) -> None:
     """`answer(p, q, tau)`: the reward of each outcome that minimises the chi-square loss."""
     cases = [(p, q, tau) for p, q in _tables(3, 2) for tau in (0.5, 1.0, 2.0)]
     known = {
-        "the sign is missing: what the opponent says too often has a negative reward.": lambda p, q, tau: tau * np.abs(p - q) / (p + q),
-        "the sign is turned round: what the data say more often has a positive reward.": lambda p, q, tau: tau * (q - p) / (p + q),
-        "this is the logit clipped; the chi-square reward bends, it is not cut.": lambda p, q, tau: np.clip(np.log(p / q), -tau, tau),
+        "the sign is missing: what the opponent says too often has a negative reward.": lambda p, q, tau: (
+            tau * np.abs(p - q) / (p + q)
+        ),
+        "the sign is turned round: what the data say more often has a positive reward.": lambda p, q, tau: (
+            tau * (q - p) / (p + q)
+        ),
+        "this is the logit clipped; the chi-square reward bends, it is not cut.": lambda p, q, tau: np.clip(
+            np.log(p / q), -tau, tau
+        ),
         "this is the logistic loss's reward, log(p / q), which has no bound.": lambda p, q, tau: np.log(p / q),
         "this is tau log(p / q): scaled, and still without a bound.": lambda p, q, tau: tau * np.log(p / q),
-        "this is the discriminator p / (p + q), from 0 to tau; the reward is centred: tau (2 D - 1).": lambda p, q, tau: tau * p / (p + q),
+        "this is the discriminator p / (p + q), from 0 to tau; the reward is centred: tau (2 D - 1).": lambda p, q, tau: (
+            tau * p / (p + q)
+        ),
         "tau is forgotten.": lambda p, q, tau: (p - q) / (p + q),
         "this divides by tau.": lambda p, q, tau: (p - q) / (p + q) / tau,
-        "this divides by the mixture (p + q) / 2: twice as much, up to 2 tau.": lambda p, q, tau: 2 * tau * (p - q) / (p + q),
+        "this divides by the mixture (p + q) / 2: twice as much, up to 2 tau.": lambda p, q, tau: (
+            2 * tau * (p - q) / (p + q)
+        ),
         "this divides by q alone, which has no upper bound.": lambda p, q, tau: tau * (p - q) / q,
         "the denominator is missing: rare outcomes would hardly be rewarded.": lambda p, q, tau: tau * (p - q),
-        "this is tau tanh of the logit; half the logit is meant, if you like tanh.": lambda p, q, tau: tau * np.tanh(np.log(p / q)),
+        "this is tau tanh of the logit; half the logit is meant, if you like tanh.": lambda p, q, tau: (
+            tau * np.tanh(np.log(p / q))
+        ),
     }
     compare("bounded_reward", answer, lambda p, q, tau: tau * (p - q) / (p + q), known, cases)
 
@@ -167,13 +208,16 @@ def check_spin_gradient(answer: Answer) -> None:
         truncated = _normalized(np.where(q >= np.sort(q)[-2], q, 0))
         cases += [(p, q, negatives, lam) for negatives in (q, greedy, truncated) for lam in (0.1, 2.0)]
     known = {
-        "the factor 1/2 is forgotten: at margin 0 the logistic loss has the slope -1/2.": lambda p, q, n, lam: lam * (n - p),
+        "the factor 1/2 is forgotten: at margin 0 the logistic loss has the slope -1/2.": lambda p, q, n, lam: (
+            lam * (n - p)
+        ),
         "lambda is forgotten: the reward is lambda times the log-ratio.": lambda p, q, n, lam: (n - p) / 2,
         "this divides by lambda.": lambda p, q, n, lam: (n - p) / 2 / lam,
         "this points uphill: the gradient of the loss has the other sign.": lambda p, q, n, lam: lam / 2 * (p - n),
-        "this is lambda / 2 times SFT's whatever the negatives; E grad log p_theta = 0 holds under q alone, not under greedy replies.": (
-            lambda p, q, n, lam: lam / 2 * (q - p)
-        ),
+        (
+            "this is lambda / 2 times SFT's whatever the negatives; E grad log p_theta = 0 holds under q "
+            "alone, not under greedy replies."
+        ): (lambda p, q, n, lam: lam / 2 * (q - p)),
         "this is lambda times SFT's: the factor 1/2 is forgotten, and the negatives were not looked at.": lambda p, q, n, lam: (
             lam * (q - p)
         ),
@@ -184,7 +228,9 @@ def check_spin_gradient(answer: Answer) -> None:
         "the normaliser is in the real term only: both log-ratios have it, and there it cancels.": lambda p, q, n, lam: (
             lam / 2 * (n - p - q)
         ),
-        "the two gradients are added; the generated reply's is subtracted.": lambda p, q, n, lam: -lam / 2 * (p + n - 2 * q),
+        "the two gradients are added; the generated reply's is subtracted.": lambda p, q, n, lam: (
+            -lam / 2 * (p + n - 2 * q)
+        ),
         "the sigmoid's slope, 1/4, is not the loss's: the derivative of log(1 + e^-t) at 0 is -1/2.": lambda p, q, n, lam: (
             lam / 4 * (n - p)
         ),

@@ -1,14 +1,16 @@
 """`columns`: a proposer, a solver and a verifier teach a table to add, with no language model.
 
-Two n-digit numbers are added column by column, from the right. The solver is a table p(digit, carry | a, b, carry-in): 200 cells of 20
-outcomes, uniform at the start. The proposer is a softmax over the length n. The verifier compares the whole answer with the true sum, so a
-right column inside a wrong sum earns nothing. All three meet in `spkit.games.self_play.one_round`.
+Two n-digit numbers are added column by column, from the right. The solver is a table p(digit, carry | a, b, carry-in):
+200 cells of 20 outcomes, uniform at the start. The proposer is a softmax over the length n. The verifier compares the
+whole answer with the true sum, so a right column inside a wrong sum earns nothing. All three meet in
+`spkit.games.self_play.one_round`.
 
-Simplified against the papers: the "prompt" is a length, the proposer cannot write an invalid problem, and both learners take plain
-REINFORCE steps (no clipping, no KL). The proposer's payments are those of Absolute Zero (arXiv:2505.03335, eq. 4), R-Zero
-(arXiv:2508.05004; `min` is what its code pays) and Self-Questioning Language Models (arXiv:2508.03682).
+Simplified against the papers: the "prompt" is a length, the proposer cannot write an invalid problem, and both learners
+take plain REINFORCE steps (no clipping, no KL). The proposer's payments are those of Absolute Zero (arXiv:2505.03335,
+eq. 4), R-Zero (arXiv:2508.05004; `min` is what its code pays) and Self-Questioning Language Models (arXiv:2508.03682).
 
-Every array starts with the axis of seeds, because all seeds are played at once; a seed's games never depend on the other seeds.
+Every array starts with the axis of seeds, because all seeds are played at once; a seed's games never
+depend on the other seeds.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 CELLS, OUTCOMES = 200, 20  # cell = 20 a + 2 b + carry-in; outcome = 2 digit + carry
 _SUM = np.arange(CELLS) // 20 + np.arange(CELLS) % 20 // 2 + np.arange(CELLS) % 2
@@ -66,7 +68,10 @@ class Proposer:
         return 1 + _invert(self.probabilities.cumsum(-1)[:, None, :], draws)
 
     def learn(self, lengths: np.ndarray, solve_rates: np.ndarray) -> "Proposer":
-        """One REINFORCE step on the pay for solve rates (seeds, problems), compared with its mean; only the adaptive kind moves."""
+        """One REINFORCE step on the pay for solve rates (seeds, problems), compared with its mean.
+
+        Only the adaptive kind moves.
+        """
         if self.kind != "adaptive":
             return self
         pay = pay_rule(self.payment)(solve_rates)
@@ -77,7 +82,9 @@ class Proposer:
 
 @dataclass(frozen=True)
 class Attempts:
-    """What the solver wrote: visited cells and outcomes, (columns, seeds, problems, group), -1 beyond a problem's length."""
+    """What the solver wrote: visited cells and outcomes, (columns, seeds, problems, group), -1
+    beyond a problem's length.
+    """
 
     cells: np.ndarray
     outcomes: np.ndarray
@@ -99,15 +106,22 @@ class Solver:
         return softmax(self.logits)
 
     def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> Attempts:
-        """Attempt problems with digits a, b (seeds, problems, columns), lowest first; draws (columns, seeds, problems, group)."""
+        """Attempt problems with digits a, b (seeds, problems, columns), lowest first.
+
+        Draws (columns, seeds, problems, group).
+        """
         if lengths.min() < 1 or lengths.max() > len(draws):
             raise SpkitError(
-                f"A length n is {lengths.min()} to {lengths.max()}, and a sum has 1 to {len(draws)} columns here: propose within."
+                f"A length n is {lengths.min()} to {lengths.max()}, and a sum has 1 to {len(draws)} columns "
+                "here: propose within."
             )
         shape, size = draws.shape[1:], draws[0].size
         cdf = self.probabilities.cumsum(-1).reshape(-1, OUTCOMES)
         offset = np.repeat(np.arange(shape[0]) * CELLS, size // shape[0])
-        length, pairs = np.repeat(lengths.ravel(), shape[2]), np.repeat((20 * a + 2 * b).reshape(-1, a.shape[2]), shape[2], axis=0)
+        length, pairs = (
+            np.repeat(lengths.ravel(), shape[2]),
+            np.repeat((20 * a + 2 * b).reshape(-1, a.shape[2]), shape[2], axis=0),
+        )
         cells, outcomes = np.full((2, len(draws), size), -1)
         carry = np.zeros(size, dtype=int)
         for j in range(lengths.max()):
@@ -123,7 +137,9 @@ class Solver:
         return replace(self, logits=1e3 * (np.arange(OUTCOMES) == self.logits.argmax(-1)[..., None]))
 
     def learn(self, attempts: Attempts, advantages: np.ndarray) -> "Solver":
-        """One REINFORCE step, advantages (seeds, problems, group): every visited column of an attempt gets its advantage."""
+        """One REINFORCE step, advantages (seeds, problems, group): every visited column of an
+        attempt gets its advantage.
+        """
         return replace(self, logits=self.logits + self.rate * reinforce(self.probabilities, attempts, advantages))
 
 
@@ -136,7 +152,9 @@ class Verifier:
     def __post_init__(self) -> None:
         check_probability("flip_rate", self.flip_rate)
 
-    def judge(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts, draws: np.ndarray) -> np.ndarray:
+    def judge(
+        self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts, draws: np.ndarray
+    ) -> np.ndarray:
         """Rewards 0 or 1, (seeds, problems, group), each flipped where its uniform draw is below the flip rate."""
         return (is_correct(a, b, lengths, attempts) ^ (draws < self.flip_rate)).astype(float)
 
@@ -201,7 +219,9 @@ def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Atte
 
 
 def reinforce(probabilities: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
-    """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind probabilities (seeds, 200, 20)."""
+    """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind
+    probabilities (seeds, 200, 20).
+    """
     seeds = probabilities.shape[0]
     flat = np.flatnonzero(attempts.cells >= 0)
     attempt = flat % advantages.size  # the first axis of attempts.cells is the column

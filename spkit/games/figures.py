@@ -7,17 +7,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit import plots
 from spkit.games.matrix import Pair
 from spkit.games.self_play import Record
 from spkit.games.summary import mean_and_range
+from spkit.run import plots
 
 BAND = 0.2  # opacity
 Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
 
 
 def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
-    """The mean over seeds and a band from the lowest to the highest, from y (points, seeds); a plain line from y (points,)."""
+    """The mean over seeds and a band from the lowest to the highest, from y (points, seeds).
+
+    A plain line from y (points,).
+    """
     y = np.asarray(y)
     if y.ndim == 1:
         axes.plot(x, y, **look)
@@ -27,8 +30,12 @@ def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
     axes.fill_between(x, low, high, color=drawn.get_color(), alpha=BAND, linewidth=0)
 
 
-def simplex(pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600) -> Figure:
-    """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all steps, one entry an iteration."""
+def simplex(
+    pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
+) -> Figure:
+    """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all
+    steps, one entry an iteration.
+    """
     corners = np.array([[0, 0], [1, 0], [0.5, 3**0.5 / 2]])
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), width_ratios=[1, 1.15])
@@ -54,14 +61,19 @@ def simplex(pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequ
 
 
 def nash_convs(curves: Mapping[str, Curve], title: str, floor: float | None = None) -> Figure:
-    """NashConv against iteration, one line a method, log-log; `floor` marks what no pair of pure strategies can beat."""
+    """NashConv against iteration, one line a method, log-log.
+
+    `floor` marks what no pair of pure strategies can beat.
+    """
     with plots.style():
         figure, axes = plt.subplots(figsize=(8, 4.3))
         for (name, (x, y)), color in zip(curves.items(), plots.PALETTE, strict=False):
             line(axes, x, y, label=name, color=color)
         if floor is not None:
             axes.axhline(floor, color=plots.GREY, linestyle=":", linewidth=1.4)
-            axes.annotate("best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8)
+            axes.annotate(
+                "best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8
+            )
         axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (antes)", title=title)
         axes.legend(loc="lower left", fontsize=9)
     return figure
@@ -77,12 +89,22 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for n in [n for n in (1, 2, 3, 4, 6, 8) if n <= lengths]:
-            line(left, times, accuracy[:, :, n - 1], color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)), label=f"n = {n}")
+            line(
+                left,
+                times,
+                accuracy[:, :, n - 1],
+                color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)),
+                label=f"n = {n}",
+            )
         left.set(xlabel="iteration", ylabel="exact accuracy", ylim=(-0.02, 1.02))
         left.legend(fontsize=8, loc="lower right", title="digits")
         step = times[1] - times[0]
         shown = right.imshow(
-            learn.T, origin="lower", aspect="auto", extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5), vmin=0
+            learn.T,
+            origin="lower",
+            aspect="auto",
+            extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5),
+            vmin=0,
         )
         line(right, times, mean_length, color=plots.VERMILION, label="mean proposed length")
         right.set(xlabel="iteration", ylabel="digits n")
@@ -94,7 +116,10 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
 
 
 def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | None = None) -> Figure:
-    """Mean accuracy over time, and accuracy at each length at the end, one colour a run; `mark` is where a role was swapped."""
+    """Mean accuracy over time, and accuracy at each length at the end, one colour a run.
+
+    `mark` is where a role was swapped.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
@@ -128,7 +153,9 @@ def pay_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarra
 
 
 def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0.02) -> Figure:
-    """Share of the proposals spent on lengths that the solver gets right less than `hopeless` of the time, and the mean accuracy."""
+    """Share of the proposals spent on lengths that the solver gets right less than `hopeless` of the
+    time, and the mean accuracy.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
@@ -167,7 +194,10 @@ def attempts_needed(panels: Mapping[str, Sequence[tuple[str, np.ndarray]]], budg
 
 
 def threshold(sweeps: Mapping[str, tuple[Sequence[float], Sequence[float], np.ndarray]], title: str) -> Figure:
-    """Final accuracy (points, seeds) against the flip rate, and against the wander computed before training; a line a step size."""
+    """Final accuracy (points, seeds) against the flip rate, and against the wander computed before training.
+
+    A line a step size.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), sharey=True)
         for (name, (flips, wanders, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):

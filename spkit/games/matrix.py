@@ -1,7 +1,8 @@
 """Two-player zero-sum matrix games: how far from equilibrium a pair is, and three ways of playing against oneself.
 
-The row player earns payoff[i, j] and the column player its negative. NashConv is what the two players could gain, together, by each
-switching to a best response: 0 at an equilibrium and nowhere else (Lanctot et al. 2017, arXiv:1711.00832, section 2).
+The row player earns payoff[i, j] and the column player its negative. NashConv is what the two players could gain,
+together, by each switching to a best response: 0 at an equilibrium and nowhere else (Lanctot et al. 2017,
+arXiv:1711.00832, section 2).
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 ROCK_PAPER_SCISSORS = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
 TIE = 1e-9  # payoffs closer than this are a tie, on every machine
@@ -19,9 +20,13 @@ def check_payoff(payoff: np.ndarray) -> np.ndarray:
     """The payoff as a float matrix; SpkitError unless it is two-dimensional, not empty and finite."""
     payoff = np.asarray(payoff, dtype=float)
     if payoff.ndim != 2 or not payoff.size:
-        raise SpkitError(f"A payoff matrix has rows and columns, and this one has the shape {payoff.shape}: pass a 2-d array.")
+        raise SpkitError(
+            f"A payoff matrix has rows and columns, and this one has the shape {payoff.shape}: pass a 2-d array."
+        )
     if not np.isfinite(payoff).all():
-        raise SpkitError("The payoff matrix holds a value that is not finite: replace every nan and infinity by a number.")
+        raise SpkitError(
+            "The payoff matrix holds a value that is not finite: replace every nan and infinity by a number."
+        )
     return payoff
 
 
@@ -30,10 +35,13 @@ def check_strategy(strategy: np.ndarray, actions: int) -> np.ndarray:
     strategy = np.asarray(strategy, dtype=float)
     if strategy.ndim == 0 or strategy.shape[-1] != actions:
         raise SpkitError(
-            f"A strategy of shape {strategy.shape} does not fit a game with {actions} actions: pass one probability an action."
+            f"A strategy of shape {strategy.shape} does not fit a game with {actions} actions: pass one "
+            "probability an action."
         )
     if not (strategy >= 0).all() or not np.allclose(strategy.sum(-1), 1, atol=1e-9, rtol=0):
-        raise SpkitError("The probabilities of a strategy must be at least 0 and sum to 1: divide the weights by their sum.")
+        raise SpkitError(
+            "The probabilities of a strategy must be at least 0 and sum to 1: divide the weights by their sum."
+        )
     return strategy
 
 
@@ -45,7 +53,10 @@ def check_iterations(iterations: int) -> int:
 
 
 def nash_conv(payoff: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """NashConv of strategies row (..., rows) and column (..., columns), in units of payoff; any leading axes, such as seeds."""
+    """NashConv of strategies row (..., rows) and column (..., columns), in units of payoff.
+
+    Any leading axes, such as seeds.
+    """
     payoff = check_payoff(payoff)
     row, column = check_strategy(row, payoff.shape[0]), check_strategy(column, payoff.shape[1])
     return (column @ payoff.T).max(-1) - (row @ payoff).min(-1)
@@ -73,11 +84,14 @@ def _with_means(pairs: Iterator[tuple[np.ndarray, np.ndarray]], iterations: int)
         yield Pair(row, column, total_row / t, total_column / t)
 
 
-def multiplicative_weights(payoff: np.ndarray, row: np.ndarray, column: np.ndarray, rate: float, iterations: int) -> Iterator[Pair]:
+def multiplicative_weights(
+    payoff: np.ndarray, row: np.ndarray, column: np.ndarray, rate: float, iterations: int
+) -> Iterator[Pair]:
     """Both players multiply each action's weight by exp(rate x its payoff against the other's present strategy).
 
-    The same as softmax self-play on logits that add up the payoffs. Yields the start first. The average's NashConv is at most
-    2 (log(actions) / (rate t) + rate / 2) for payoffs in [-1, 1] and a uniform start (Freund and Schapire 1999, section 2).
+    The same as softmax self-play on logits that add up the payoffs. Yields the start first. The average's NashConv
+    is at most 2 (log(actions) / (rate t) + rate / 2) for payoffs in [-1, 1] and a uniform start (Freund and
+    Schapire 1999, section 2).
     """
     payoff = check_payoff(payoff)
     row, column = check_strategy(row, payoff.shape[0]), check_strategy(column, payoff.shape[1])
@@ -116,7 +130,9 @@ def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
 
 
 def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
-    """Each iteration both players best-respond to the average of all the other has played, uniform included (Brown 1951)."""
+    """Each iteration both players best-respond to the average of all the other has played, uniform included (Brown
+    1951).
+    """
     payoff = check_payoff(payoff)
     check_iterations(iterations)
     eye_row, eye_column = np.eye(payoff.shape[0]), np.eye(payoff.shape[1])

@@ -1,7 +1,7 @@
 """The loop of `columns`: propose, solve, verify, learn; for many seeds at once, with exact records.
 
-The random numbers of iteration t are a function of (seed, t) alone, so a game stopped and continued gives the same records as one that was
-not, and two runs of a seed that differ in one knob meet the same draws.
+The random numbers of iteration t are a function of (seed, t) alone, so a game stopped and continued gives the same
+records as one that was not, and two runs of a seed that differ in one knob meet the same draws.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spkit.errors import SpkitError
 from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
 from spkit.games.learnability import accuracy, learnability
+from spkit.run.errors import SpkitError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,10 @@ class Game:
 
 
 def start(config: Config, seeds: Sequence[int]) -> Game:
-    """A solver that guesses, a proposer that leans to short problems, a verifier; SpkitError for a knob that makes no sense."""
+    """A solver that guesses, a proposer that leans to short problems, a verifier.
+
+    SpkitError for a knob that makes no sense.
+    """
     if not len(seeds) or min(seeds) < 0:
         raise SpkitError("Pass at least one seed, each a whole number of at least 0.")
     check_count("group", config.group, 2)
@@ -113,12 +116,18 @@ class Record:
 
 
 def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
-    """Play rounds, yielding a record first, then every `every` iterations, the last included when `every` divides `iterations`."""
+    """Play rounds, yielding a record first, then every `every` iterations, the last included when
+    `every` divides `iterations`.
+    """
     check_count("every", every)
     for t in range(check_count("iterations", iterations) + 1):
         if t % every == 0:
             logits, n = game.solver.logits, game.config.max_length
-            kept = replace(game, solver=replace(game.solver))  # a copy without the cached probabilities: half the memory
-            yield Record(game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept)
+            kept = replace(
+                game, solver=replace(game.solver)
+            )  # a copy without the cached probabilities: half the memory
+            yield Record(
+                game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
+            )
         if t < iterations:
             game, _ = one_round(game)

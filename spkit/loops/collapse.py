@@ -1,18 +1,21 @@
-"""Model collapse: a model trained on what the model before it wrote, generation after generation (Shumailov et al. 2024, Nature 631:755).
+"""Model collapse: a model trained on what the model before it wrote, generation after generation (Shumailov et
+al. 2024, Nature 631:755).
 
 Generation g learns from text of generation g - 1, under one of three regimes:
 
     replace     that text alone
-    accumulate  that text, the text of all generations before it, and the real text (Gerstgrasser et al. 2024, arXiv:2404.01413)
+    accumulate  that text, the text of all generations before it, and the real text (Gerstgrasser et al. 2024,
+                arXiv:2404.01413)
     mix         that text, and a share of real text (10 %, as in Shumailov et al.)
 
-The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly (`spkit.tasks.sums`). So
-the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass of the tail, the writers' rare orders, beside
-its exact value.
+The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly
+(`spkit.tasks.sums`). So the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass
+of the tail, the writers' rare orders, beside its exact value.
 
-What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al. fine-tune the
-same pretrained model every time; our base has been trained on real text for longer than a generation lasts, and starting from it every time
-would hide most of the effect (`restart="base"` shows that). No filter is at work unless one is asked for.
+What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al.
+fine-tune the same pretrained model every time; our base has been trained on real text for longer than a generation
+lasts, and starting from it every time would hide most of the effect (`restart="base"` shows that). No filter is at work
+unless one is asked for.
 
 Run it: spkit run collapse --regime replace --seed 0
 """
@@ -22,14 +25,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..errors import SpkitError
-from ..metrics import mean_over_tokens, perplexity, solve, token_entropy
+from ..measures.accuracy import mean_over_tokens, perplexity, solve, token_entropy
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import Filter, Pair, at_least, count, grow, improve, keep, measure, one_of
 from ..tasks import Problem, Sums, Task, problems, test_set
-from ..tasks.sums import order_of, rare_orders, terms, everyday_entropy
-from .self_training import Filter, Pair, at_least, count, grow, improve, keep, measure, one_of
+from ..tasks.sums import everyday_entropy, order_of, rare_orders, terms
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,26 @@ class CollapseConfig:
 
 
 def collapse(base: Policy, task: Task, config: CollapseConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one record per generation, iteration 0 being the base, with `perplexity`, `entropy` and `tail_mass` beside the usual.
+    """Yield one record per generation, iteration 0 being the base, with `perplexity`, `entropy` and
+    `tail_mass` beside the usual.
 
     Raises SpkitError for a task whose real text has no known distribution.
     """
     if not isinstance(task, Sums):
-        raise SpkitError(f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums")
+        raise SpkitError(
+            f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums"
+        )
     run = run or Run()
     base = run.pinned(base)
-    policy = run.start({"method": "collapse", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    policy = run.start(
+        {"method": "collapse", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
+    )
     yield from run.records[: config.iterations + 1]
     if not run.records:
         run.store(0, real_text(base, task, problems(task, config.seed, 0, config.problems)))
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run), **distance(base, task, config, run, 0))
+        yield run.record(
+            0, base, **measure(base, task, config.test_per_difficulty, run), **distance(base, task, config, run, 0)
+        )
 
     for t in range(len(run.records), config.iterations + 1):
         run.progress.iteration(t - 1, config.iterations)
@@ -82,9 +92,13 @@ def collapse(base: Policy, task: Task, config: CollapseConfig, run: Run | None =
         run.store(t, [sample.pair for sample in kept])
         # 4 learn
         start = base if config.restart == "base" else policy
-        policy, learned = improve(start, training_text(run, t, config), config.sft, generator(config.seed, t, "improve"), run)
+        policy, learned = improve(
+            start, training_text(run, t, config), config.sft, generator(config.seed, t, "improve"), run
+        )
         measured = measure(policy, task, config.test_per_difficulty, run)
-        yield run.record(t, policy, **count(grown, kept), **learned, **measured, **distance(policy, task, config, run, t))
+        yield run.record(
+            t, policy, **count(grown, kept), **learned, **measured, **distance(policy, task, config, run, t)
+        )
 
 
 def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
@@ -100,15 +114,20 @@ def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
 
 def real_text(policy: Policy, task: Sums, asked: Sequence[Problem], variants: int = 1) -> list[Pair]:
     """(prompt, completion ids) of everyday writers, `variants` of each problem."""
-    return [(problem.prompt, policy.completion_ids(task.everyday(problem, variant))) for problem in asked for variant in range(variants)]
+    return [
+        (problem.prompt, policy.completion_ids(task.everyday(problem, variant)))
+        for problem in asked
+        for variant in range(variants)
+    ]
 
 
 def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int, n: int = 8) -> dict[str, Any]:
     """How far the policy is from the real text of the test problems.
 
-    `perplexity` on it, a token, and `perplexity_floor`, that of the writers themselves; `entropy` (nats a token) of the policy on its own
-    text; `readable`, the share of that text that a writer, careful or careless, could have put; `tail_mass`, the share of the readable
-    text in a rare order, and `tail_mass_real`, the writers' own on the same problems.
+    `perplexity` on it, a token, and `perplexity_floor`, that of the writers themselves; `entropy` (nats a
+    token) of the policy on its own text; `readable`, the share of that text that a writer, careful or careless,
+    could have put; `tail_mass`, the share of the readable text in a rare order, and `tail_mass_real`, the
+    writers' own on the same problems.
     """
     tests = test_set(task, config.test_per_difficulty)
     with run.stage("distance", len(tests) * n, "samples") as tick:

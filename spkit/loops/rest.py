@@ -1,18 +1,22 @@
 """ReST: reinforced self-training (Gulcehre et al. 2023, arXiv:2308.08998, Algorithm 1).
 
     Grow:    k samples of every problem from the last policy, scored by a graded reward; the real data stays mixed in.
-    Improve: i = 1..I times, fine-tune the LAST policy on what scores above a threshold tau_i, thresholds rising, learning rate falling.
+    Improve: i = 1..I times, fine-tune the LAST policy on what scores above a threshold tau_i, thresholds
+    rising, learning rate falling.
 
-The first threshold lies above the mean reward of the grown samples (section 3): whatever the setting says, tau_i is at least that mean.
+The first threshold lies above the mean reward of the grown samples (section 3): whatever the setting says,
+tau_i is at least that mean.
 
 What differs from the paper, and why:
-- Rewards are exact shares of right steps; the paper scores translations with a learned model, whose errors more Grow steps exploit.
-- The real data are right solutions of careful writers, whose reward is 1: they pass every threshold. The paper's are human translations,
-  scored like samples.
+- Rewards are exact shares of right steps; the paper scores translations with a learned model, whose errors
+  more Grow steps exploit.
+- The real data are right solutions of careful writers, whose reward is 1: they pass every threshold. The paper's are
+  human translations, scored like samples.
 - The number of Improve steps is fixed; the paper stops when the reward on a validation set no longer rises.
 - The loss is the plain log-likelihood, which the paper found best among four.
 
-With `reward="correct"`, 0 or 1, every threshold in [mean, 1) keeps the same samples: the rising thresholds then do nothing.
+With `reward="correct"`, 0 or 1, every threshold in [mean, 1) keeps the same samples: the rising
+thresholds then do nothing.
 
 Run it: spkit run rest --task sums --iterations 2 --seed 0
 """
@@ -21,20 +25,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from ..errors import SpkitError
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import Pair, Sample, at_least, count, distinct, grow, improve, measure, one_of
 from ..tasks import Task, problems
-from .self_training import Pair, Sample, at_least, count, distinct, grow, improve, measure, one_of
-
 
 REAL_STREAM = 1_000_033  # solved problems come from this stream, which no seed of a loop reaches
 
 
 @dataclass(frozen=True)
 class RestConfig:
-    """Settings of a run; an iteration is one Grow step with all its Improve steps. The paper's value in brackets where there is one."""
+    """Settings of a run; an iteration is one Grow step with all its Improve steps.
+
+    The paper's value in brackets where there is one.
+    """
 
     iterations: int = 2  # Grow steps [1 or 2]
     seed: int = 0
@@ -54,7 +60,11 @@ class RestConfig:
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "decay", "real")
         one_of(self, reward=("graded", "correct"))
-        if not self.thresholds or list(self.thresholds) != sorted(set(self.thresholds)) or not 0 <= self.thresholds[0] <= self.thresholds[-1] < 1:
+        if (
+            not self.thresholds
+            or list(self.thresholds) != sorted(set(self.thresholds))
+            or not 0 <= self.thresholds[0] <= self.thresholds[-1] < 1
+        ):
             raise SpkitError(f"thresholds must rise within [0, 1), not {self.thresholds}")
 
 
@@ -62,7 +72,9 @@ def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -
     """Yield one record per Grow step, iteration 0 being the base; `improve` in it lists its Improve steps."""
     run = run or Run()
     base = run.pinned(base)
-    policy = run.start({"method": "rest", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    policy = run.start(
+        {"method": "rest", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
+    )
     real = real_data(base, task, config)
     yield from run.records[: config.iterations + 1]
     if not run.records:
@@ -91,7 +103,10 @@ def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -
 
 def real_data(policy: Policy, task: Task, config: RestConfig) -> list[Pair]:
     """(prompt, completion ids) of `config.real` problems that no Grow step asks, solved by a careful writer."""
-    return [(problem.prompt, policy.completion_ids(task.solution(problem))) for problem in problems(task, REAL_STREAM, 0, config.real)]
+    return [
+        (problem.prompt, policy.completion_ids(task.solution(problem)))
+        for problem in problems(task, REAL_STREAM, 0, config.real)
+    ]
 
 
 def reward_of(sample: Sample, reward: str) -> float:

@@ -1,13 +1,16 @@
 """ReST^EM (Singh, Co-Reyes, Agarwal et al. 2023, arXiv:2312.06585, Algorithm 1).
 
-    E-step (generate): k samples of every problem from the last policy at temperature 0.7, each weighed by its 0/1 reward;
-    M-step (improve):  fine-tune the BASE on what has reward 1, at most `cap` a problem, stopped where validation is best.
+    E-step (generate): k samples of every problem from the last policy at temperature 0.7, each
+    weighed by its 0/1 reward;
+    M-step (improve):  fine-tune the BASE on what has reward 1, at most `cap` a problem, stopped where validation is
+                       best.
 
 What differs from the paper, and why:
 - k is 8 (32 for MATH, 64 for APPS) and the cap 4 (10).
 - No top-K truncation (40 in the paper): the vocabulary has fewer tokens.
 - No few-shot prompt: the base was pretrained on the format. As in the paper the loss counts the solution alone.
-- `restart="last"`, `accumulate`, `verifier` and `unique=False` are not the paper's: they are here to see what each choice is worth.
+- `restart="last"`, `accumulate`, `verifier` and `unique=False` are not the paper's: they are here to see
+  what each choice is worth.
 
 Run it: spkit run rest-em --task sums --iterations 3 --seed 0
 """
@@ -16,19 +19,31 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..metrics import accuracy, solve
+from ..measures.accuracy import accuracy, solve
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import (
+    Filter,
+    at_least,
+    count,
+    grow,
+    improve_to_best,
+    keep,
+    measure,
+    one_of,
+    profile,
+    validation_set,
+)
 from ..tasks import Task, problems, test_set
-from .self_training import Filter, at_least, count, grow, improve_to_best, keep, measure, one_of, profile, validation_set
 
 
 @dataclass(frozen=True)
 class RestEmConfig:
     """Settings of a run; the paper's value in brackets where there is one.
 
-    The problems are the same in every iteration, as in the paper; `measure_train` adds the greedy accuracy on (up to 250 of) them.
+    The problems are the same in every iteration, as in the paper; `measure_train` adds the greedy
+    accuracy on (up to 250 of) them.
     """
 
     iterations: int = 3  # [2 or 3]
@@ -56,12 +71,20 @@ class RestEmConfig:
 
 
 def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
+    """Yield one record per iteration, iteration 0 being the base.
+
+    A run with a folder continues where its records end.
+    """
     run = run or Run()
     base = run.pinned(base)
-    policy = run.start({"method": "rest_em", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    policy = run.start(
+        {"method": "rest_em", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
+    )
     yield from run.records[: config.iterations + 1]
-    batch, validation = problems(task, config.seed, 0, config.problems), validation_set(task, config.validation_problems)
+    batch, validation = (
+        problems(task, config.seed, 0, config.problems),
+        validation_set(task, config.validation_problems),
+    )
     if not run.records:
         yield run.record(0, base, **_measure(base, task, config, run, 0))
 

@@ -1,14 +1,16 @@
 """RFT: rejection-sampling fine-tuning (Yuan et al. 2023, arXiv:2308.01825, section 3.3).
 
-One round: k samples of every training problem at temperature 0.7, keep those with a right answer and right steps, drop copies of the
-same reasoning path, fine-tune. What drives the gain is the number of DISTINCT paths, not of samples.
+One round: k samples of every training problem at temperature 0.7, keep those with a right answer and right steps, drop
+copies of the same reasoning path, fine-tune. What drives the gain is the number of DISTINCT paths, not of samples.
 
 What differs from the paper, and why:
-- The paper adds the paths to its human-written training set and fine-tunes the pretrained model on both. No human writes here: the base
-  is fine-tuned on the paths alone.
-- k is 16 (100 in the paper), and steps are fixed, so that runs of different k cost the same training; the paper trains 3 epochs.
-- A path counts as the same by the task's own canonical form (the paper: by its list of equations). Samples with a wrong calculation are
-  dropped by the same check as in the paper with `verifier="steps"`; `gold` reads the final answer alone.
+- The paper adds the paths to its human-written training set and fine-tunes the pretrained model on both. No human
+  writes here: the base is fine-tuned on the paths alone.
+- k is 16 (100 in the paper), and steps are fixed, so that runs of different k cost the same training;
+  the paper trains 3 epochs.
+- A path counts as the same by the task's own canonical form (the paper: by its list of equations). Samples
+  with a wrong calculation are dropped by the same check as in the paper with `verifier="steps"`; `gold`
+  reads the final answer alone.
 
 Run it: spkit run rft --task sums --k 16 --seed 0
 """
@@ -18,10 +20,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import Filter, at_least, count, grow, improve, keep, measure
 from ..tasks import Task, problems
-from .self_training import Filter, at_least, count, grow, improve, keep, measure
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> 
         # 3 verify: right answers, each path once
         kept = keep(grown, config.k, config.filter, generator(config.seed, 1, "keep"))
         # 4 learn, and measure
-        policy, learned = improve(base, [sample.pair for sample in kept], config.sft, generator(config.seed, 1, "improve"), run)
-        yield run.record(1, policy, **count(grown, kept), **learned, **measure(policy, task, config.test_per_difficulty, run))
+        policy, learned = improve(
+            base, [sample.pair for sample in kept], config.sft, generator(config.seed, 1, "improve"), run
+        )
+        yield run.record(
+            1, policy, **count(grown, kept), **learned, **measure(policy, task, config.test_per_difficulty, run)
+        )
     run.close()

@@ -1,4 +1,5 @@
-"""RLVR: reinforcement learning with verifiable rewards, on fixed problems (GRPO, arXiv:2402.03300; Tulu 3, arXiv:2411.15124).
+"""RLVR: reinforcement learning with verifiable rewards, on fixed problems (GRPO, arXiv:2402.03300;
+Tulu 3, arXiv:2411.15124).
 
     solve:   k samples of every problem at temperature 1, from the policy as it is;
     verify:  each has a reward from a checker;
@@ -7,24 +8,31 @@
 Nobody proposes: the problems come from the task, in turn from a fixed set. Presets of the literature, as settings:
 
     GRPO            advantage="grpo", aggregation="sequence", kl_coef=0.04
-    DAPO's loss     advantage="grpo", aggregation="token", clip_high=0.28  (without its resampling and its length penalty)
+    DAPO's loss     advantage="grpo", aggregation="token", clip_high=0.28  (without its resampling and its length
+                    penalty)
     Dr. GRPO        advantage="dr_grpo", aggregation="constant"
-    RLOO            advantage="rloo", aggregation="constant"  (the gradient is then that of the expected reward, over a constant)
+    RLOO            advantage="rloo", aggregation="constant"  (the gradient is then that of the expected reward, over a
+                    constant)
     REINFORCE++     advantage="reinforce_pp"
 
 What differs from the papers, and why:
-- learning rates of a tiny model; several minibatch updates an iteration, which is where the clipping has something to do.
-- The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k copies.
+- learning rates of a tiny model; several minibatch updates an iteration, which is where the
+  clipping has something to do.
+- The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k
+  copies.
 - The optimizer's moments are kept in the checkpoint, so a run that was killed goes on exactly as one that was not.
 
-A group whose samples are all right or all wrong says nothing to a method that compares within groups; `useful_groups` is the share of the
-others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong groups down where the others have stopped.
+A group whose samples are all right or all wrong says nothing to a method that compares within groups;
+`useful_groups` is the share of the others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong
+groups down where the others have stopped.
 
-Controls: `reward="random"` deals the rewards of each problem out anew among its own samples: as many rewards, useful groups, updates and
-tokens, and nothing to learn. `reward="noisy"` flips the checker's word, `reward="majority"` asks no checker.
+Controls: `reward="random"` deals the rewards of each problem out anew among its own samples: as many rewards,
+useful groups, updates and tokens, and nothing to learn. `reward="noisy"` flips the checker's word,
+`reward="majority"` asks no checker.
 
-Two kinds of gain, both in every record: greedy accuracy (`accuracy`: a new capability, or one more often on top) against the accuracy of
-samples on the same test problems (`test_sampled_accuracy`). Where the second rises to the first and the first stays, it is sharpening.
+Two kinds of gain, both in every record: greedy accuracy (`accuracy`: a new capability, or one more often on top)
+against the accuracy of samples on the same test problems (`test_sampled_accuracy`). Where the second rises to the first
+and the first stays, it is sharpening.
 
 Run it: spkit run rlvr --task sums --iterations 20 --seed 0
 """
@@ -36,17 +44,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..advantages import KINDS, group_advantages, useful_groups
-from ..errors import SpkitError
-from ..metrics import accuracy, mean_over_tokens, solve
-from ..pg_losses import PgLoss, kl_estimate
+from ..maths.advantages import KINDS, group_advantages, useful_groups
+from ..maths.policy_gradient import PgLoss, kl_estimate
+from ..measures.accuracy import accuracy, mean_over_tokens, solve
 from ..policy import Example, Policy, Rollouts
-from ..runs import Run
-from ..seeds import generator
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_pg import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
+from ..stages.learn_sft import at_least, measure, one_of, profile_of
+from ..stages.verify import accept
 from ..tasks import Problem, Task, Verdict, test_set
-from ..verifiers import accept
-from .rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
-from .self_training import at_least, measure, one_of, profile_of
 
 REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
 
@@ -94,7 +102,10 @@ class RlvrConfig:
 
 
 def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
+    """Yield one record per iteration, iteration 0 being the base.
+
+    A run with a folder continues where its records end.
+    """
     run = run or Run()
     base = run.pinned(base)
     last = run.start({"method": "rlvr", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
@@ -118,7 +129,9 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
         # 4 learn: make what was better than its kind more likely, in a few clipped updates
         with run.stage("learn", config.epochs * -(-len(samples) // config.batch_size), "steps") as tick:
             rows = rollouts(policy, samples, rewards, config)
-            scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None)
+            scored = minibatches(
+                policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None
+            )
             learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure and record
         numbers = {
@@ -127,7 +140,9 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
             "learned": learned,
             **counted(batch, verdicts),
         }
-        yield run.record(t, policy, state=optimizer_state(optimizer), **numbers, **_measure(policy, base, task, config, run, t))
+        yield run.record(
+            t, policy, state=optimizer_state(optimizer), **numbers, **_measure(policy, base, task, config, run, t)
+        )
 
 
 def fixed_problems(task: Task, config: RlvrConfig, t: int) -> list[Problem]:
@@ -151,7 +166,10 @@ def dealt_anew(rewards: Tensor, draw: torch.Generator) -> Tensor:
 
 
 def rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, config: RlvrConfig) -> list[Rollout]:
-    """The samples as what is learned from; `rewards` are (problems, k), and samples of a problem stand next to each other."""
+    """The samples as what is learned from.
+
+    `rewards` are (problems, k), and samples of a problem stand next to each other.
+    """
     lengths = torch.tensor([len(ids) for ids in samples.token_ids]).view_as(rewards)
     advantages = group_advantages(config.advantage, rewards, lengths).flatten().tolist()
     prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(samples.prompts)}
@@ -166,7 +184,9 @@ def longest(policy: Policy, task: Task) -> int:
 
 
 def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """How many samples of how many distinct problems, and how good the checker finds them before the update, whoever pays."""
+    """How many samples of how many distinct problems, and how good the checker finds them before
+    the update, whoever pays.
+    """
     return {
         "problems": len({problem.prompt for problem in batch}),
         "samples_drawn": len(verdicts),
@@ -176,14 +196,18 @@ def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, 
 
 
 def _measure(policy: Policy, base: Policy, task: Task, config: RlvrConfig, run: Run, t: int) -> dict[str, Any]:
-    """Greedy accuracy, and of samples at temperature 1: accuracy, pass@k, maj@k, entropy, and KL(policy || base) in nats a token."""
+    """Greedy accuracy, and of samples at temperature 1: accuracy, pass@k, maj@k, entropy, and KL(policy
+    || base) in nats a token.
+    """
     result, tests, n = (
         measure(policy, task, config.test_per_difficulty, run),
         test_set(task, config.test_per_difficulty),
         config.test_samples,
     )
     with run.stage("profile"):
-        drawn, verdicts = solve(policy, task, tests, n=n, temperature=1.0, generator=generator(config.seed, t, "profile"))
+        drawn, verdicts = solve(
+            policy, task, tests, n=n, temperature=1.0, generator=generator(config.seed, t, "profile")
+        )
         sampled = accuracy([problem for problem in tests for _ in range(n)], verdicts)
         here, there = (one.logprobs(drawn.prompts, drawn.token_ids) for one in (policy, base))
         return result | {

@@ -1,19 +1,22 @@
 """SPIN: self-play fine-tuning (Chen, Deng, Yuan, Ji and Gu 2024, arXiv:2401.01335, Algorithm 1), and its relatives.
 
     opponent:    the policy of the last iteration writes a reply y' to every reference prompt;
-    main player: the new policy, trained to tell the reference replies y from y' by r = beta * log(policy / opponent) (eq. 4.7).
+    main player: the new policy, trained to tell the reference replies y from y' by r = beta *
+    log(policy / opponent) (eq. 4.7).
 
-The main player is the discriminator and the opponent the generator: one model, one iteration apart. No reward model, no preference pairs, and
-no verifier but the references.
+The main player is the discriminator and the opponent the generator: one model, one iteration apart. No reward model, no
+preference pairs, and no verifier but the references.
 
 What differs from the paper, and why:
 - AdamW (RMSProp); learning rates of a tiny model; 1,000 references (50,000).
-- Replies are drawn at temperature 1 from the prompts they are scored under, up to the longest reference; what is cut off gets no end token.
-  The official repository draws under one template and scores under another, and ends every cut-off reply.
+- Replies are drawn at temperature 1 from the prompts they are scored under, up to the longest reference; what
+  is cut off gets no end token. The official repository draws under one template and scores under another, and
+  ends every cut-off reply.
 - Where the task knows p_data exactly (`replies`), KL(p_data || policy) is computed and not guessed.
 
-Controls: `kind="sft"` has the same references and steps and no opponent; `kind="dpo"` has preference pairs alone; `real="self"` lets the opponent
-play both sides; `temperature=0` draws greedy replies; `cut=0.5` cuts them to half their length (`cut_ends` adds an end token there); `preference=0.1` mixes preference pairs in.
+Controls: `kind="sft"` has the same references and steps and no opponent; `kind="dpo"` has preference pairs alone;
+`real="self"` lets the opponent play both sides; `temperature=0` draws greedy replies; `cut=0.5` cuts them to half their
+length (`cut_ends` adds an end token there); `preference=0.1` mixes preference pairs in.
 
 Run it: spkit run spin --kind logistic --seed 0
 """
@@ -22,29 +25,41 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ..errors import SpkitError
-from ..imitation_metrics import discriminator_auc, distance_to_references, sample_statistics
-from ..losses import KINDS
-from ..metrics import solve
+from ..maths.preference import KINDS
+from ..measures.accuracy import solve
+from ..measures.imitation import discriminator_auc, distance_to_references, sample_statistics
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_preference import Contrast, Update, batches, learn
+from ..stages.learn_sft import Pair, at_least, measure, one_of
+from ..stages.references import (
+    Reference,
+    Referenced,
+    draw_preferences,
+    draw_references,
+    encode,
+    fingerprint,
+    reference_of,
+)
 from ..tasks import Replies, Task, test_set
-from .references import Reference, Referenced, draw_preferences, draw_references, encode, fingerprint, reference_of
-from .self_training import Pair, at_least, measure, one_of
-from .spin_update import Contrast, Update, batches, learn
 
 Replied = dict[str, list[Any]]  # prompts, token_ids, finished
 
 
 @dataclass(frozen=True)
 class SpinConfig:
-    """Settings of a run; the paper's value in brackets where there is one. `beta` is its lambda; the last of a schedule is used on and on."""
+    """Settings of a run; the paper's value in brackets where there is one.
+
+    `beta` is its lambda; the last of a schedule is used on and on.
+    """
 
     iterations: int = 3  # [4]
     seed: int = 0
     references: int = 1000  # [50,000 prompts]
-    sft_epochs: int = 0  # passes of SFT on the references before the first iteration [the paper's base has had 1, on four times the data]
+    # passes of SFT on the references before the first iteration [the paper's base has had 1, on four times the data]
+    sft_epochs: int = 0
     sft_learning_rate: float = 1e-3
     wrong: float = 0.0  # share of the references by careless writers (task replies)
     kind: str = "logistic"  # [logistic]
@@ -69,7 +84,9 @@ class SpinConfig:
         one_of(self, kind=(*KINDS, "sft", "dpo"), real=("references", "self"))
         for name in ("beta", "learning_rate"):
             if not getattr(self, name) or min(getattr(self, name)) <= 0:
-                raise SpkitError(f"{name} must be one or more positive numbers, one an iteration, not {getattr(self, name)}")
+                raise SpkitError(
+                    f"{name} must be one or more positive numbers, one an iteration, not {getattr(self, name)}"
+                )
         if self.tau < 0 or (self.tau == 0 and self.kind != "tspin"):
             raise SpkitError(f"tau must be positive, not {self.tau}")
         if not 0 < self.cut <= 1 or not 0 <= self.wrong <= 1:
@@ -85,7 +102,10 @@ class SpinConfig:
 def spin(
     base: Policy, task: Task, config: SpinConfig, run: Run | None = None, references: Sequence[Reference] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield one record per iteration, iteration 0 being the base (after SFT, if there is any). `references` are (prompt, reply) pairs; by default the task's own are drawn."""
+    """Yield one record per iteration, iteration 0 being the base (after SFT, if there is any).
+
+    `references` are (prompt, reply) pairs; by default the task's own are drawn.
+    """
     run, source = run or Run(), replace(task, wrong=config.wrong) if isinstance(task, Replies) else task
     base = run.pinned(base)
     references = draw_references(source, config.seed, config.references) if references is None else references
@@ -122,7 +142,11 @@ def spin(
             learned = learn(policy, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure and record
         yield run.record(
-            t, policy, learned=learned, **discriminate(policy, view, update.beta), **measured(policy, base, source, config, run, t)
+            t,
+            policy,
+            learned=learned,
+            **discriminate(policy, view, update.beta),
+            **measured(policy, base, source, config, run, t),
         )
 
 
@@ -133,18 +157,30 @@ def fine_tuned(base: Policy, real: Sequence[Referenced], config: SpinConfig, run
     policy, steps = base.clone(), config.sft_epochs * -(-len(real) // config.batch_size)
     update = SftConfig(steps=steps, batch_size=config.batch_size, learning_rate=config.sft_learning_rate)
     with run.stage("sft", steps, "steps") as tick:
-        policy.fit([(one.prompt, one.token_ids) for one in real], update, generator(config.seed, 0, "sft"), lambda *_: tick(1))
+        policy.fit(
+            [(one.prompt, one.token_ids) for one in real], update, generator(config.seed, 0, "sft"), lambda *_: tick(1)
+        )
     return policy
 
 
-def reply(policy: Policy, real: Sequence[Referenced], config: SpinConfig, run: Run, t: int, purpose: str = "reply") -> Replied:
-    """One reply of the policy to every reference prompt, drawn at `config.temperature`, at most as long as the longest reference."""
+def reply(
+    policy: Policy, real: Sequence[Referenced], config: SpinConfig, run: Run, t: int, purpose: str = "reply"
+) -> Replied:
+    """One reply of the policy to every reference prompt, drawn at `config.temperature`, at most as long
+    as the longest reference.
+    """
     longest, prompts = max(len(one.token_ids) for one in real), [one.prompt for one in real]
     with run.stage("reply", len(prompts), "replies") as tick:
         draw = generator(config.seed, t, purpose)
-        rollouts = policy.sample(prompts, temperature=config.temperature, max_new_tokens=longest, generator=draw, on_rows=tick)
+        rollouts = policy.sample(
+            prompts, temperature=config.temperature, max_new_tokens=longest, generator=draw, on_rows=tick
+        )
     end = policy.prompting.end_ids(policy.tokenizer) if config.cut_ends and config.cut < 1 else []
-    return {"prompts": prompts, "token_ids": [cut(ids, config.cut) + end for ids in rollouts.token_ids], "finished": rollouts.finished}
+    return {
+        "prompts": prompts,
+        "token_ids": [cut(ids, config.cut) + end for ids in rollouts.token_ids],
+        "finished": rollouts.finished,
+    }
 
 
 def cut(token_ids: list[int], share: float) -> list[int]:
@@ -157,15 +193,24 @@ def pairs_of(replied: Replied) -> list[Pair]:
     return list(zip(replied["prompts"], replied["token_ids"], strict=True))
 
 
-def contrast(policy: Policy, task: Task, real: Sequence[Referenced], run: Run, t: int, config: SpinConfig) -> list[Contrast]:
-    """What iteration t trains on: each reference against the reply of this iteration's opponent and, from the second on, the last one's."""
+def contrast(
+    policy: Policy, task: Task, real: Sequence[Referenced], run: Run, t: int, config: SpinConfig
+) -> list[Contrast]:
+    """What iteration t trains on: each reference against the reply of this iteration's opponent and, from the
+    second on, the last one's.
+    """
     iterations = [t - 1, t] if config.previous and t > 1 else [t]
     contrasts = []
     for i in iterations if config.kind != "dpo" else []:
-        generated = [ids for _, ids in run.stored(i)] or [one.token_ids for one in real]  # SFT reads the references alone
+        generated = [ids for _, ids in run.stored(i)] or [
+            one.token_ids for one in real
+        ]  # SFT reads the references alone
         shown = _own(policy, real, config, run, t, i) if config.real == "self" else [one.token_ids for one in real]
         initial = [ids for _, ids in run.stored(0)] if config.kind == "tspin" and t > 1 else [None] * len(real)
-        contrasts += [Contrast(policy.prompt_ids(one.prompt), *ids) for one, *ids in zip(real, shown, generated, initial, strict=True)]
+        contrasts += [
+            Contrast(policy.prompt_ids(one.prompt), *ids)
+            for one, *ids in zip(real, shown, generated, initial, strict=True)
+        ]
     count = len(real) if config.kind == "dpo" else round(config.preference * len(real))
     return contrasts + _preferences(policy, task, config, count)
 
@@ -179,11 +224,16 @@ def _preferences(policy: Policy, task: Task, config: SpinConfig, count: int) -> 
         return []
     rows = draw_preferences(task, config.seed, config.references, count)
     ids = policy.completion_ids
-    return [Contrast(policy.prompt_ids(prompt), ids(chosen), ids(rejected), preference=True) for prompt, chosen, rejected in rows]
+    return [
+        Contrast(policy.prompt_ids(prompt), ids(chosen), ids(rejected), preference=True)
+        for prompt, chosen, rejected in rows
+    ]
 
 
 def held_out(opponent: Policy, task: Task, config: SpinConfig, t: int) -> dict[str, Any]:
-    """References and replies of the opponent to the test prompts, with the opponent's log-probabilities: what the discriminator is shown."""
+    """References and replies of the opponent to the test prompts, with the opponent's log-probabilities: what
+    the discriminator is shown.
+    """
     asked = test_set(task, config.test_per_difficulty)
     draw = generator(config.seed, t, "held-out")
     real = [opponent.completion_ids(reference_of(task, problem, t)) for problem in asked]
@@ -204,15 +254,17 @@ def _sums(policy: Policy, prompts: Sequence[str], completions: Sequence[list[int
 def discriminate(policy: Policy, view: dict[str, Any], beta: float) -> dict[str, Any]:
     """What the trained policy, as a discriminator, says of replies it was not trained on.
 
-    `auc` of telling real from generated; `rewards` of both (nats times beta); `held_out_displacement`, how much likelier (nats) each has
-    become; `kl_opponent`, KL(opponent || policy) estimated on the opponent's replies.
+    `auc` of telling real from generated; `rewards` of both (nats times beta); `held_out_displacement`, how much
+    likelier (nats) each has become; `kl_opponent`, KL(opponent || policy) estimated on the opponent's replies.
     """
     after = [_sums(policy, view["prompts"], view[side]) for side in ("real", "generated")]
     shift = [[new - old for new, old in zip(now, before)] for now, before in zip(after, view["before"])]
     means = [sum(values) / len(values) for values in shift]
     return {
         "auc": discriminator_auc(*shift),
-        "rewards": {side: [round(beta * value, 4) for value in values] for side, values in zip(("real", "generated"), shift)},
+        "rewards": {
+            side: [round(beta * value, 4) for value in values] for side, values in zip(("real", "generated"), shift)
+        },
         "held_out_displacement": {"real": means[0], "generated": means[1]},
         "kl_opponent": -means[1],
     }
@@ -226,7 +278,10 @@ def measured(policy: Policy, base: Policy, task: Task, config: SpinConfig, run: 
         rollouts, verdicts = solve(policy, task, asked, temperature=1.0, generator=generator(config.seed, t, "compare"))
         result |= sample_statistics(policy, rollouts.prompts, rollouts.token_ids, rollouts.finished)
         ours, theirs = rollouts.logprobs.double().sum().item(), sum(_sums(base, rollouts.prompts, rollouts.token_ids))
-        result |= {"sampled_accuracy": sum(v.correct for v in verdicts) / len(verdicts), "kl_base": (ours - theirs) / len(asked)}
+        result |= {
+            "sampled_accuracy": sum(v.correct for v in verdicts) / len(verdicts),
+            "kl_base": (ours - theirs) / len(asked),
+        }
         if isinstance(task, Replies):
             result |= distance_to_references(policy, task, test_set(task, config.exact_per_difficulty))
     return result

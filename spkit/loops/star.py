@@ -1,17 +1,21 @@
 """STaR: Self-Taught Reasoner (Zelikman, Wu, Mu and Goodman 2022, arXiv:2203.14465, Algorithm 1).
 
-    for n = 1..N:  sample rationales greedily; keep those whose final answer is right; for the failures alone, show the answer as a
-                   hint, sample again, keep what is right and remove the hint; fine-tune the ORIGINAL model on everything kept.
+    for n = 1..N:  sample rationales greedily; keep those whose final answer is right; for the failures alone, show the
+                   answer as a hint, sample again, keep what is right and remove the hint; fine-tune the ORIGINAL model
+                   on everything kept.
 
 What differs from the paper, and why:
-- The base is a tiny model that was pretrained on the scratchpad format, hints included, because a model trained from scratch has no
-  few-shot ability; GPT-J was shown about ten hand-written rationales instead (section 3.1).
-- Hints are read by the base (`rationalizer="base"`), where Algorithm 1 has the last policy read them. GPT-J kept hinted examples in its
-  prompt; here the skill sits in the weights, and one round of training on prompts without hints erases it: with `rationalizer="last"`
-  the first iteration keeps hundreds of hinted rationales and the second next to none. Every iteration restarts from the base anyway.
-- Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic in section 4.3)
-  with other starting values, and the learning rate is larger and decays to 0 within an iteration; the paper holds 1e-6 constant.
-- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of 50,000).
+- The base is a tiny model that was pretrained on the scratchpad format, hints included, because a model trained from
+  scratch has no few-shot ability; GPT-J was shown about ten hand-written rationales instead (section 3.1).
+- Hints are read by the base (`rationalizer="base"`), where Algorithm 1 has the last policy read them. GPT-J kept hinted
+  examples in its prompt; here the skill sits in the weights, and one round of training on prompts without hints erases
+  it: with `rationalizer="last"` the first iteration keeps hundreds of hinted rationales and the second next to none.
+  Every iteration restarts from the base anyway.
+- Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic
+  in section 4.3) with other starting values, and the learning rate is larger and decays to 0 within an iteration; the
+  paper holds 1e-6 constant.
+- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of
+  50,000).
 
 Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star
 """
@@ -22,21 +26,22 @@ from typing import Any, Literal
 
 import torch
 
-from ..errors import SpkitError
-from ..metrics import solve, wrong_steps_rate
+from ..measures.accuracy import solve, wrong_steps_rate
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.streams import generator
+from ..stages.learn_sft import Pair, Sample, at_least, measure, one_of
 from ..tasks import Problem, Task, Verdict, problems
-from .self_training import Pair, Sample, at_least, measure, one_of
 
 
 @dataclass(frozen=True)
 class StarConfig:
     """Settings of a run; the paper's value in brackets where there is one.
 
-    `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn without looking.
-    `direct` is the baseline without rationales: gold answers alone, for every problem seen so far, with every step used so far.
+    `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn
+    without looking. `direct` is the baseline without rationales: gold answers alone, for every problem seen so
+    far, with every step used so far.
     """
 
     iterations: int = 8  # [16 to a plateau]
@@ -60,7 +65,13 @@ class StarConfig:
     def __post_init__(self) -> None:
         at_least(self, 0, "iterations", "temperature")
         at_least(self, 1, "problems_per_iteration", "steps", "batch_size", "test_per_difficulty")
-        one_of(self, restart=("base", "last"), rationalizer=("base", "last"), select=("correct", "random"), schedule=("exponential", "linear"))
+        one_of(
+            self,
+            restart=("base", "last"),
+            rationalizer=("base", "last"),
+            select=("correct", "random"),
+            schedule=("exponential", "linear"),
+        )
         if not self.learning_rate > 0 or not self.growth > 0:
             raise SpkitError("learning_rate and growth must be above 0")
 
@@ -74,15 +85,20 @@ class StarConfig:
 def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
 
-    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`, `kept`,
-    `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`, `steps` and `seconds` per stage.
+    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`,
+    `kept`, `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`,
+    `steps` and `seconds` per stage.
     """
     run = run or Run()
     base = run.pinned(base)
-    policy = run.start({"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
+    policy = run.start(
+        {"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
+    )
     yield from run.records[: config.iterations + 1]
     if not run.records:
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run, extrapolate=config.extrapolate))
+        yield run.record(
+            0, base, **measure(base, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
+        )
 
     for t in range(len(run.records), config.iterations + 1):
         run.progress.iteration(t - 1, config.iterations)
@@ -111,15 +127,23 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
 def attempt(
     policy: Policy, task: Task, batch: list[Problem], config: StarConfig, run: Run, t: int, hinted: bool = False
 ) -> tuple[list[Sample], list[Problem]]:
-    """Try each problem once, with or without the hint; return the rationales to train on and the problems that failed."""
+    """Try each problem once, with or without the hint.
+
+    Return the rationales to train on and the problems that failed.
+    """
     name = "rationalize" if hinted else "solve"
     draw = generator(config.seed, t, name)
     prompts = [task.hint(problem) for problem in batch] if hinted else None
     with run.stage(name, len(batch), "problems") as tick:
-        rollouts, verdicts = solve(policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick)
+        rollouts, verdicts = solve(
+            policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
+        )
     chosen = select(verdicts, config.select, draw)
     failed = [problem for problem, verdict in zip(batch, verdicts) if not verdict.correct]
-    return [Sample(batch[i], rollouts.token_ids[i], rollouts.texts[i], verdicts[i], task.path(batch[i], rollouts.texts[i])) for i in chosen], failed
+    return [
+        Sample(batch[i], rollouts.token_ids[i], rollouts.texts[i], verdicts[i], task.path(batch[i], rollouts.texts[i]))
+        for i in chosen
+    ], failed
 
 
 def select(verdicts: list[Verdict], how: str, draw: torch.Generator) -> list[int]:

@@ -1,19 +1,23 @@
-"""Policies that share one frozen model and differ in a LoRA adapter (Hu et al. 2021, arXiv:2106.09685; in 4 bits QLoRA, arXiv:2305.14314).
+"""Policies that share one frozen model and differ in a LoRA adapter (Hu et al. 2021, arXiv:2106.09685; in 4 bits
+QLoRA, arXiv:2305.14314).
 
     base                 the frozen model, adapters off
     base.clone()         a fresh adapter: the same distribution until it is trained, and always the same start
     policy.clone()       a second adapter with the same numbers
     opponent             a policy that nobody trains any more, or its log-probabilities, taken before the update
 
-A loop that restarts from the base, keeps its best weights or plays its last iterate needs no second copy of the model. Each policy holds an
-`AdapterView`, which switches the shared model to its own adapter whenever it is called, so two policies cannot be taken for each other; an
-adapter goes when its last view goes.
+A loop that restarts from the base, keeps its best weights or plays its last iterate needs no second copy of the model.
+Each policy holds an `AdapterView`, which switches the shared model to its own adapter whenever it is called, so two
+policies cannot be taken for each other; an adapter goes when its last view goes.
 
 What bites, and is dealt with here:
-- peft makes the adapters that are not active untrainable. If another policy is asked something between a loss and its `backward`, gradients
-  are dropped without a word. All adapters stay trainable here, and an optimizer holds those of its own view alone.
-- Gradient checkpointing computes layers again during `backward`, with whichever adapter is active then. Each checkpoint remembers its own.
-- transformers checkpoints in training mode only. The model is put there for a forward pass with gradients; dropout is 0 everywhere.
+- peft makes the adapters that are not active untrainable. If another policy is asked something between a loss and
+  its `backward`, gradients are dropped without a word. All adapters stay trainable here, and an optimizer holds
+  those of its own view alone.
+- Gradient checkpointing computes layers again during `backward`, with whichever adapter is active then. Each
+  checkpoint remembers its own.
+- transformers checkpoints in training mode only. The model is put there for a forward pass with gradients;
+  dropout is 0 everywhere.
 """
 
 import contextlib
@@ -35,7 +39,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .policy import Policy, checksum
 
 FRESH = "fresh"  # the adapter that is never trained: where every fresh one starts
@@ -118,7 +122,10 @@ class Backbone:
 
 
 class AdapterView(nn.Module):
-    """The shared model as one policy sees it: with adapter `name`, or without any for None. Its `parameters` are the adapter's."""
+    """The shared model as one policy sees it: with adapter `name`, or without any for None.
+
+    Its `parameters` are the adapter's.
+    """
 
     def __init__(self, backbone: Backbone, name: str | None) -> None:
         super().__init__()
@@ -164,29 +171,44 @@ class AdapterView(nn.Module):
         view = self if self.name is not None else self.copy()
         folder.mkdir(parents=True, exist_ok=True)
         state = get_peft_model_state_dict(self.backbone.model, adapter_name=view.name)
-        save_file({part: tensor.cpu().contiguous() for part, tensor in state.items()}, folder / WEIGHTS, metadata={"format": "pt"})
+        save_file(
+            {part: tensor.cpu().contiguous() for part, tensor in state.items()},
+            folder / WEIGHTS,
+            metadata={"format": "pt"},
+        )
         config = copy.deepcopy(self.backbone.model.peft_config[view.name])
         config.inference_mode = True
         config.save_pretrained(str(folder))
 
     def restored(self, folder: Path) -> "AdapterView":
-        """A view of a new adapter with what `save` wrote. Raises SpkitError if it is missing, damaged or of another shape."""
+        """A view of a new adapter with what `save` wrote.
+
+        Raises SpkitError if it is missing, damaged or of another shape.
+        """
         view = AdapterView(self.backbone, self.backbone.added(FRESH))
         expected = get_peft_model_state_dict(self.backbone.model, adapter_name=view.name)
         try:
             state = load_file(folder / WEIGHTS)
         except (OSError, SafetensorError) as error:
             raise SpkitError(f"the checkpoint {folder} is incomplete or damaged ({WEIGHTS}: {error})") from error
-        if {part: tensor.shape for part, tensor in state.items()} != {part: tensor.shape for part, tensor in expected.items()}:
-            raise SpkitError(f"the adapter in {folder} is of another model or rank: give the folder of a run on this base")
+        if {part: tensor.shape for part, tensor in state.items()} != {
+            part: tensor.shape for part, tensor in expected.items()
+        }:
+            raise SpkitError(
+                f"the adapter in {folder} is of another model or rank: give the folder of a run on this base"
+            )
         set_peft_model_state_dict(self.backbone.model, state, adapter_name=view.name)
         return view
 
     def checksum(self) -> int:
-        """A checksum of the shared weights, of what decides what adapters do (rank, alpha, seed), and of the adapter's weights."""
+        """A checksum of the shared weights, of what decides what adapters do (rank, alpha, seed), and
+        of the adapter's weights.
+        """
         origin = self.backbone.origin
         if "checksum" not in origin:
-            settings = {name: value for name, value in origin.get("lora", {}).items() if name != "gradient_checkpointing"}
+            settings = {
+                name: value for name, value in origin.get("lora", {}).items() if name != "gradient_checkpointing"
+            }
             origin["checksum"] = checksum(_frozen(self.backbone.model), zlib.crc32(json.dumps(settings).encode()))
         return checksum(self.parameters(), origin["checksum"])
 
@@ -219,28 +241,35 @@ class LoraPolicy(Policy):
         return replace(self, model=self.model.copy())
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change when a weight, of the shared model or of the adapter, or the prompting does."""
+        """Eight hexadecimal digits that change when a weight, of the shared model or of the
+        adapter, or the prompting does.
+        """
         return self._stamped(self.model.checksum())
 
     def save(self, folder: str | Path) -> None:
         """Write the adapter, the tokenizer, and what it is an adapter of."""
         self.model.save(Path(folder))
-        self._save_settings(Path(folder), {name: value for name, value in self.model.backbone.origin.items() if name != "checksum"})
+        self._save_settings(
+            Path(folder), {name: value for name, value in self.model.backbone.origin.items() if name != "checksum"}
+        )
 
     def restored(self, folder: str | Path) -> "LoraPolicy":
         """What `save` wrote, on the same shared model."""
         return replace(self, model=self.model.restored(Path(folder)))
 
     def merged(self) -> Policy:
-        """An ordinary policy with the adapter added to the weights. In 4 bits they are rounded again: measure with `merge_shift`."""
+        """An ordinary policy with the adapter added to the weights.
+
+        In 4 bits they are rounded again: measure with `merge_shift`.
+        """
         return Policy(self.model.merged(), self.tokenizer, self.prompting)
 
 
 def merge_shift(policy: LoraPolicy, prompts: Sequence[str], completions: Sequence[list[int]]) -> dict[str, float]:
     """What merging changes on these completions: `mean` and `max` of |log-ratio| of a token (nats), merged to unmerged.
 
-    0 up to rounding in float32; in 4 bits the sum of weights and adapter is rounded to 16 values a block, and an adapter smaller than half a
-    step is lost.
+    0 up to rounding in float32; in 4 bits the sum of weights and adapter is rounded to 16 values a block, and an
+    adapter smaller than half a step is lost.
     """
     pairs = zip(policy.logprobs(prompts, completions), policy.merged().logprobs(prompts, completions), strict=True)
     shift = torch.cat([(after - before).abs() for before, after in pairs])

@@ -56,7 +56,8 @@ class RereadingDecoder:
 def cache_is_right(model: nn.Module) -> bool:
     """Whether steps over the cache give what reading again gives.
 
-    Taken for granted where positions and a cache of keys and values can be given, as in most models; tried out on two short texts elsewhere.
+    Taken for granted where positions and a cache of keys and values can be given, as in most models; tried out on
+    two short texts elsewhere.
     """
     if {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True

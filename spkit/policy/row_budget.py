@@ -1,9 +1,10 @@
 """Fewer rows at once when memory runs out, with a message, and never a lost iteration.
 
-How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there are kept and what is
-left goes on in halves (`in_turn`). A gradient is another matter: memory can run out half-way through `backward`, when some parameters have
-got their share and others have not, so a minibatch begins again, in smaller parts whose gradients add up to its own (`afresh`). What was
-found holds for the rest of the run: a policy shares its budget with its clones.
+How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there
+are kept and what is left goes on in halves (`in_turn`). A gradient is another matter: memory can run out half-way
+through `backward`, when some parameters have got their share and others have not, so a minibatch begins again, in
+smaller parts whose gradients add up to its own (`afresh`). What was found holds for the rest of the run: a policy
+shares its budget with its clones.
 """
 
 import gc
@@ -16,21 +17,31 @@ from typing import Any, Literal, TypeVar
 import torch
 from rich.console import Console
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 
 T = TypeVar("T")
 Purpose = Literal["sampling", "scoring", "training"]
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")  # in words, where it has no class
+SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # in words, where it has no class
 ADVICE = {
     "sampling": "take a smaller model or load it with four_bit=True, ask for fewer new tokens or shorten the prompts",
     "scoring": "take a smaller model or load it with four_bit=True, or shorten prompts and completions",
-    "training": "load the model with four_bit=True and LoRA, turn gradient checkpointing on, or shorten prompts and completions",
+    "training": (
+        "load the model with four_bit=True and LoRA, turn gradient checkpointing on, or shorten prompts and completions"
+    ),
 }
 
 
 @dataclass
 class RowBudget:
-    """The most rows that fit at once for each purpose, None until they did not; `caches` are given back before another try."""
+    """The most rows that fit at once for each purpose, None until they did not.
+
+    `caches` are given back before another try.
+    """
 
     sampling: int | None = None
     scoring: int | None = None
@@ -41,8 +52,11 @@ class RowBudget:
         """How many of `wanted` rows to compute at once, at least 1."""
         return max(1, min(wanted, getattr(self, purpose) or wanted))
 
-    def in_turn(self, purpose: Purpose, rows: Sequence[T], compute: Callable[[Sequence[T]], None], at_once: int | None = None) -> None:
-        """`compute` consecutive parts of the rows, at most `at_once` of them, and halves of what is left once a part does not fit.
+    def in_turn(
+        self, purpose: Purpose, rows: Sequence[T], compute: Callable[[Sequence[T]], None], at_once: int | None = None
+    ) -> None:
+        """`compute` consecutive parts of the rows, at most `at_once` of them, and halves of what is left
+        once a part does not fit.
 
         Raises SpkitError if one row does not.
         """
@@ -55,7 +69,10 @@ class RowBudget:
                 self._halve(purpose, len(part))
 
     def afresh(self, count: int, compute: Callable[[int], T]) -> T:
-        """`compute(size)`, from its beginning, for a size of training part at which it fits. Raises SpkitError if one row does not."""
+        """`compute(size)`, from its beginning, for a size of training part at which it fits.
+
+        Raises SpkitError if one row does not.
+        """
         while True:
             size, result = self.size("training", count), []
             if self._fits(lambda: result.append(compute(size))):
@@ -80,7 +97,10 @@ class RowBudget:
         if tried == 1:
             raise SpkitError(f"memory ran out while {purpose}, with a single row: {ADVICE[purpose]}")
         setattr(self, purpose, tried // 2)
-        tell(f"spkit: memory ran out while {purpose} {tried} rows at once; going on with {tried // 2}, the results stay the same")
+        tell(
+            f"spkit: memory ran out while {purpose} {tried} rows at once; going on with {tried // 2}, the "
+            "results stay the same"
+        )
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -1,7 +1,8 @@
 """Which decoder a policy samples with, and how many rows at once.
 
-`roomy` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs (`static_cache`);
-`auto` is static on a GPU where the model allows it, and roomy elsewhere. A model whose cache is of its own kind has none (`rereading`).
+`roomy` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs
+(`static_cache`); `auto` is static on a GPU where the model allows it, and roomy elsewhere. A model whose cache is of
+its own kind has none (`rereading`).
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Literal
 
 from transformers import PreTrainedModel
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .memory import rows_that_fit
 from .rereading import cache_is_right
 from .row_budget import RowBudget, tell
@@ -22,11 +23,16 @@ Kind = Literal["auto", "roomy", "static"]
 
 
 def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
-    """Whether a sampler of this kind takes static steps. Raises SpkitError for another kind, or for `static` if the model forbids it."""
+    """Whether a sampler of this kind takes static steps.
+
+    Raises SpkitError for another kind, or for `static` if the model forbids it.
+    """
     if kind not in KINDS:
         raise SpkitError(f"the sampler must be one of {', '.join(KINDS)}, not {kind!r}")
     if kind == "static" and not supports(model):
-        raise SpkitError("the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'")
+        raise SpkitError(
+            "the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'"
+        )
     return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
 
 
@@ -34,7 +40,10 @@ def must_reread(model: PreTrainedModel) -> bool:
     """Whether sampling has to do without a cache, which is told."""
     if cache_is_right(model):
         return False
-    tell(f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole text again for each token, which is slow")
+    tell(
+        f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole "
+        "text again for each token, which is slow"
+    )
     return True
 
 
@@ -46,7 +55,9 @@ def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
 
 
 def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
-    """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a cache of `kept` bytes hold."""
+    """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a
+    cache of `kept` bytes hold.
+    """
     if budget.sampling is None and model.device.type == "cuda":
         return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
     return budget.size("sampling", ROWS_PER_BATCH)

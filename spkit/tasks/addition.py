@@ -1,21 +1,22 @@
 """Addition of two n-digit numbers, written out column by column.
 
-The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two digits, the carry
-out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer behind the problem:
-`47+85#132=`.
+The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two
+digits, the carry out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer
+behind the problem: `47+85#132=`.
 
-What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that are left and
-the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step costs 9 characters whatever
-n is, which keeps a 10-digit sum within 125 characters and a laptop's CPU within seconds; copying the digits of the running sum is
-asked for once, in the answer. Kept from the paper: operands of exactly n digits, digits as single tokens, 1 to 5 digits for training
-and 6 to 10 for extrapolation, the hint as the bare answer, and a check of the final answer alone.
+What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that
+are left and the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step
+costs 9 characters whatever n is, which keeps a 10-digit sum within 125 characters and a laptop's CPU within seconds;
+copying the digits of the running sum is asked for once, in the answer. Kept from the paper: operands of exactly n
+digits, digits as single tokens, 1 to 5 digits for training and 6 to 10 for extrapolation, the hint as the bare answer,
+and a check of the final answer alone.
 """
 
 import re
 import zlib
 from dataclasses import dataclass
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .base import Problem, Split, Verdict, graded_reward, item_rng
 
 MAX_DIGITS = 10
@@ -37,10 +38,14 @@ class Addition:
     unit: str = "digits"
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
-        """Two operands of exactly `difficulty` digits (1-digit operands are 1 to 9, as in the paper), of the asked split."""
+        """Two operands of exactly `difficulty` digits (1-digit operands are 1 to 9, as in the
+        paper), of the asked split.
+        """
         digits = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= digits <= MAX_DIGITS:
-            raise SpkitError(f"addition has sums of 1 to {MAX_DIGITS} digits, not {digits}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"addition has sums of 1 to {MAX_DIGITS} digits, not {digits}: ask for a difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, digits)
         while True:
             a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
@@ -61,10 +66,11 @@ class Addition:
         return problem.answer
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
-        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong, missing and extra columns.
+        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong,
+        missing and extra columns.
 
-        An answer that the written columns do not spell is one more step error. A completion without a scratchpad has no steps to
-        be wrong. Leading zeros, signs, spaces and digits of other scripts are not an answer.
+        An answer that the written columns do not spell is one more step error. A completion without a scratchpad has no
+        steps to be wrong. Leading zeros, signs, spaces and digits of other scripts are not an answer.
         """
         text = completion[:MAX_READ]
         *steps, final = text.split(";")

@@ -21,9 +21,10 @@ class Problem:
 class Verdict:
     """What a verifier says of one completion.
 
-    `correct` reads the final answer only; `step_errors` counts wrong intermediate steps and never changes `correct`, so that a
-    right answer reached through wrong steps is visible as `correct and step_errors > 0`. `parsed` is the final answer as read, None
-    if there is none. `reward` is graded, in [0, 1]: the share of steps that are right, the answer counted as one more.
+    `correct` reads the final answer only; `step_errors` counts wrong intermediate steps and never changes
+    `correct`, so that a right answer reached through wrong steps is visible as `correct and step_errors > 0`.
+    `parsed` is the final answer as read, None if there is none. `reward` is graded, in [0, 1]: the share of steps
+    that are right, the answer counted as one more.
     """
 
     correct: bool
@@ -35,9 +36,11 @@ class Verdict:
 class Task(Protocol):
     """A stream of problems with a verifier. Every method is a pure function of its arguments.
 
-    A task may say more: `base`, the shipped model that knows it, if that is not called like the task; `instruction`, what a chat model is told of
-    the format; `demonstrations()`, problems to show to a model that does not know it; `roles(stream, shown)`, examples for prompts of other roles;
-    `chars_per_token`, how many characters of a completion make a token at least, 1 by default; `reference(problem, variant)`, a draw from the distribution of reference replies.
+    A task may say more: `base`, the shipped model that knows it, if that is not called like the task;
+    `instruction`, what a chat model is told of the format; `demonstrations()`, problems to show to a model that
+    does not know it; `roles(stream, shown)`, examples for prompts of other roles; `chars_per_token`, how many
+    characters of a completion make a token at least, 1 by default; `reference(problem, variant)`, a draw from the
+    distribution of reference replies.
     """
 
     name: str
@@ -69,8 +72,8 @@ class Task(Protocol):
 def graded_reward(correct: bool, errors: int, steps: int, needed: int) -> float:
     """Share of `needed` steps and the answer that are right: 1 exactly if the answer and every step are.
 
-    Missing and extra steps are among the `errors`, so that repeating a right step earns nothing. A bare answer, without any of the
-    `steps`, earns the answer's share alone.
+    Missing and extra steps are among the `errors`, so that repeating a right step earns nothing. A bare answer, without
+    any of the `steps`, earns the answer's share alone.
     """
     right = int(correct) if steps == 0 else needed + correct - errors
     return max(0, right) / (needed + 1)

@@ -1,29 +1,34 @@
 """A small language of expressions over x and y, in which every program has a value.
 
-A program is a variable, a digit, or one operation `+`, `-` or `*` on two operands, each a variable, a digit or an operation in
-parentheses: `(x+y)*(y-3)`. Values are taken modulo 10 after every operation, so that each is one digit. No brackets are optional: a
-tree has exactly one text, and two texts are the same program only if they are equal.
+A program is a variable, a digit, or one operation `+`, `-` or `*` on two operands, each a variable, a digit or an
+operation in parentheses: `(x+y)*(y-3)`. Values are taken modulo 10 after every operation, so that each is one digit. No
+brackets are optional: a tree has exactly one text, and two texts are the same program only if they are equal.
 
-Every program is a Python expression as it stands, and `(PROGRAM)%10` is its value, with Python's own precedence, integers and `%`:
-taking remainders after every operation or once at the end is the same for these three operations (`to_python`).
+Every program is a Python expression as it stands, and `(PROGRAM)%10` is its value, with Python's own
+precedence, integers and `%`: taking remainders after every operation or once at the end is the same for these
+three operations (`to_python`).
 
-`+` and `-` carry a slip in one operand through to the result, always, and `*` mostly; so a wrong step rarely ends in the right answer.
-Nothing here calls Python's evaluation, and a text is read no further than the longest program.
+`+` and `-` carry a slip in one operand through to the result, always, and `*` mostly; so a wrong step rarely ends in
+the right answer. Nothing here calls Python's evaluation, and a text is read no further than the longest program.
 """
 
 import random
 import zlib
 from typing import NamedTuple, TypeAlias
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .base import Split
 
 BASE = 10  # values are 0..9
 MAX_DEPTH = 6  # the deepest nesting of operations in a program
 MAX_OPERATIONS = 9
-MAX_PROGRAM = 4 * MAX_OPERATIONS - 1  # characters: of n operations there are n signs, n + 1 operands and n - 1 pairs of brackets
+MAX_PROGRAM = (
+    4 * MAX_OPERATIONS - 1
+)  # characters: of n operations there are n signs, n + 1 operands and n - 1 pairs of brackets
 TEST_SHARE = 8  # one function in eight is kept for the test split
-TEST_REST = 4  # which one, by the remainder of its checksum: with 4 the plainest (x, y, x+y, y-x, x*y) are all for training
+TEST_REST = (
+    4  # which one, by the remainder of its checksum: with 4 the plainest (x, y, x+y, y-x, x*y) are all for training
+)
 SIGNS = "++--*"  # what random programs draw their signs from
 OPERANDS = "x" * 9 + "y" * 9 + "123456789"  # and their operands: two in three are variables
 
@@ -44,9 +49,14 @@ Tree: TypeAlias = str | Operation  # a string is a single operand: x, y or a dig
 
 
 def parse(text: str) -> Tree:
-    """The tree of a program. Raises SpkitError for any other text, one deeper than MAX_DEPTH or longer than MAX_PROGRAM included."""
+    """The tree of a program.
+
+    Raises SpkitError for any other text, one deeper than MAX_DEPTH or longer than MAX_PROGRAM included.
+    """
     if len(text) > MAX_PROGRAM:
-        raise SpkitError(f"a program has at most {MAX_OPERATIONS} operations, {MAX_PROGRAM} characters, not {len(text)}: shorten it")
+        raise SpkitError(
+            f"a program has at most {MAX_OPERATIONS} operations, {MAX_PROGRAM} characters, not {len(text)}: shorten it"
+        )
     tree, end = _operand(text, 0)
     if end < len(text) or text[0] == "(":
         tree, end = _operation(text, 0)
@@ -78,7 +88,9 @@ def _operand(text: str, start: int) -> tuple[Tree, int]:
 
 
 def _not_a_program(text: str) -> SpkitError:
-    return SpkitError(f"not a program: {text!r}; write it as (x+y)*(y-3), with brackets around every operation but the outermost")
+    return SpkitError(
+        f"not a program: {text!r}; write it as (x+y)*(y-3), with brackets around every operation but the outermost"
+    )
 
 
 def written(tree: Tree) -> str:
@@ -91,7 +103,9 @@ def _bracketed(tree: Tree) -> str:
 
 
 def to_python(program: str) -> str:
-    """The Python expression over integers x and y that has the program's value: the program itself, its remainder taken once."""
+    """The Python expression over integers x and y that has the program's value: the program itself,
+    its remainder taken once.
+    """
     return f"({program})%{BASE}"
 
 
@@ -118,7 +132,10 @@ def evaluate(tree: Tree, at: Input) -> int:
 
 
 def trace(tree: Tree, at: Input) -> str:
-    """The program with its input filled in and the value of every operation behind it: `(4+7=1)*(7-3=4)=4`; `4` for a single operand."""
+    """The program with its input filled in and the value of every operation behind it: `(4+7=1)*(7-3=4)=4`.
+
+    `4` for a single operand.
+    """
     if isinstance(tree, str):
         return str(evaluate(tree, at))
     left, right = (side if len(side) == 1 else f"({side})" for side in (trace(tree.left, at), trace(tree.right, at)))
@@ -126,7 +143,9 @@ def trace(tree: Tree, at: Input) -> str:
 
 
 def longest_trace(levels: int) -> int:
-    """Characters that no trace of a program of that depth exceeds: a program of n operations has 4 n - 1, and each adds a `=` and a digit."""
+    """Characters that no trace of a program of that depth exceeds: a program of n operations has 4 n - 1, and
+    each adds a `=` and a digit.
+    """
     return max(1, 6 * min(2**levels - 1, MAX_OPERATIONS) - 1)
 
 

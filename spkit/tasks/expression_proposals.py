@@ -1,18 +1,20 @@
 """How a proposer asks for problems of expressions: its prompts, and what becomes of its text.
 
-For deduction and abduction it is asked `new ded>` and writes a program with an input, `(x+y)*(y-3) 4,7`. The prompt may name a depth,
-`new ded 3>`, and may show triplets that are there already, to be different from, `new ded 3;x 4,7:4;x+y 1,2:3>`. For induction it is
-given a program, `new ind x+y>`, and writes ten inputs, `4,7 1,2 ...`. Outputs always come from the evaluator, never from the model.
+For deduction and abduction it is asked `new ded>` and writes a program with an input, `(x+y)*(y-3) 4,7`. The prompt may
+name a depth, `new ded 3>`, and may show triplets that are there already, to be different from, `new ded 3;x 4,7:4;x+y
+1,2:3>`. For induction it is given a program, `new ind x+y>`, and writes ten inputs, `4,7 1,2 ...`. Outputs always come
+from the evaluator, never from the model.
 
-Absolute Zero (arXiv:2505.03335, section 3.3) stores every valid proposal: one that runs, is safe, and gives the same output twice. Every
-program of this language runs, is safe and is deterministic, so that what can be wrong is the text, the depth, and being there already.
+Absolute Zero (arXiv:2505.03335, section 3.3) stores every valid proposal: one that runs, is safe, and gives the same
+output twice. Every program of this language runs, is safe and is deterministic, so that what can be wrong is the text,
+the depth, and being there already.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .expression_language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of
 from .expressions import PAIRS, Expressions, Kind, input_text, read_input
 
@@ -40,8 +42,9 @@ SEED = Triplet("x", (4, 7), 4)  # the identity, the one triplet that self-play s
 class Proposal:
     """What a proposer's text came to. `fault` is why it is not taken, None if it is.
 
-    There is a `triplet` if and only if the text is a valid proposal; a valid one is still not taken when it is a `duplicate`, or when
-    its function is `held out` for the test split. Neither is a slip of syntax, and a loop may pay for them differently.
+    There is a `triplet` if and only if the text is a valid proposal; a valid one is still not taken when it is a
+    `duplicate`, or when its function is `held out` for the test split. Neither is a slip of syntax, and a loop may
+    pay for them differently.
     """
 
     triplet: Triplet | None
@@ -53,15 +56,20 @@ class Proposal:
         return self.triplet is not None
 
 
-def proposer_prompt(kind: Kind, *, levels: int | None = None, references: Sequence[Triplet] = (), program: str | None = None) -> str:
-    """The prompt that asks for a new problem; for induction it gives the `program` and takes neither depth nor references.
+def proposer_prompt(
+    kind: Kind, *, levels: int | None = None, references: Sequence[Triplet] = (), program: str | None = None
+) -> str:
+    """The prompt that asks for a new problem; for induction it gives the `program` and takes
+    neither depth nor references.
 
     Raises SpkitError for a kind that does not exist, or a combination that has no prompt.
     """
     if kind not in WORDS:
         raise SpkitError(f"there is no kind {kind!r} of expressions: choose one of {', '.join(WORDS)}")
     if (kind == "induction") != (program is not None) or (program is not None and (references or levels is not None)):
-        raise SpkitError("for induction a proposer is given a program and nothing else; for deduction and abduction, no program")
+        raise SpkitError(
+            "for induction a proposer is given a program and nothing else; for deduction and abduction, no program"
+        )
     if levels is not None and not 0 <= levels <= MAX_DEPTH:
         raise SpkitError(f"programs are 0 to {MAX_DEPTH} deep, not {levels}: ask for a depth in that range")
     wanted = program if program is not None else levels
@@ -70,12 +78,17 @@ def proposer_prompt(kind: Kind, *, levels: int | None = None, references: Sequen
 
 
 def read_proposal(text: str) -> tuple[str, str] | None:
-    """Program and input as a proposer wrote them, neither of them checked; None if the text is not two parts with a space between."""
+    """Program and input as a proposer wrote them, neither of them checked.
+
+    None if the text is not two parts with a space between.
+    """
     parts = text.split(" ") if len(text) <= MAX_PROGRAM + len(" 4,7") else []
     return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
-def proposal(text: str, *, seen: Collection[tuple[str, Input]] = (), depths: Collection[int] = range(MAX_DEPTH + 1)) -> Proposal:
+def proposal(
+    text: str, *, seen: Collection[tuple[str, Input]] = (), depths: Collection[int] = range(MAX_DEPTH + 1)
+) -> Proposal:
     """Check the text of a proposal and work out its output, however malformed the text is.
 
     `seen` holds (program, input) of what is there already: pass a set. `depths` are those allowed.
@@ -103,7 +116,10 @@ def proposal_text(triplet: Triplet) -> str:
 
 
 def read_inputs(text: str) -> tuple[Input, ...] | None:
-    """The PAIRS inputs that a proposer of induction wrote; None if they are not that many, not well formed, or not all different."""
+    """The PAIRS inputs that a proposer of induction wrote.
+
+    None if they are not that many, not well formed, or not all different.
+    """
     if len(text) != 4 * PAIRS - 1:
         return None
     inputs = tuple(map(read_input, text.split(" ")))
@@ -116,15 +132,30 @@ def inputs_text(inputs: Sequence[Input]) -> str:
 
 
 def role_examples(stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown for a prompt with that mark.
+    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown
+    for a prompt with that mark.
 
-    Proposals come first, whose mark holds that of the solver. Depths are 1 and 2 in turn, and each proposal names the ones before it.
+    Proposals come first, whose mark holds that of the solver. Depths are 1 and 2 in turn, and each proposal
+    names the ones before it.
     """
-    drawn = {kind: [Expressions(kind).problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in WORDS}
+    drawn = {
+        kind: [Expressions(kind).problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in WORDS
+    }
     result = []
     for kind in ("deduction", "abduction"):
         triplets = [Triplet(p.program, p.inputs[0], evaluate(parse(p.program), p.inputs[0])) for p in drawn[kind]]
-        pairs = [(proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet)) for i, triplet in enumerate(triplets)]
+        pairs = [
+            (proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet))
+            for i, triplet in enumerate(triplets)
+        ]
         result.append((f"new {WORDS[kind]}", pairs, ""))
-    result.append(("new ind", [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]], ""))
-    return result + [(f"{WORDS[kind]} ", [(p.prompt, Expressions(kind).solution(p)) for p in drawn[kind]], "") for kind in WORDS]
+    result.append(
+        (
+            "new ind",
+            [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]],
+            "",
+        )
+    )
+    return result + [
+        (f"{WORDS[kind]} ", [(p.prompt, Expressions(kind).solution(p)) for p in drawn[kind]], "") for kind in WORDS
+    ]

@@ -1,14 +1,14 @@
 """Expressions: work out a program, find its input, or find the program. The language is in `expression_language`.
 
-- deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion writes the value of every operation behind it and ends
-  with the output, `(4+7=1)*(7-3=4)=4`;
-- abduction: `abd (x+y)*(y-3) 4>` gives a program and an output; any input with that output is right. The completion checks the input
-  it has in mind, and ends with it: `(4+7=1)*(7-3=4)=4;4,7`;
-- induction: `ind 4,7:4 1,2:7 0,0:0 9,9:8 5,1:8>` gives five inputs with their outputs; the completion is a program, and it is right if it has
-  the right output at five more inputs, which are hidden.
+- deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion writes the value of every operation
+  behind it and ends with the output, `(4+7=1)*(7-3=4)=4`;
+- abduction: `abd (x+y)*(y-3) 4>` gives a program and an output; any input with that output is right. The completion
+  checks the input it has in mind, and ends with it: `(4+7=1)*(7-3=4)=4;4,7`;
+- induction: `ind 4,7:4 1,2:7 0,0:0 9,9:8 5,1:8>` gives five inputs with their outputs; the completion is a program, and
+  it is right if it has the right output at five more inputs, which are hidden.
 
-These are the three kinds of task of Absolute Zero (arXiv:2505.03335, section 3). The difficulty is the depth of the program. How a
-proposer asks for such problems is in `expression_proposals`.
+These are the three kinds of task of Absolute Zero (arXiv:2505.03335, section 3). The difficulty is the depth of the
+program. How a proposer asks for such problems is in `expression_proposals`.
 """
 
 import re
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .base import Problem, Split, Verdict, graded_reward, item_rng
 from .expression_language import (
     BASE,
@@ -50,9 +50,11 @@ _DIGIT = re.compile(r"[0-9]", re.ASCII)
 
 @dataclass(frozen=True)
 class ExpressionProblem(Problem):
-    """A problem with what was asked: its kind, the program, and one input, or the PAIRS inputs of induction (the first SHOWN are shown).
+    """A problem with what was asked: its kind, the program, and one input, or the PAIRS inputs of induction
+    (the first SHOWN are shown).
 
-    `answer` is the output (deduction), the input `4,7` (abduction) or the program (induction): one right answer of perhaps many.
+    `answer` is the output (deduction), the input `4,7` (abduction) or the program (induction): one
+    right answer of perhaps many.
     """
 
     kind: Kind
@@ -79,8 +81,12 @@ class Expressions:
         """`expressions` for deduction, `expressions-abduction` and `expressions-induction`."""
         return "expressions" if self.kind == "deduction" else f"expressions-{self.kind}"
 
-    def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> ExpressionProblem:
-        """A program that is `difficulty` deep, of the asked split, whose value is not the same everywhere, at random inputs."""
+    def problem(
+        self, seed: int, index: int, difficulty: int | None = None, split: Split = "train"
+    ) -> ExpressionProblem:
+        """A program that is `difficulty` deep, of the asked split, whose value is not the same
+        everywhere, at random inputs.
+        """
         levels = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= levels <= MAX_DEPTH:
             raise SpkitError(f"expressions are 1 to {MAX_DEPTH} deep, not {levels}: ask for a difficulty in that range")
@@ -97,7 +103,10 @@ class Expressions:
         return f"{problem.prompt[:-1]}#{problem.answer}>"
 
     def solution(self, problem: ExpressionProblem) -> str:
-        """A completion with every step right; for abduction and induction, that of the input or program the problem was made from."""
+        """A completion with every step right.
+
+        For abduction and induction, that of the input or program the problem was made from.
+        """
         if problem.kind == "induction":
             return problem.answer
         steps = trace(parse(problem.program), problem.inputs[0])
@@ -108,7 +117,10 @@ class Expressions:
         return problem.answer
 
     def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them; the solver of this kind has its own."""
+        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them.
+
+        The solver of this kind has its own.
+        """
         from .expression_proposals import role_examples
 
         return role_examples(stream, shown)
@@ -116,9 +128,9 @@ class Expressions:
     def verify(self, problem: ExpressionProblem, completion: str) -> Verdict:
         """Check a completion of any kind.
 
-        Deduction compares the text after the last `=` with the output; abduction runs the program on the input after the last `;`;
-        induction runs the program that was written on the hidden inputs. `step_errors` counts what is wrong in the rationale, see
-        `step_errors`; for induction, the shown pairs that the program misses.
+        Deduction compares the text after the last `=` with the output; abduction runs the program on the input after
+        the last `;`; induction runs the program that was written on the hidden inputs. `step_errors` counts what is
+        wrong in the rationale, see `step_errors`; for induction, the shown pairs that the program misses.
         """
         if len(completion) > MAX_READ:
             return Verdict(False, 0.0, None, 1)
@@ -179,10 +191,12 @@ def read_program(text: str) -> Tree | None:
 
 
 def step_errors(tree: Tree, at: Input, text: str) -> int:
-    """Operations of the tree that `text`, a trace as somebody wrote it, has wrong or leaves out, plus one if something follows.
+    """Operations of the tree that `text`, a trace as somebody wrote it, has wrong or leaves out, plus
+    one if something follows.
 
-    An operation is right if its digits are those of the input or the values written for its operands, and its value follows from them: a
-    slip counts once, and what is worked out correctly from it does not. What comes after a sign or bracket out of place is not read.
+    An operation is right if its digits are those of the input or the values written for its operands, and its value
+    follows from them: a slip counts once, and what is worked out correctly from it does not. What comes after a sign or
+    bracket out of place is not read.
     """
     read = _Reader(text)
     read.value(tree, at, outermost=True)
@@ -190,7 +204,10 @@ def step_errors(tree: Tree, at: Input, text: str) -> int:
 
 
 class _Reader:
-    """Reads a written trace along the tree it should follow; `right` counts the operations that hold, `lost` says that the two parted."""
+    """Reads a written trace along the tree it should follow.
+
+    `right` counts the operations that hold, `lost` says that the two parted.
+    """
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.right, self.lost = text, 0, 0, False
@@ -237,7 +254,9 @@ def _verify_abduction(problem: ExpressionProblem, completion: str) -> Verdict:
     needed = max(1, operations(tree))
     correct = at is not None and evaluate(tree, at) == evaluate(tree, problem.inputs[0])
     errors = 0 if not semicolon else needed if at is None else _check_errors(tree, at, check)
-    return Verdict(correct, graded_reward(correct, errors, needed * bool(semicolon), needed), final if at else None, errors)
+    return Verdict(
+        correct, graded_reward(correct, errors, needed * bool(semicolon), needed), final if at else None, errors
+    )
 
 
 def _check_errors(tree: Tree, at: Input, check: str) -> int:

@@ -1,11 +1,13 @@
 """Small Python functions at random: typed, total and bounded by construction.
 
-A program works out one variable after another, `a`, `b`, `c`, ..., and returns the last. Every variable comes from the one before it (the
-first from the input x), sometimes together with an earlier one, by a step drawn from STEPS: arithmetic, slices, comprehensions, loops,
-conditions, counting in a dict, nested loops. Types are int, list (of int), str and dict (counts).
+A program works out one variable after another, `a`, `b`, `c`, ..., and returns the last. Every variable comes from
+the one before it (the first from the input x), sometimes together with an earlier one, by a step drawn from STEPS:
+arithmetic, slices, comprehensions, loops, conditions, counting in a dict, nested loops. Types are int, list (of
+int), str and dict (counts).
 
-No step can raise or run for long on values of its type: divisors and widths are constants, indexing is by slices, `max` has a default,
-loops go over a value or a range of less than ten. No step depends on the order of a set, and none changes a value that it was given.
+No step can raise or run for long on values of its type: divisors and widths are constants, indexing is by slices, `max`
+has a default, loops go over a value or a range of less than ten. No step depends on the order of a set, and none
+changes a value that it was given.
 """
 
 import random
@@ -20,8 +22,8 @@ MAX_VARIABLES = 8
 NAMES = "abcdefgh"[:MAX_VARIABLES]
 LETTERS = "abcde"
 
-# Text by (what it takes, what it gives): {t} is the variable it makes, {v} the value it takes, {w} an earlier int (a number if there is none),
-# {k} 1 to 4, {m} 2 to 5, {n} 3 to 9, {s} and {r} letters. The first line assigns {t}.
+# Text by (what it takes, what it gives): {t} is the variable it makes, {v} the value it takes, {w} an earlier int (a
+# number if there is none), {k} 1 to 4, {m} 2 to 5, {n} 3 to 9, {s} and {r} letters. The first line assigns {t}.
 STEPS: dict[tuple[Type, Type], tuple[str, ...]] = {
     ("int", "int"): (
         "{t} = {v} * {m} + {k}",
@@ -100,7 +102,11 @@ STEPS: dict[tuple[Type, Type], tuple[str, ...]] = {
         "{t} = [len(part) for part in {v}.split('{s}')]",
     ),
     ("str", "dict"): ("{t} = {{}}\nfor ch in {v}:\n    {t}[ch] = {t}.get(ch, 0) + {k}",),
-    ("dict", "int"): ("{t} = sum({v}.values()) + {w}", "{t} = max({v}.values(), default=0) * {m}", "{t} = len({v}) + {k}"),
+    ("dict", "int"): (
+        "{t} = sum({v}.values()) + {w}",
+        "{t} = max({v}.values(), default=0) * {m}",
+        "{t} = len({v}) + {k}",
+    ),
     ("dict", "list"): ("{t} = sorted({v}.values())", "{t} = [{v}[key] for key in {v} if {v}[key] > {k}]"),
     ("dict", "str"): ("{t} = ''.join([str(key) for key in {v} if {v}[key] != {k}])",),
 }
@@ -110,7 +116,9 @@ _ASSIGNED = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)", re.ASCII)
 
 @dataclass(frozen=True)
 class Program:
-    """A function f of one argument: its `body` without the return, the `names` it works out in turn, and the type it takes."""
+    """A function f of one argument: its `body` without the return, the `names` it works out in
+    turn, and the type it takes.
+    """
 
     takes: Type
     body: str
@@ -123,7 +131,9 @@ class Program:
 
     @property
     def traced(self) -> str:
-        """A program whose f takes a list of inputs and gives all outputs, and the values of all names at the first of them."""
+        """A program whose f takes a list of inputs and gives all outputs, and the values of all
+        names at the first of them.
+        """
         inner = f"def g(x):\n{self.body}\n    return [{', '.join(self.names)}]"
         return f"{inner}\ndef f(x):\n    return [[g(v)[-1] for v in x], g(x[0])]"
 
@@ -135,7 +145,9 @@ def random_program(rng: random.Random, variables: int) -> Program:
     lines = []
     for name in NAMES[:variables]:
         last = list(types)[-1]
-        gives, template = rng.choice([(after, text) for (before, after), texts in STEPS.items() if before == types[last] for text in texts])
+        gives, template = rng.choice(
+            [(after, text) for (before, after), texts in STEPS.items() if before == types[last] for text in texts]
+        )
         earlier = [other for other, kind in types.items() if kind == "int" and other != last]
         number = rng.choice(earlier) if earlier and rng.random() < 0.7 else str(rng.randint(1, 9))
         first, second = rng.sample(LETTERS, 2)
@@ -146,7 +158,9 @@ def random_program(rng: random.Random, variables: int) -> Program:
 
 
 def random_input(rng: random.Random, takes: Type) -> Any:
-    """An input of that type: an int from -20 to 60, a list of 3 to 6 ints from -5 to 20, a str of 4 to 7 letters from a to e."""
+    """An input of that type: an int from -20 to 60, a list of 3 to 6 ints from -5 to 20, a str of 4
+    to 7 letters from a to e.
+    """
     if takes == "int":
         return rng.randint(-20, 60)
     if takes == "list":
@@ -165,7 +179,9 @@ def distinct_inputs(rng: random.Random, takes: Type, count: int) -> list[Any]:
 
 
 def variables_of(program: str) -> int:
-    """How many names the body of f assigns at its outermost level, at least 1: the difficulty, of programs written by others too."""
+    """How many names the body of f assigns at its outermost level, at least 1: the difficulty, of
+    programs written by others too.
+    """
     match = _DEF.search(program)
     lines = program[match.start() :].split("\n")[1:] if match else []
     body = _body(lines)

@@ -1,17 +1,19 @@
-"""Python programs: work out an output, find an input, or write the program (Absolute Zero, arXiv:2505.03335, section 3).
+"""Python programs: work out an output, find an input, or write the program (Absolute Zero,
+arXiv:2505.03335, section 3).
 
 - deduction shows `def f(x): ...` and asks for f of an input;
 - abduction shows the program and an output, and takes any input that gives it;
-- induction shows five inputs with their outputs, and takes any program that has the right output at five more, which are hidden.
+- induction shows five inputs with their outputs, and takes any program that has the right output at
+  five more, which are hidden.
 
-A completion ends with a line `Answer: ` and a Python literal; what stands before it is free. A line `a = [3, 1]` there is a step, and can
-be wrong. For induction the program follows on the lines after `Answer:`. Only the last such line is read, and values are compared as
-`literals.same` does.
+A completion ends with a line `Answer: ` and a Python literal; what stands before it is free. A line `a = [3, 1]` there
+is a step, and can be wrong. For induction the program follows on the lines after `Answer:`. Only the last such line is
+read, and values are compared as `literals.same` does.
 
-The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run in a sandbox, and
-never in this process; the outputs of a problem come from there too. Test programs are those whose outputs at eight fixed inputs of their
-type fall on that side of a hash, so that no program of the train split does the same there. How a proposer asks for such problems is in
-`python_proposals`.
+The difficulty is the number of variables that the program works out (`python_generator`). Programs and answers are run
+in a sandbox, and never in this process; the outputs of a problem come from there too. Test programs are those whose
+outputs at eight fixed inputs of their type fall on that side of a hash, so that no program of the train split does the
+same there. How a proposer asks for such problems is in `python_proposals`.
 """
 
 import re
@@ -21,9 +23,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from ..errors import SpkitError
-from ..literals import MAX_CHARS, canonical, literal_text, read_literal, same
-from ..sandbox import Limits, Sandbox, open_sandbox
+from ..run.errors import SpkitError
+from ..sandbox.base import Limits, Sandbox, open_sandbox
+from ..sandbox.literals import MAX_CHARS, canonical, literal_text, read_literal, same
 from .base import Problem, Split, Verdict, graded_reward, item_rng
 from .expressions import KINDS, PAIRS, SHOWN, Kind
 from .python_generator import MAX_VARIABLES, Program, Type, distinct_inputs, random_program, variables_of
@@ -42,9 +44,11 @@ _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class PythonProblem(Problem):
-    """A problem with what was asked: its kind, the program, and an input with its output; for induction PAIRS of them, of which SHOWN are shown.
+    """A problem with what was asked: its kind, the program, and an input with its output; for induction PAIRS of them,
+    of which SHOWN are shown.
 
-    All are texts; `steps` has the values of the program's variables at the first input, as (name, value), none if nobody traced it.
+    All are texts; `steps` has the values of the program's variables at the first input, as (name, value),
+    none if nobody traced it.
     """
 
     kind: Kind
@@ -79,7 +83,10 @@ class PythonPrograms:
     def instruction(self) -> str:
         """What a chat model is told of the format."""
         if self.kind == "induction":
-            return "Write a Python function f. End with a line `Answer:`, followed by the function, `def f(x):`, on the lines after it."
+            return (
+                "Write a Python function f. End with a line `Answer:`, followed by the function, `def f(x):`, "
+                "on the lines after it."
+            )
         return "Work out one variable a line, as in `a = 3`. End with one line `Answer: ` followed by a Python literal."
 
     @cached_property
@@ -88,10 +95,15 @@ class PythonPrograms:
         return open_sandbox(self.backend, LIMITS)
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> PythonProblem:
-        """A program of `difficulty` variables, of the asked split, with at least three different outputs at ten random inputs."""
+        """A program of `difficulty` variables, of the asked split, with at least three different
+        outputs at ten random inputs.
+        """
         variables = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= variables <= MAX_VARIABLES:
-            raise SpkitError(f"python_programs have 1 to {MAX_VARIABLES} variables, not {variables}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"python_programs have 1 to {MAX_VARIABLES} variables, not {variables}: ask for a "
+                "difficulty in that range"
+            )
         rng = item_rng("python_programs", split, seed, index, variables)
         while True:
             program = random_program(rng, variables)
@@ -108,7 +120,10 @@ class PythonPrograms:
         return f"{head}\nThe answer is\n{problem.answer}\n{last}\n"
 
     def solution(self, problem: PythonProblem) -> str:
-        """The value of every variable at the first input, and the answer; for induction the program that the problem was made from."""
+        """The value of every variable at the first input, and the answer.
+
+        For induction the program that the problem was made from.
+        """
         if problem.kind == "induction":
             return self.direct(problem)
         steps = problem.steps if problem.kind == "deduction" else (("x", problem.inputs[0]), *problem.steps)
@@ -119,14 +134,17 @@ class PythonPrograms:
         return f"Answer:{chr(10) if problem.kind == 'induction' else ' '}{problem.answer}"
 
     def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them; the solver of this kind has its own."""
+        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them.
+
+        The solver of this kind has its own.
+        """
         from .python_proposals import role_examples
 
         return role_examples(self, stream, shown)
 
     def verify(self, problem: PythonProblem, completion: str) -> Verdict:
-        """Check a completion of any kind; see the module. `step_errors` counts variables with a wrong value (deduction, abduction at the
-        input the problem was made from), and of induction the shown pairs that the program misses.
+        """Check a completion of any kind; see the module. `step_errors` counts variables with a wrong value (deduction,
+        abduction at the input the problem was made from), and of induction the shown pairs that the program misses.
         """
         found = list(_ANSWER.finditer(completion.replace("\r\n", "\n"))) if len(completion) <= MAX_READ else []
         if not found:
@@ -138,28 +156,40 @@ class PythonPrograms:
         return completion[:MAX_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """A bound for the solutions of generated programs: a line a variable and the answer; for induction, any program."""
+        """A bound for the solutions of generated programs: a line a variable and the answer.
+
+        For induction, any program.
+        """
         longest = MAX_VALUE + len("a = \n")
-        return LONGEST_PROGRAM + (difficulty + 1) * 110 if self.kind == "induction" else (difficulty + 2) * longest + len("Answer: ")
+        return (
+            LONGEST_PROGRAM + (difficulty + 1) * 110
+            if self.kind == "induction"
+            else (difficulty + 2) * longest + len("Answer: ")
+        )
 
 
 def asked(
     kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()
 ) -> PythonProblem:
-    """The problem of that kind about a program, at its first input, or at PAIRS of them for induction; further inputs are left out.
+    """The problem of that kind about a program, at its first input, or at PAIRS of them for induction;
+    further inputs are left out.
 
     Raises SpkitError for too few inputs.
     """
     count = PAIRS if kind == "induction" else 1
     if min(len(inputs), len(outputs)) < count:
-        raise SpkitError(f"a problem of {kind} has {count} input{'s' * (count > 1)}, not {min(len(inputs), len(outputs))}")
+        raise SpkitError(
+            f"a problem of {kind} has {count} input{'s' * (count > 1)}, not {min(len(inputs), len(outputs))}"
+        )
     pairs = "\n".join(f"f({given}) == {output}" for given, output in zip(inputs[:SHOWN], outputs))
     prompt, answer = {
         "deduction": (f"{program}\nWhat is f({inputs[0]})?\n", outputs[0]),
         "abduction": (f"{program}\nFor which x is f(x) == {outputs[0]}?\n", inputs[0]),
         "induction": (f"{pairs}\nWhich function f is it?\n", program),
     }[kind]
-    return PythonProblem(prompt, answer, variables_of(program), kind, program, tuple(inputs[:count]), tuple(outputs[:count]), steps)
+    return PythonProblem(
+        prompt, answer, variables_of(program), kind, program, tuple(inputs[:count]), tuple(outputs[:count]), steps
+    )
 
 
 def split_of(outputs: Sequence[str]) -> Split:
@@ -173,34 +203,48 @@ def probes(takes: Type) -> list[Any]:
 
 
 def split_of_proposed(sandbox: Sandbox, program: str, given: str) -> Split:
-    """Which split a program by somebody else belongs to, by its outputs at the probes of its input's type; train if it has no such type, or
-    fails at a probe, for then no generated program is like it.
+    """Which split a program by somebody else belongs to, by its outputs at the probes of its input's type; train if it
+    has no such type, or fails at a probe, for then no generated program is like it.
     """
     takes = {int: "int", list: "list", str: "str"}.get(type(read_literal(given)))
     if takes is None:
         return "train"
     results = sandbox.run(program, [literal_text(value) for value in probes(takes)])
-    return split_of([canonical(result.value or "") or "" for result in results]) if all(result.ok for result in results) else "train"
+    return (
+        split_of([canonical(result.value or "") or "" for result in results])
+        if all(result.ok for result in results)
+        else "train"
+    )
 
 
 def read_program(text: str) -> str | None:
-    """A program as a model wrote it, without the fences of a code block and without blank lines; None if it defines no f."""
+    """A program as a model wrote it, without the fences of a code block and without blank lines.
+
+    None if it defines no f.
+    """
     lines = [line.rstrip() for line in _FENCE.sub("", text).split("\n")]
     source = "\n".join(line for line in lines if line)
     return source if re.search(r"^def f\(", source, re.MULTILINE) else None
 
 
 def _run(sandbox: Sandbox, program: Program, inputs: Sequence[Any]) -> tuple[Split, list[str], list[str]] | None:
-    """Split, outputs at the inputs, and the values of all variables at the first of them; None if a value is too long."""
+    """Split, outputs at the inputs, and the values of all variables at the first of them.
+
+    None if a value is too long.
+    """
     result = sandbox.run(program.traced, [literal_text([*inputs, *probes(program.takes)])])[0]
     if result.status in ("output-too-long", "memory"):
         return None
     if not result.ok:
         raise SpkitError(
-            f"the sandbox {sandbox.name} could not run a generated program ({result.status} {result.detail}): report it with\n{program.text}"
+            f"the sandbox {sandbox.name} could not run a generated program ({result.status} "
+            f"{result.detail}): report it with\n{program.text}"
         )
     found, on_the_way = read_literal(result.value)
-    outputs, values = [literal_text(value) for value in found[: len(inputs)]], [literal_text(value) for value in on_the_way]
+    outputs, values = (
+        [literal_text(value) for value in found[: len(inputs)]],
+        [literal_text(value) for value in on_the_way],
+    )
     split = split_of([literal_text(value, ordered=False) for value in found[len(inputs) :]])
     return (split, outputs, values) if max(map(len, outputs + values)) <= MAX_VALUE else None
 

@@ -1,21 +1,21 @@
 """How a proposer asks for problems of python_programs: its prompts, and what becomes of its text.
 
-For deduction and abduction it is shown triplets that are there already, a program with an input and its output, and writes a program that
-is different, with an input on a line `Input: `. For induction it is given a program, and writes ten inputs, a line each. Outputs come
-from the sandbox, never from the model.
+For deduction and abduction it is shown triplets that are there already, a program with an input and its output, and
+writes a program that is different, with an input on a line `Input: `. For induction it is given a program, and writes
+ten inputs, a line each. Outputs come from the sandbox, never from the model.
 
-A proposal is taken as in Absolute Zero (arXiv:2505.03335, section 3.3.2) if its program runs and returns something, is safe (no banned
-word), and gives the same output twice (`sandbox.validated` says what twice can show). Here the output has to be a literal, too, and not a
-long one.
+A proposal is taken as in Absolute Zero (arXiv:2505.03335, section 3.3.2) if its program runs and returns something, is
+safe (no banned word), and gives the same output twice (`sandbox.validated` says what twice can show). Here the output
+has to be a literal, too, and not a long one.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import SpkitError
-from ..literals import NotLiteral, canonical, literal_text, read_literal
-from ..sandbox import Sandbox, banned_word, validated
+from ..run.errors import SpkitError
+from ..sandbox.base import Sandbox, banned_word, validated
+from ..sandbox.literals import NotLiteral, canonical, literal_text, read_literal
 from .expressions import KINDS, PAIRS, Kind
 from .python_programs import LONGEST_PROGRAM, PythonProblem, PythonPrograms, asked, read_program, split_of_proposed
 
@@ -25,7 +25,8 @@ LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, PAIRS * LONGEST_VALUE) +
 _INPUT = re.compile(r"^Input:[ \t]*([^\n]*)$", re.MULTILINE)
 _WANTED = {"deduction": "output is hard to work out", "abduction": "input is hard to find from the output"}
 _RULES = (
-    "It is a Python function f of one argument x that returns a value made of numbers, strings, lists, tuples, dicts or sets. It reads and "
+    "It is a Python function f of one argument x that returns a value made of numbers, strings, "
+    "lists, tuples, dicts or sets. It reads and "
     "prints nothing, and gives the same output for the same input every time."
 )
 
@@ -43,7 +44,9 @@ class PythonTriplet:
         return f"{self.program}\nf({self.given}) == {self.output}"
 
 
-SEED = PythonTriplet("def f(x):\n    return x", "'Hello world'", "'Hello world'")  # the identity: Absolute Zero's first triplet
+SEED = PythonTriplet(
+    "def f(x):\n    return x", "'Hello world'", "'Hello world'"
+)  # the identity: Absolute Zero's first triplet
 
 
 def proposer_prompt(kind: Kind, *, references: Sequence[PythonTriplet] = (), program: str | None = None) -> str:
@@ -54,19 +57,29 @@ def proposer_prompt(kind: Kind, *, references: Sequence[PythonTriplet] = (), pro
     if kind not in KINDS:
         raise SpkitError(f"there is no kind {kind!r} of python_programs: choose one of {', '.join(KINDS)}")
     if (kind == "induction") != (program is not None) or (program is not None and references):
-        raise SpkitError("for induction a proposer is given a program and nothing else; for deduction and abduction, no program")
+        raise SpkitError(
+            "for induction a proposer is given a program and nothing else; for deduction and abduction, no program"
+        )
     if kind == "induction":
-        return f"{program}\nWrite {PAIRS} different inputs for f, from which one can tell what it does: {PAIRS} lines `Input: ` with a Python literal each.\n"
+        return (
+            f"{program}\nWrite {PAIRS} different inputs for f, from which one can tell what it does: {PAIRS} "
+            "lines `Input: ` with a Python literal each.\n"
+        )
     shown = "\n".join(["Programs that are there already:", *map(str, references)]) if references else ""
     head = f"{shown}\nWrite a new program that is different" if references else "Write a program"
-    return f"{head}, with an input, whose {_WANTED[kind]}. {_RULES} After the program write one line `Input: ` with a Python literal.\n"
+    return (
+        f"{head}, with an input, whose {_WANTED[kind]}. {_RULES} After the program write one line `Input: "
+        "` with a Python literal.\n"
+    )
 
 
 def proposal(sandbox: Sandbox, kind: Kind, text: str) -> tuple[PythonProblem | None, str | None]:
-    """The problem of deduction or abduction that a proposer's text comes to, and its fault if it has one, however malformed the text is.
+    """The problem of deduction or abduction that a proposer's text comes to, and its fault if it has one,
+    however malformed the text is.
 
-    The fault is `text` (no program with an input), `input` (no literal), `nothing` (returns None), `held out`, or the status with which the
-    sandbox refused it. A problem that is held out for the test split is a valid proposal, and has both.
+    The fault is `text` (no program with an input), `input` (no literal), `nothing` (returns None), `held
+    out`, or the status with which the sandbox refused it. A problem that is held out for the test split is
+    a valid proposal, and has both.
     """
     matches = list(_INPUT.finditer(text)) if len(text) <= LONGEST_PROPOSAL else []
     program = read_program(text[: matches[-1].start()]) if matches else None
@@ -86,7 +99,10 @@ def proposal(sandbox: Sandbox, kind: Kind, text: str) -> tuple[PythonProblem | N
 
 
 def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonProblem | None, str | None]:
-    """The problem of induction that a proposer's text comes to, for the program it was given; and its fault if it has one."""
+    """The problem of induction that a proposer's text comes to, for the program it was given.
+
+    And its fault if it has one.
+    """
     texts = [_literal(match[1]) for match in _INPUT.finditer(text)] if len(text) <= LONGEST_PROPOSAL else []
     if len(texts) != PAIRS or None in texts or len({canonical(given) for given in texts}) != PAIRS:
         return None, "input"
@@ -101,18 +117,26 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
 
 
 def role_examples(task: PythonPrograms, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown for a prompt with that mark."""
+    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown
+    for a prompt with that mark.
+    """
     tasks = {kind: replace(task, kind=kind) for kind in KINDS}
     drawn = {kind: [tasks[kind].problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in KINDS}
     result = []
     for kind in ("deduction", "abduction"):
         triplets = [PythonTriplet(p.program, p.inputs[0], p.outputs[0]) for p in drawn[kind]]
-        pairs = [(proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet)) for i, triplet in enumerate(triplets)]
+        pairs = [
+            (proposer_prompt(kind, references=triplets[:i]), proposal_text(triplet))
+            for i, triplet in enumerate(triplets)
+        ]
         result.append((_WANTED[kind], pairs, ""))
     asked_for = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
     result.append((f"Write {PAIRS} different inputs", asked_for, ""))
     marks = {"deduction": "What is f(", "abduction": "For which x is f(x) ==", "induction": "Which function f is it?"}
-    return result + [(marks[kind], [(p.prompt, tasks[kind].solution(p)) for p in drawn[kind]], tasks[kind].instruction) for kind in KINDS]
+    return result + [
+        (marks[kind], [(p.prompt, tasks[kind].solution(p)) for p in drawn[kind]], tasks[kind].instruction)
+        for kind in KINDS
+    ]
 
 
 def proposal_text(triplet: PythonTriplet) -> str:

@@ -1,13 +1,14 @@
 """Order-free sums: one problem, many right rationales.
 
-The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more at a time to the total so far, in any order, and ends
-with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the problem: `7+15+8+22#52=`.
+The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more at a time to the total so
+far, in any order, and ends with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the
+problem: `7+15+8+22#52=`.
 
-A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity mean something; a
-column-by-column sum has one. Writers pick the order at random, from a distribution that is known exactly: Plackett and Luce's, where the
-next number is drawn among those left with probability proportional to RATIO ** position. Most writers of long sums are careless and leave
-the last number out (CARELESS). So the everyday text that the base has read has an exact entropy, a tail of rare orders that a model can
-lose, and faults that a verifier sees.
+A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity
+mean something; a column-by-column sum has one. Writers pick the order at random, from a distribution that is known
+exactly: Plackett and Luce's, where the next number is drawn among those left with probability proportional to RATIO **
+position. Most writers of long sums are careless and leave the last number out (CARELESS). So the everyday text that the
+base has read has an exact entropy, a tail of rare orders that a model can lose, and faults that a verifier sees.
 """
 
 import math
@@ -18,12 +19,18 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .base import Problem, Split, Verdict, graded_reward, item_rng
 
 MAX_TERMS = 8
 LARGEST = 15  # the largest term
-CARELESS = {2: 0.0, 3: 0.15, 4: 0.50, 5: 0.70, 6: 0.85}  # share of the everyday writers who leave a number out, by number of terms
+CARELESS = {
+    2: 0.0,
+    3: 0.15,
+    4: 0.50,
+    5: 0.70,
+    6: 0.85,
+}  # share of the everyday writers who leave a number out, by number of terms
 RATIO = 0.5  # how much less likely each later position is to be taken next
 MAX_READ = 300  # characters: more than three times the longest right completion; what comes after is not read
 TEST_SHARE = 4  # one multiset of terms in four is kept for the test split
@@ -46,7 +53,9 @@ class Sums:
         """`difficulty` terms of the asked split."""
         count = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 2 <= count <= MAX_TERMS:
-            raise SpkitError(f"sums has problems of 2 to {MAX_TERMS} terms, not {count}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"sums has problems of 2 to {MAX_TERMS} terms, not {count}: ask for a difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, count)
         while True:
             numbers = [rng.randint(1, LARGEST) for _ in range(count)]
@@ -66,7 +75,9 @@ class Sums:
         return self.solution(problem, variant)
 
     def careless(self, problem: Problem, variant: int = 0) -> str:
-        """The rationale of a writer who leaves out the number that would come last: every step right, the answer too small."""
+        """The rationale of a writer who leaves out the number that would come last: every step
+        right, the answer too small.
+        """
         return written(self._order(problem, variant)[:-1])
 
     def everyday(self, problem: Problem, variant: int = 0) -> str:
@@ -87,10 +98,12 @@ class Sums:
         return problem.answer
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
-        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong, missing and extra steps.
+        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong,
+        missing and extra steps.
 
-        A step is right if it adds a number that is not used up yet to the total as written before it, correctly. An answer that is not
-        the last total is one more error. A completion without steps has none to be wrong. Leading zeros and signs are no answer.
+        A step is right if it adds a number that is not used up yet to the total as written before it, correctly. An
+        answer that is not the last total is one more error. A completion without steps has none to be wrong. Leading
+        zeros and signs are no answer.
         """
         text = completion[:MAX_READ]
         *steps, final = text.split(";")
@@ -100,7 +113,9 @@ class Sums:
         return Verdict(correct, graded_reward(correct, errors, len(steps), count - 1), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
-        """The rationale with the two numbers of its first step in order of size: `7+15:22` and `15+7:22` are the same path."""
+        """The rationale with the two numbers of its first step in order of size: `7+15:22` and
+        `15+7:22` are the same path.
+        """
         first, semicolon, rest = completion[:MAX_READ].partition(";")
         match = _STEP.fullmatch(first)
         if match is None:
@@ -109,7 +124,9 @@ class Sums:
         return f"{small}+{large}:{match[3]}{semicolon}{rest}"
 
     def max_completion_chars(self, difficulty: int) -> int:
-        """Eleven characters for each step with its `;` (`105+15:120;` is the longest, the first ones are shorter), and the answer."""
+        """Eleven characters for each step with its `;` (`105+15:120;` is the longest, the first ones are
+        shorter), and the answer.
+        """
         return 11 * (difficulty - 1) + 3
 
 
@@ -154,7 +171,10 @@ def step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int
 
 
 def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
-    """The order in which a careful or a careless writer's text takes the numbers, one that is left out coming last; None for other text."""
+    """The order in which a careful or a careless writer's text takes the numbers, one that is left out coming last.
+
+    None for other text.
+    """
     matches = [_STEP.fullmatch(step) for step in completion[:MAX_READ].split(";")[:-1]]
     if not matches or None in matches:
         return None
@@ -167,7 +187,10 @@ def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
 
 @cache
 def writer(numbers: tuple[int, ...]) -> dict[tuple[int, ...], float]:
-    """A writer's probability of every order of these terms; equal numbers make orders that read the same, which are one."""
+    """A writer's probability of every order of these terms.
+
+    Equal numbers make orders that read the same, which are one.
+    """
     weights = [RATIO**position for position in range(len(numbers))]
     chances: dict[tuple[int, ...], float] = {}
     for positions in permutations(range(len(numbers))):

@@ -1,17 +1,21 @@
-"""Word problems as in a grade-school book, generated: 20 templates, and any number of problems with exact whole answers.
+"""Word problems as in a grade-school book, generated: 20 templates, and any number of problems with exact whole
+answers.
 
-The prompt is `Question: Ada buys 3 pens at $4 each. ...` and `Answer:` on a line of its own. A completion has one sentence a step, the
-calculation inside, and the answer on the last line:
+The prompt is `Question: Ada buys 3 pens at $4 each. ...` and `Answer:` on a line of its own. A completion has one
+sentence a step, the calculation inside, and the answer on the last line:
 
     The pens cost $<<3*4=12>>12.
     Ada gets $<<20-12=8>>8 back.
     #### 8
 
-which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the number of calculations, 1 to
-5. The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be downloaded and none can have
+which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the
+number of calculations, 1 to
+5. The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be
+   downloaded and none can have
 been in a model's pretraining text. How stories are told is in `word_story`, the templates are in `word_stories`.
 
-The train and test splits share no sequence of calculations: a story with other names but the same numbers and signs is on the same side.
+The train and test splits share no sequence of calculations: a story with other names but the same numbers and
+signs is on the same side.
 """
 
 import json
@@ -21,8 +25,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ..answers import as_text, final_text, number_in
-from ..errors import SpkitError
+from ..run.errors import SpkitError
+from .answers import as_text, final_text, number_in
 from .base import Split, Verdict, graded_reward, item_rng, test_set
 from .word_stories import STORIES
 from .word_story import tell_story
@@ -65,7 +69,9 @@ class WordProblems:
         """A story with exactly `difficulty` calculations, of the asked split."""
         steps = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= steps <= MAX_STEPS:
-            raise SpkitError(f"word problems have 1 to {MAX_STEPS} steps, not {steps}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"word problems have 1 to {MAX_STEPS} steps, not {steps}: ask for a difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, steps)
         while True:
             told = tell_story(rng.choice(STORIES), steps, rng)
@@ -87,13 +93,19 @@ class WordProblems:
         return f"#### {problem.answer}"
 
     def verify(self, problem: WorkedProblem, completion: str) -> Verdict:
-        """`correct` compares the final answer with the gold one, exactly; `step_errors` is what `step_errors` counts."""
+        """`correct` compares the final answer with the gold one, exactly.
+
+        `step_errors` is what `step_errors` counts.
+        """
         value = number_in(final_text(completion))
         correct = value == int(problem.answer)
         steps = len(calculations(completion))
         errors = step_errors(problem, completion, value) if steps else 0
         return Verdict(
-            correct, graded_reward(correct, errors, steps, problem.difficulty), None if value is None else as_text(value), errors
+            correct,
+            graded_reward(correct, errors, steps, problem.difficulty),
+            None if value is None else as_text(value),
+            errors,
         )
 
     def path(self, problem: WorkedProblem, completion: str) -> str:
@@ -111,19 +123,26 @@ def split_of(sums: list[str]) -> Split:
 
 
 def given(prompt: str) -> set[Fraction]:
-    """The numbers a question gives: those in digits, those in words such as `twice`, `half` or `hours`, and 0.4 for 40%."""
+    """The numbers a question gives: those in digits, those in words such as `twice`, `half` or
+    `hours`, and 0.4 for 40%.
+    """
     question = prompt.rpartition("\nAnswer:")[0]
     words = {Fraction(_WORDS[word]) for word in _WORD.findall(question.lower()) if word in _WORDS}
     numbers = {Fraction(number) for number in _NUMBER.findall(question)}
-    return numbers | words | {1 / word for word in words} | ({number / 100 for number in numbers} if "%" in question else set())
+    return (
+        numbers
+        | words
+        | {1 / word for word in words}
+        | ({number / 100 for number in numbers} if "%" in question else set())
+    )
 
 
 def step_errors(problem: WorkedProblem, completion: str, answer: Fraction | None) -> int:
-    """Calculations that are false, repeated, or start from a number that is neither given nor calculated before; one more error if the
-    answer is not the last result.
+    """Calculations that are false, repeated, or start from a number that is neither given nor calculated before; one
+    more error if the answer is not the last result.
 
-    There is more than one way to a right answer, so their number is not compared with the solution's unless the answer is wrong: then each
-    calculation that is missing or too many counts.
+    There is more than one way to a right answer, so their number is not compared with the solution's unless the answer
+    is wrong: then each calculation that is missing or too many counts.
     """
     found = calculations(completion)
     known, seen, errors = given(problem.prompt), set(), 0
@@ -137,13 +156,18 @@ def step_errors(problem: WorkedProblem, completion: str, answer: Fraction | None
 
 
 def shipped_lines(split: Split) -> list[str]:
-    """The lines of data/problems/word_problems/SPLIT.jsonl: the fixed test set, or as many problems of the train split's stream 0."""
+    """The lines of data/problems/word_problems/SPLIT.jsonl: the fixed test set, or as many problems of
+    the train split's stream 0.
+    """
     task = WordProblems()
     if split == "test":
         chosen = test_set(task, SHIPPED)
     else:
         chosen = [task.problem(0, index, steps) for steps in task.difficulties for index in range(SHIPPED)]
-    return [json.dumps({"question": question_of(one), "answer": one.rationale, "difficulty": one.difficulty}) for one in chosen]
+    return [
+        json.dumps({"question": question_of(one), "answer": one.rationale, "difficulty": one.difficulty})
+        for one in chosen
+    ]
 
 
 def question_of(problem: WorkedProblem) -> str:

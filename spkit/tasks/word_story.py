@@ -25,12 +25,18 @@ class Person(NamedTuple):
 
 PEOPLE = tuple(
     Person(name, "she", "her")
-    for name in "Ada Bea Clara Dina Eva Fatima Grace Hana Iris Julia Kim Lena Maya Nora Priya Ruth Sofia Tara Wen".split()
+    for name in (
+        "Ada Bea Clara Dina Eva Fatima Grace Hana Iris Julia Kim Lena Maya Nora Priya Ruth Sofia Tara Wen"
+    ).split()
 ) + tuple(
     Person(name, "he", "his")
-    for name in "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf".split()
+    for name in (
+        "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf"
+    ).split()
 )
-GOODS = "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons".split(",")
+GOODS = "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons".split(
+    ","
+)
 TREATS = "cookies,muffins,pies,pretzels,cupcakes,rolls,scones,waffles,brownies,tarts".split(",")
 SMALL = "marbles,stickers,stamps,shells,beads,buttons,coins,cards,pebbles,badges".split(",")
 FRUIT = "apples,pears,plums,lemons,peaches,oranges,figs,melons".split(",")
@@ -76,7 +82,8 @@ class Teller:
         self.facts.append(self.one(*options))
 
     def work(self, text: str, *parts: int | str) -> int:
-        """Work out `parts`, numbers with signs between them taken from left to right; the calculation goes where `text` has `@`.
+        """Work out `parts`, numbers with signs between them taken from left to right; the calculation
+        goes where `text` has `@`.
 
         Raises Misfit if a division leaves a remainder or any result is below 2, so that every noun is a plural.
         """
@@ -105,7 +112,10 @@ Telling: TypeAlias = Callable[[Teller], Iterator[str]]
 
 
 def tell_story(template: Telling, steps: int, rng: random.Random) -> tuple[Teller, str] | None:
-    """The story with its question after exactly `steps` calculations, all different; None if this template, or these numbers, have none."""
+    """The story with its question after exactly `steps` calculations, all different.
+
+    None if this template, or these numbers, have none.
+    """
     teller = Teller(rng)
     try:
         for question in template(teller):

@@ -1,8 +1,9 @@
 """The logs in tests/data/diagnose: short runs of RLVR on shipped bases, some with a fault on purpose.
 
 Run it again (ten minutes on 2 cores): python -m tests.diagnose.make_logs tests/data/diagnose [fault ...]
-Each run leaves FAULT-SEED.jsonl.gz, every rollout in spkit's own format, FAULT-SEED.metrics.jsonl, the records of the loop, and, where the
-verifier is what is wrong, FAULT-SEED.audit.jsonl, sixty rollouts with what the exact check says of them.
+Each run leaves FAULT-SEED.jsonl.gz, every rollout in spkit's own format, FAULT-SEED.metrics.jsonl, the records
+of the loop, and, where the verifier is what is wrong, FAULT-SEED.audit.jsonl, sixty rollouts with what the
+exact check says of them.
 """
 
 import gzip
@@ -18,7 +19,15 @@ from spkit.loops import rlvr as loop
 from spkit.policy import load_policy
 from spkit.tasks import Addition, Sums
 
-SUMS = {"iterations": 10, "pool": 2000, "problems": 16, "k": 8, "batch_size": 64, "learning_rate": 1e-4, "test_per_difficulty": 10}
+SUMS = {
+    "iterations": 10,
+    "pool": 2000,
+    "problems": 16,
+    "k": 8,
+    "batch_size": 64,
+    "learning_rate": 1e-4,
+    "test_per_difficulty": 10,
+}
 WORLDS = {  # fault: (base, task, settings)
     "healthy": ("sums", replace(Sums(), difficulties=(3, 4, 5, 6)), SUMS),
     "noisy": ("sums", replace(Sums(), difficulties=(3, 4, 5, 6)), {**SUMS, "reward": "noisy", "flip_rate": 0.3}),
@@ -44,7 +53,15 @@ def make(fault: str, seed: int, folder: Path) -> None:
         step = len(rows) // (config.problems * config.k) + 1
         for sample, reward in zip(samples, rewards.flatten().tolist()):
             problem = sample.problem
-            rows.append({"step": step, "prompt": problem.prompt, "completion": sample.text, "reward": reward, "gold": problem.answer})
+            rows.append(
+                {
+                    "step": step,
+                    "prompt": problem.prompt,
+                    "completion": sample.text,
+                    "reward": reward,
+                    "gold": problem.answer,
+                }
+            )
             checked.append({**rows[-1], "correct": sample.verdict.correct})
         return original(policy, samples, rewards, config)
 

@@ -1,4 +1,7 @@
-"""Planted faults are named, over seeds, in a world that is known exactly and in short real runs; health is not called a fault."""
+"""Planted faults are named, over seeds, in a world that is known exactly and in short real runs.
+
+Health is not called a fault.
+"""
 
 import json
 from collections import Counter
@@ -13,9 +16,8 @@ from spkit.diagnose.judge import flip_rates
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
-
-from .keep_runs import load
-from .world import WORLDS, World, rows
+from tests.diagnose.keep_runs import load
+from tests.diagnose.world import WORLDS, World, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
 SEEDS = range(5)
@@ -74,7 +76,9 @@ def test_short_healthy_runs_raise_no_false_alarm_and_tiny_ones_no_verdict():
 
 
 def test_the_confusion_matrix_of_real_runs_is_diagonal():
-    found = {(fault, diagnose(read_log(DATA / f"{fault}-{seed}.jsonl.gz")).verdict) for fault in REAL for seed in range(3)}
+    found = {
+        (fault, diagnose(read_log(DATA / f"{fault}-{seed}.jsonl.gz")).verdict) for fault in REAL for seed in range(3)
+    }
     assert found == set(REAL.items())
 
 
@@ -92,22 +96,30 @@ def test_records_alone_say_the_same_of_real_runs(tmp_path):
 
 
 def test_the_confusion_matrix_of_self_play_is_as_measured():
-    found = {name: [diagnose(evidence) for evidence in seeds] for name, seeds in load(DATA / "self-play.json.gz").items()}
+    found = {
+        name: [diagnose(evidence) for evidence in seeds] for name, seeds in load(DATA / "self-play.json.gz").items()
+    }
     assert {name: dict(Counter(one.verdict for one in seeds)) for name, seeds in found.items()} == PLAYED
     assert all("proposer degeneration" in [finding.name for finding in one.findings] for one in found["vote, no gate"])
     solved = [finding for one in found["proposer frozen"] for finding in one.findings]
-    assert {finding.name for finding in solved} == {"saturation"}, "groups that teach nothing because they are solved are no starvation"
+    assert {finding.name for finding in solved} == {"saturation"}, (
+        "groups that teach nothing because they are solved are no starvation"
+    )
 
 
 @pytest.mark.parametrize(("check", "expected"), [("answer", "verifier noise"), ("steps", "healthy")])
 def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected):
-    """A third of the right answers have a wrong step: refused by the check of steps on purpose, by one of answers by mistake."""
+    """A third of the right answers have a wrong step: refused by the check of steps on purpose, by
+    one of answers by mistake.
+    """
     made = rows(World(truth=True, steps=6), 0)
     lucky = [row for row in made if row["role"] == "solver" and row["correct"] and hash_of(row["completion"]) % 3 == 0]
     for row in lucky:
         row["reward"] = 0.0
     assert run_verdict(tmp_path, made, check) == expected
-    for row in (row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0):
+    for row in (
+        row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0
+    ):
         row["reward"] = 1.0
     assert run_verdict(tmp_path, made, check) == "verifier noise", "what it accepts is judged all the same"
 
@@ -124,7 +136,9 @@ def run_verdict(folder: Path, made: list[dict], check: str) -> str:
         reward, right = (sum(row[key] for row in own) / len(own) for key in ("reward", "correct"))
         records.append({"iteration": step + 1, "solve_rate": reward, "sampled_accuracy": right})
     settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], "reward": "grounded", "check": check}
-    (folder / "config.json").write_text(json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings}))
+    (folder / "config.json").write_text(
+        json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings})
+    )
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     samples = [{"iteration": row["step"] + 1, **row, "step": row["step"] + 1} for row in made]
     (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
@@ -141,7 +155,9 @@ def test_the_flip_rate_is_estimated_from_agreement_and_from_an_audit():
         (noise,) = (finding for finding in diagnose(evidence).findings if finding.name == "verifier noise")
         caught += [rates["wrong_accepted"], rates["right_refused"], noise.figures["identical"]]
         assert rates["signal"] == pytest.approx(1 - rates["wrong_accepted"]["rate"] - rates["right_refused"]["rate"])
-    assert sum(rate["interval"][0] <= 0.3 <= rate["interval"][1] for rate in caught) >= 7, "nine 95 % intervals of the planted 0.3"
+    assert sum(rate["interval"][0] <= 0.3 <= rate["interval"][1] for rate in caught) >= 7, (
+        "nine 95 % intervals of the planted 0.3"
+    )
 
 
 def test_intervals_of_agreement_cover_the_planted_rate():
@@ -165,12 +181,20 @@ def test_intervals_of_agreement_cover_the_planted_rate():
 def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
     diagnosis = diagnosis_of(rows(World(flip=0.3), 0))
     said = text(diagnosis)
-    assert said.startswith("verdict: verifier noise (bottleneck: the verifier)") and "try: " in said and "not judged: entropy" in said
+    assert (
+        said.startswith("verdict: verifier noise (bottleneck: the verifier)")
+        and "try: " in said
+        and "not judged: entropy" in said
+    )
     plain = json.loads(json.dumps(data(diagnosis)))
     rate = plain["findings"][0]["figures"]["identical"]
     assert rate["interval"][0] < 0.3 < rate["interval"][1] and len(plain["steps"]) == 24
     drawn = figure(diagnosis)
-    assert [axis.get_ylabel() for axis in drawn.axes] == ["groups (%)", "reward and accuracy (%)", "diversity, proposer (%)"]
+    assert [axis.get_ylabel() for axis in drawn.axes] == [
+        "groups (%)",
+        "reward and accuracy (%)",
+        "diversity, proposer (%)",
+    ]
     useful = drawn.axes[0].get_lines()[1]
     assert list(useful.get_ydata()) == pytest.approx([100 * step.useful for step in diagnosis.evidence.steps])
     import matplotlib.pyplot as plt

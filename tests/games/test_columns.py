@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.columns import CORRECT, PAYMENTS, Attempts, Proposer, Solver, Verifier, is_correct, reinforce, softmax
+from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(1)
 
@@ -83,7 +83,10 @@ def test_the_reinforce_step_is_the_gradient_of_the_weighted_log_probability():
         up[1, cell, outcome] += 1e-5
         down[1, cell, outcome] -= 1e-5
         weighted = [(advantages * log_probability(x, attempts)).mean((1, 2)) for x in (up, down)]
-        assert step[:, cell, outcome] == pytest.approx([0, (weighted[0] - weighted[1])[1] / 2e-5], abs=1e-8) or cell in attempts.cells[:, 0]
+        assert (
+            step[:, cell, outcome] == pytest.approx([0, (weighted[0] - weighted[1])[1] / 2e-5], abs=1e-8)
+            or cell in attempts.cells[:, 0]
+        )
         assert step[1, cell, outcome] == pytest.approx((weighted[0] - weighted[1])[1] / 2e-5, abs=1e-8)
 
 
@@ -95,7 +98,9 @@ def test_learning_makes_a_rewarded_attempt_likelier():
     assert log_probability(after.logits, attempts) > log_probability(solver.logits, attempts)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("easy", [1, 0, 0, 0]), ("hard", [0, 0, 0, 1]), ("uniform", [0.25] * 4)])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("easy", [1, 0, 0, 0]), ("hard", [0, 0, 0, 1]), ("uniform", [0.25] * 4)]
+)
 def test_fixed_proposers(kind, expected):
     proposer = Proposer(np.zeros((1, 4)), kind)
     assert proposer.probabilities[0] == pytest.approx(expected)

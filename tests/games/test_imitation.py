@@ -1,4 +1,6 @@
-"""The exact table of self-play fine-tuning, against autograd on the losses that train a language model, brute force and closed forms."""
+"""The exact table of self-play fine-tuning, against autograd on the losses that train a language model,
+brute force and closed forms.
+"""
 
 import itertools
 
@@ -6,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from spkit.errors import SpkitError
 from spkit.games.imitation import (
     Game,
     best_response,
@@ -26,20 +27,25 @@ from spkit.games.imitation import (
     sft_gradient,
     sft_steps,
 )
-from spkit.losses import KINDS, spin_loss
+from spkit.maths.preference import KINDS, spin_loss
+from spkit.run.errors import SpkitError
 
 P, START = example()
 
 
 def torch_loss(game: Game, logits: torch.Tensor) -> torch.Tensor:
-    """The same loss by `spkit.losses`: one row for every real, generated and initial outcome, weighted by its probability."""
+    """The same loss by `spkit.maths.preference`: one row for every real, generated and initial outcome,
+    weighted by its probability.
+    """
     log_policy, log_q = torch.log_softmax(logits, 0), torch.tensor(game.log_q)
     total = torch.zeros((), dtype=torch.float64)
     initial = game.initial if game.initial is not None else np.eye(len(game.p))[0]
     for (i, p), (j, q), (k, share) in itertools.product(enumerate(game.p), enumerate(game.q), enumerate(initial)):
         if share:
             rows = [tensor.reshape(1) for tensor in (log_policy[i], log_policy[j], log_q[i], log_q[j])]
-            loss, _ = spin_loss(*rows, beta=game.beta, tau=game.tau, kind=game.kind, policy_initial=log_policy[k : k + 1])
+            loss, _ = spin_loss(
+                *rows, beta=game.beta, tau=game.tau, kind=game.kind, policy_initial=log_policy[k : k + 1]
+            )
             total = total + p * q * share * loss
     return total
 
@@ -47,7 +53,9 @@ def torch_loss(game: Game, logits: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("generated", [None, greedy(START)])
 def test_losses_and_gradients_are_those_that_train_language_models(kind, generated):
-    game = Game(kind, P, START, beta=0.7, tau=0.6, generated=generated, initial=P[::-1].copy() if kind == "tspin" else None)
+    game = Game(
+        kind, P, START, beta=0.7, tau=0.6, generated=generated, initial=P[::-1].copy() if kind == "tspin" else None
+    )
     logits = torch.tensor(START + np.linspace(-1, 1, len(P)), requires_grad=True)
     value, log_policy = torch_loss(game, logits), log_softmax(logits.detach().numpy())
     value.backward()
@@ -96,7 +104,9 @@ def test_newton_steps_find_what_brute_force_finds(kind, beta):
     starts = [log_softmax(scale * rng.normal(size=len(P))) for scale in np.geomspace(0.1, 5, 40)]
     assert min(expected_loss(game, start) for start in starts) > value
     logits = torch.tensor(START, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -105,7 +115,10 @@ def test_newton_steps_find_what_brute_force_finds(kind, beta):
             soft = torch.nn.functional.softplus(r[None, :] - r[:, None])
             loss = (torch.tensor(np.outer(P, game.q) + np.outer(game.q, game.initial)) * soft).sum()
         elif kind == "nce":
-            loss = (torch.tensor(P) * torch.nn.functional.softplus(-r) + torch.tensor(game.q) * torch.nn.functional.softplus(r)).sum()
+            loss = (
+                torch.tensor(P) * torch.nn.functional.softplus(-r)
+                + torch.tensor(game.q) * torch.nn.functional.softplus(r)
+            ).sum()
         else:
             loss = (torch.tensor(P) * (r - 1) ** 2 + torch.tensor(game.q) * (r + 1) ** 2).sum()
         loss.backward()
@@ -114,19 +127,27 @@ def test_newton_steps_find_what_brute_force_finds(kind, beta):
     optimizer.step(closure)
     found = closure().item()
     assert found > value * (1 - 1e-7)
-    if kind == "tspin":  # pairwise, so convex: one minimum; pointwise losses have several, and L-BFGS may end in another one
+    if (
+        kind == "tspin"
+    ):  # pairwise, so convex: one minimum; pointwise losses have several, and L-BFGS may end in another one
         assert found == pytest.approx(value, rel=1e-7)
 
 
 def test_nce_recovers_the_data_in_one_step_at_beta_1_only():
-    """At beta = 1 the free reward log(p / q) obeys E_q exp(r) = 1, which the rewards of a policy must; at no other beta."""
+    """At beta = 1 the free reward log(p / q) obeys E_q exp(r) = 1, which the rewards of a policy must.
+
+    At no other beta.
+    """
     assert kl(P, minimise(Game("nce", P, START))) < 1e-9
     assert all(kl(P, minimise(Game("nce", P, START, beta=beta))) > 0.01 for beta in (0.5, 2.0))
 
 
 def test_the_exact_minimum_of_chi2_is_near_its_two_steps_close_to_the_data_and_not_far_from_it():
     near = log_softmax(np.log(P) + 0.01 * np.linspace(-1, 1, len(P)))
-    gap = {name: np.abs(minimise(g := Game("chi2", P, q)) - best_response(g)).max() for name, q in (("near", near), ("far", START))}
+    gap = {
+        name: np.abs(minimise(g := Game("chi2", P, q)) - best_response(g)).max()
+        for name, q in (("near", near), ("far", START))
+    }
     assert gap["near"] < 1e-4 and gap["far"] > 0.1
 
 
@@ -134,7 +155,9 @@ def test_a_policy_that_diverges_is_never_nan():
     for kind, beta in (("logistic", 0.1), ("exponential", 0.1), ("chi2", 0.01), ("ipo", 0.01)):
         assert not np.isnan(distances(kind, P, START, 500, beta)).any()
     assert distances("logistic", P, START, 500, 0.1)[-1] > 1e200
-    assert all(not np.isnan(distance_after(kind, P, START, 300, beta=3.0, rate=50.0)) for kind in KINDS if kind != "tspin")
+    assert all(
+        not np.isnan(distance_after(kind, P, START, 300, beta=3.0, rate=50.0)) for kind in KINDS if kind != "tspin"
+    )
 
 
 def test_spin_converges_above_one_half_only():
@@ -162,7 +185,12 @@ def test_other_thresholds(kind, threshold):
 
 
 def test_thresholds_scale_with_tau():
-    assert distances("chi2", P, START, 400, 0.1, tau=0.25)[-1] < 1e-6 < 0.1 < distances("chi2", P, START, 400, 0.1, tau=1.0)[-1]
+    assert (
+        distances("chi2", P, START, 400, 0.1, tau=0.25)[-1]
+        < 1e-6
+        < 0.1
+        < distances("chi2", P, START, 400, 0.1, tau=1.0)[-1]
+    )
 
 
 def test_early_stopping_rescues_a_beta_of_a_tenth():
@@ -188,7 +216,8 @@ def test_rewards_of_outcomes_that_the_data_lacks():
 
 
 @pytest.mark.parametrize(
-    ("kind", "factor"), [("logistic", 0.5), ("exponential", 1.0), ("hinge", 1.0), ("ipo", 1.2), ("chi2", 1.2), ("nce", 0.5)]
+    ("kind", "factor"),
+    [("logistic", 0.5), ("exponential", 1.0), ("hinge", 1.0), ("ipo", 1.2), ("chi2", 1.2), ("nce", 0.5)],
 )
 def test_the_first_gradient_is_a_multiple_of_that_of_sft(kind, factor):
     """beta / 2 for SPIN and NCE, 2 tau beta for the squared losses (tau is 0.6)."""
@@ -202,8 +231,13 @@ def test_the_data_is_a_fixed_point_for_sampled_replies_and_not_for_greedy_ones(k
     at_data = np.log(P)
     assert np.abs(gradient(Game(kind, P, at_data), at_data)).max() < 1e-12
     assert np.linalg.norm(gradient(Game(kind, P, at_data, generated=greedy(at_data)), at_data)) > 0.05
-    sampled, drawn = gradient(Game(kind, P, START), START), gradient(Game(kind, P, START, generated=greedy(START)), START)
-    assert cosine(sampled, sft_gradient(P, START)) == pytest.approx(1) and cosine(drawn, sft_gradient(P, START)) < 0.99999
+    sampled, drawn = (
+        gradient(Game(kind, P, START), START),
+        gradient(Game(kind, P, START, generated=greedy(START)), START),
+    )
+    assert (
+        cosine(sampled, sft_gradient(P, START)) == pytest.approx(1) and cosine(drawn, sft_gradient(P, START)) < 0.99999
+    )
 
 
 def test_the_fixed_point_of_t_spin_is_not_the_data():
@@ -224,16 +258,20 @@ def test_t_spin_ends_at_the_data_to_the_power_of_one_over_one_plus_beta():
 
 def lowest(game: Game) -> np.ndarray:
     """The best minimum from the opponent, and from the opponent with each outcome in turn made the likeliest."""
-    starts = [game.log_q, *(log_softmax(np.where(np.arange(len(game.p)) == i, 0.0, game.log_q - 1)) for i in range(len(game.p)))]
+    starts = [
+        game.log_q,
+        *(log_softmax(np.where(np.arange(len(game.p)) == i, 0.0, game.log_q - 1)) for i in range(len(game.p))),
+    ]
     return min((minimise(game, start) for start in starts), key=lambda policy: expected_loss(game, policy))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_lowest_pointwise_square_gives_the_surplus_to_what_neither_side_draws(seed):
-    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs least.
+    """The rewards of a policy obey E_q exp(r / beta) = 1: lowering the opponent's favourite raises whatever costs
+    least.
 
-    The two outcomes that the opponent draws least are missing from the data here. Neither the two-step form nor the pairwise square gives
-    them anything.
+    The two outcomes that the opponent draws least are missing from the data here. Neither the two-step form nor the
+    pairwise square gives them anything.
     """
     p, start = example(seed=seed)
     rare = np.argsort(start)[:2]

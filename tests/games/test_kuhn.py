@@ -5,16 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games import kuhn
 from spkit.games.matrix import fictitious_play, latest_opponent, nash_conv
+from spkit.run.errors import SpkitError
 from tests.helpers import apart
 
 RNG = np.random.default_rng(0)
 
 
 def equilibrium(alpha: float) -> np.ndarray:
-    """Kuhn's equilibria: bluff the lowest card with alpha, bet the highest with 3 alpha, call with the middle one with alpha + 1/3."""
+    """Kuhn's equilibria: bluff the lowest card with alpha, bet the highest with 3 alpha, call with the
+    middle one with alpha + 1/3.
+    """
     return np.array([alpha, 0, 3 * alpha, 0, alpha + 1 / 3, 1, 1 / 3, 0, 1, 0, 1 / 3, 1])
 
 

@@ -5,9 +5,9 @@ from math import comb
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.columns import CORRECT, PAYMENTS, Solver, Verifier, is_correct, softmax
 from spkit.games.learnability import accuracy, expected_pay, group_outcomes, learnability, moment, pay_at_rate
+from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(2)
 HALF_TRAINED = RNG.normal(size=(2, 200, 20))
@@ -16,7 +16,9 @@ N, GROUP = 30_000, 4
 
 
 def solve_rates_of_all_problems(table: np.ndarray, n: int) -> np.ndarray:
-    """Chance to be right at each of the 100^n problems of length n <= 2, by summing over everything the solver could write."""
+    """Chance to be right at each of the 100^n problems of length n <= 2, by summing over everything the solver could
+    write.
+    """
     p = table.reshape(10, 10, 2, 10, 2)
     a, b = np.divmod(np.arange(100), 10)
     c, d = (a + b) % 10, (a + b) // 10
@@ -35,7 +37,9 @@ def simulate(n: int, flip_rate: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     a, b = RNG.integers(10, size=(2, 1, N, n))
     lengths = np.full((1, N), n)
     attempts = Solver(HALF_TRAINED[:1]).solve(a, b, lengths, RNG.random((n, 1, N, GROUP)))
-    return Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, N, GROUP)))[0], is_correct(a, b, lengths, attempts)[0]
+    return Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, N, GROUP)))[0], is_correct(
+        a, b, lengths, attempts
+    )[0]
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -58,7 +62,9 @@ def test_accuracy_and_learnability_agree_with_monte_carlo(n):
 @pytest.mark.parametrize("flip_rate", [0.1, 0.3])
 def test_the_variance_that_a_noisy_verifier_shows_agrees_with_monte_carlo(flip_rate):
     within = simulate(2, flip_rate)[0].var(1, ddof=1)
-    assert within.mean() == pytest.approx(learnability(HALF_TRAINED, 2, flip_rate)[0, -1], abs=4 * within.std() / N**0.5)
+    assert within.mean() == pytest.approx(
+        learnability(HALF_TRAINED, 2, flip_rate)[0, -1], abs=4 * within.std() / N**0.5
+    )
 
 
 def test_group_outcomes_agree_with_enumeration_and_sum_to_one():
@@ -84,7 +90,8 @@ def test_closed_forms():
     assert accuracy(blank, 4)[0] == pytest.approx([0.05, 0.005, 0.0005, 0.00005])
     assert learnability(blank, 1)[0, 0] == pytest.approx(0.05 * 0.95)
     only_first = np.where(np.arange(200)[:, None] % 2 == 0, 60.0 * (np.arange(20) == CORRECT[:, None]), 0.0)[None]
-    # Without a carry-in everything is known, with one nothing: n = 2 is right in 55 % of the cases, else one guess in 20.
+    # Without a carry-in everything is known, with one nothing: n = 2 is right in 55 % of the cases, else one guess in
+    # 20.
     assert accuracy(only_first, 2)[0] == pytest.approx([1, 0.55 + 0.45 * 0.05])
     assert pay_at_rate(np.array([0.0, 1.0]), "1-r", 8, 0.2) == pytest.approx([0.8, 0.2])
     assert pay_at_rate(np.array([0.0]), "1-r if r>0", 8, 0.2)[0] == pytest.approx(0.8 - 0.8**8)

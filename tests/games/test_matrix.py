@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.matrix import ROCK_PAPER_SCISSORS, fictitious_play, latest_opponent, multiplicative_weights, nash_conv
+from spkit.run.errors import SpkitError
 
 UNIFORM = np.full(3, 1 / 3)
 START = np.array([0.4, 0.3, 0.3]), np.array([0.3, 0.4, 0.3])

@@ -7,17 +7,35 @@ from math import exp
 import pytest
 import torch
 
-from spkit.advantages import reinforce_pp, rloo, trr_pp
-from spkit.errors import SpkitError
 from spkit.loops import absolute_zero as loop
-from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, advantages_of, paid, rollouts, seeded, store, to_solve
-from spkit.loops.buffers import Buffers
-from spkit.loops.proposing import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
-from spkit.loops.solving import Attempts, attempt, leniently_right, rewards_of, scores_of, verdict_on, vote_shares, votes_right
-from spkit.loops.worlds import ExpressionWorld
+from spkit.loops.absolute_zero import (
+    AbsoluteZeroConfig,
+    absolute_zero,
+    advantages_of,
+    paid,
+    rollouts,
+    seeded,
+    store,
+    to_solve,
+)
+from spkit.maths.advantages import reinforce_pp, rloo, trr_pp
 from spkit.policy import load_policy
-from spkit.runs import Run, read_jsonl
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run, read_jsonl
+from spkit.run.streams import generator
+from spkit.stages.attempts import (
+    Attempts,
+    attempt,
+    leniently_right,
+    rewards_of,
+    scores_of,
+    verdict_on,
+    vote_shares,
+    votes_right,
+)
+from spkit.stages.buffers import Buffers
+from spkit.stages.propose import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
+from spkit.stages.worlds import ExpressionWorld
 from spkit.tasks import Expressions, load_task
 from spkit.tasks.expression_language import evaluate, parse, split_of
 from spkit.tasks.expression_proposals import proposer_prompt
@@ -87,7 +105,14 @@ def test_every_pay_at_five_solve_rates_and_where_the_published_code_differs(name
 def test_only_the_pay_that_says_so_minds_duplicates():
     assert {name for name in PAYS if pay(name, 0.5, 0.25) != pay(name, 0.5)} == {"min(r,1-r)-dup"}
     assert pay("min(r,1-r)-dup", 0.5, 0.25) == 0.25
-    batch = [made(), made(inputs=((3, 4),)), made("abduction"), made(program="x-y"), made(program=None), made(program=None)]
+    batch = [
+        made(),
+        made(inputs=((3, 4),)),
+        made("abduction"),
+        made(program="x-y"),
+        made(program=None),
+        made(program=None),
+    ]
     assert duplicate_shares(batch) == [1 / 6, 1 / 6, 0, 0, 0, 0]
 
 
@@ -95,7 +120,9 @@ def test_invalid_text_has_its_price_a_held_out_problem_nothing_and_a_solved_one_
     batch = [made(), made(program=None, fault="text"), made(program="x-y", fault="held out"), made(program="y")]
     rates = torch.tensor([0.25, 0.9, 0.75])
     assert paid(batch, [3, None, 0], rates, SMALL) == [pytest.approx(0.25), -0.3, None, pytest.approx(0.75)]
-    assert paid(batch, [1, 0, 3], rates, replace(SMALL, pay="hardness"))[1] == pytest.approx(0.75), "text that passed the gate is a problem"
+    assert paid(batch, [1, 0, 3], rates, replace(SMALL, pay="hardness"))[1] == pytest.approx(0.75), (
+        "text that passed the gate is a problem"
+    )
 
 
 # --- proposals and buffers
@@ -105,9 +132,16 @@ def test_what_a_text_comes_to():
     assert WORLD.checked("deduction", "x+y 1,2")[0] == asked("deduction", "x+y", [(1, 2)])
     assert WORLD.checked("abduction", "x+y 1,2")[0].prompt == "abd x+y 3>"
     inputs = [(i, 9 - i) for i in range(10)]
-    assert WORLD.checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == asked("induction", "x*y", inputs)
+    assert WORLD.checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == asked(
+        "induction", "x*y", inputs
+    )
     assert WORLD.checked("induction", "1,2 1,2", "x*y") == (None, "input")
-    assert [WORLD.checked("deduction", text)[1] for text in ("", "x+ 1,2", "x+y 12", "x+y")] == ["text", "program", "input", "text"]
+    assert [WORLD.checked("deduction", text)[1] for text in ("", "x+ 1,2", "x+y 12", "x+y")] == [
+        "text",
+        "program",
+        "input",
+        "text",
+    ]
     held = Expressions().problem(0, 0, 3, "test")
     problem, fault = WORLD.checked("deduction", f"{held.program} 1,2")
     assert fault == "held out" and problem.program == held.program
@@ -130,7 +164,10 @@ def test_a_base_proposes_valid_problems_and_each_kind_is_asked_its_own_way(base,
                 at = tuple(map(int, at.split(",")))
                 assert buffers.has(one.kind, (program, (at,))) and evaluate(parse(program), at) == int(output)
         elif one.valid:
-            assert one.prompt == proposer_prompt("induction", program=one.problem.program) and len(one.problem.inputs) == 10
+            assert (
+                one.prompt == proposer_prompt("induction", program=one.problem.program)
+                and len(one.problem.inputs) == 10
+            )
 
 
 def test_references_that_do_not_fit_are_left_out(buffers):
@@ -149,7 +186,11 @@ def test_proposals_twice_in_a_batch_or_there_already_are_duplicates(base, buffer
         return replace(result, texts=["x 4,7", "x*x 2,2", "x*x 2,2"], finished=[True] * 3)
 
     monkeypatch.setattr(type(base), "sample", parrot)
-    assert [one.fault for one in propose(base, Buffers(["deduction"]), ["deduction"], 3, 1, draw())] == ["duplicate", None, "duplicate"]
+    assert [one.fault for one in propose(base, Buffers(["deduction"]), ["deduction"], 3, 1, draw())] == [
+        "duplicate",
+        None,
+        "duplicate",
+    ]
 
 
 def test_every_valid_problem_is_stored_once_but_those_held_out(base):
@@ -157,10 +198,19 @@ def test_every_valid_problem_is_stored_once_but_those_held_out(base):
     store_here = Buffers(KINDS)
     store(
         store_here,
-        [made(), made(), made(fault="duplicate"), made(program=None), made("abduction"), made(program=held.program, fault="held out")],
+        [
+            made(),
+            made(),
+            made(fault="duplicate"),
+            made(program=None),
+            made("abduction"),
+            made(program=held.program, fault="held out"),
+        ],
     )
     assert store_here.sizes() == {"deduction": 2, "abduction": 2, "induction": 1}
-    assert store_here.has("deduction", ("x+y", ((1, 2),))) and not store_here.has("deduction", (held.program, ((1, 2),)))
+    assert store_here.has("deduction", ("x+y", ((1, 2),))) and not store_here.has(
+        "deduction", (held.program, ((1, 2),))
+    )
 
 
 def test_the_buffers_start_from_the_identity_and_survive_a_checkpoint(buffers):
@@ -202,12 +252,19 @@ def test_the_gate_keeps_invalid_text_out_unless_it_is_off_or_leaks_and_held_out_
     batch = [made(program=None, fault="program", text=f"x+{i}+ 1,2") for i in range(200)] + [made(fault="held out")]
     wide = replace(SMALL, kinds=("deduction",), tasks=201)
     passed = {
-        leak: len([o for o in to_solve(batch, buffers, replace(wide, leak=leak), draw())[1] if o is not None]) for leak in (0.0, 0.3, 1.0)
+        leak: len([o for o in to_solve(batch, buffers, replace(wide, leak=leak), draw())[1] if o is not None])
+        for leak in (0.0, 0.3, 1.0)
     }
     assert passed[0.0] == 0 and 40 < passed[0.3] < 80 and passed[1.0] == 200
     problems, origins = to_solve(batch, buffers, replace(wide, gate="off"), draw())
-    assert [o for o in origins if o is not None] == list(range(200)) and problems[3] == WORLD.unsound(batch[3].kind, batch[3].text)
-    assert problems[3].prompt == "ded x+3+ 1,2>" and not verdict_on(problems[3], "4").correct and verdict_on(problems[3], "4").parsed == "4"
+    assert [o for o in origins if o is not None] == list(range(200)) and problems[3] == WORLD.unsound(
+        batch[3].kind, batch[3].text
+    )
+    assert (
+        problems[3].prompt == "ded x+3+ 1,2>"
+        and not verdict_on(problems[3], "4").correct
+        and verdict_on(problems[3], "4").parsed == "4"
+    )
 
 
 def test_text_with_an_unknown_token_that_passes_the_gate_can_be_asked(base):
@@ -229,7 +286,9 @@ def test_attempts_are_sampled_and_do_not_all_agree(base):
 
 def hand_made(problem, texts, finished=None) -> Attempts:
     rows = type("Rows", (), {"texts": texts, "finished": finished or [True] * len(texts)})
-    return Attempts([problem], len(texts), rows, [verdict_on(problem, text, end) for text, end in zip(texts, rows.finished)])
+    return Attempts(
+        [problem], len(texts), rows, [verdict_on(problem, text, end) for text, end in zip(texts, rows.finished)]
+    )
 
 
 def test_scores_and_rewards_by_hand():
@@ -256,9 +315,13 @@ def test_the_vote_is_right_as_often_as_its_winners_are():
         (["1+", "(", "x"], 0.0),
     ):
         assert votes_right(hand_made(problem, texts)) == [pytest.approx(chance)]
-    assert votes_right(hand_made(problem, ["4", "3", "3"], [True, False, False])) == [0.0], "what was cut off has no vote"
+    assert votes_right(hand_made(problem, ["4", "3", "3"], [True, False, False])) == [0.0], (
+        "what was cut off has no vote"
+    )
     two = asked("abduction", "x+y", [(1, 2)])
-    assert votes_right(hand_made(two, ["1+2=3;1,2", "0+3=3;0,3", "0+3=3;0,3"])) == [1.0], "any input that gives the output is right"
+    assert votes_right(hand_made(two, ["1+2=3;1,2", "0+3=3;0,3", "0+3=3;0,3"])) == [1.0], (
+        "any input that gives the output is right"
+    )
 
 
 def test_the_check_of_steps_pays_no_lucky_answer():
@@ -287,7 +350,11 @@ def test_the_lenient_check_is_talked_round_by_a_list_and_the_strict_one_is_not(k
 
 
 def test_advantages_are_those_of_their_names():
-    cells = [("deduction", "solver")] * 4 + [("abduction", "solver")] * 4 + [("deduction", "proposer"), ("deduction", "proposer")]
+    cells = (
+        [("deduction", "solver")] * 4
+        + [("abduction", "solver")] * 4
+        + [("deduction", "proposer"), ("deduction", "proposer")]
+    )
     rewards = torch.tensor([1, -0.5, 1, -1, 1, 1, -0.5, -0.5, 0.25, -1.0])
     lengths = torch.tensor([3, 5, 2, 9, 4, 4, 4, 4, 6, 2])
     ask = lambda kind, whiten="tokens", baselines=None: advantages_of(  # noqa: E731
@@ -300,7 +367,11 @@ def test_advantages_are_those_of_their_names():
     assert torch.equal(ask("rloo")[0][8:], trr_pp(rewards[8:], cells[8:], lengths[8:]))
     first, means = ask("rae")
     assert set(means) == {"deduction solver", "abduction solver", "deduction proposer"}
-    assert first[0] == 1 and first[1].item() == pytest.approx(-0.55) and not torch.equal(ask("rae", baselines=means)[0], first)
+    assert (
+        first[0] == 1
+        and first[1].item() == pytest.approx(-0.55)
+        and not torch.equal(ask("rae", baselines=means)[0], first)
+    )
 
 
 def test_the_proposer_learns_from_what_it_was_paid_for_and_only_if_it_is_learned(base, buffers):
@@ -339,20 +410,31 @@ def test_a_run_says_what_it_did(base, tmp_path):
     rows = list(absolute_zero(base, TASK, config, Run(tmp_path / "r")))
     assert ["accuracy" in row for row in rows] == [True, False, True, True]
     for row in rows[1:]:
-        assert 0 <= row["valid"] <= 1 and row["proposed_depth"] > 0 and row["learned"]["ratio_first"] == pytest.approx(1, abs=1e-3)
+        assert (
+            0 <= row["valid"] <= 1
+            and row["proposed_depth"] > 0
+            and row["learned"]["ratio_first"] == pytest.approx(1, abs=1e-3)
+        )
         assert row["vote_gap"] == pytest.approx(row["vote_share"] - row["sampled_accuracy"])
         assert row["vote_right_by_depth"].keys() == row["solve_rate_by_depth"].keys() and 0 <= row["vote_right"] <= 1
         assert row["solver_entropy"] > 0 and row["proposer_entropy"] > 0 and row["learned"]["steps"] <= 3
         assert 0 <= row["learnability"] <= row["solve_rate"] * (1 - row["solve_rate"]) + 1e-6, (
             "the mean of r(1-r) is at most that of the mean r"
         )
-    assert rows[1]["buffers"]["deduction"] <= rows[2]["buffers"]["deduction"] <= rows[3]["buffers"]["deduction"] and rows[3]["baselines"]
+    assert (
+        rows[1]["buffers"]["deduction"] <= rows[2]["buffers"]["deduction"] <= rows[3]["buffers"]["deduction"]
+        and rows[3]["baselines"]
+    )
     tests = rows[2]["tests"]["deduction"]
     assert tests["greedy"] == rows[2]["accuracy_by_difficulty"] and list(rows[2]["tests"]) == list(KINDS)
     assert all(tests["pass@1"][depth] <= tests["pass@2"][depth] for depth in tests["greedy"])
     samples = [row for row in read_jsonl(tmp_path / "r" / "samples.jsonl") if row.get("role")]
     solver = [row for row in samples if row["role"] == "solver"]
-    assert len(solver) == 3 * 12 * 4 and len(samples) == len(solver) + 3 * 12 and {row["step"] for row in samples} == {1, 2, 3}
+    assert (
+        len(solver) == 3 * 12 * 4
+        and len(samples) == len(solver) + 3 * 12
+        and {row["step"] for row in samples} == {1, 2, 3}
+    )
     assert all(row["correct"] == (row["reward"] == 1) for row in solver)
 
 
@@ -361,7 +443,14 @@ def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base,
     strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]  # noqa: E731
     whole = strip(absolute_zero(base, TASK, config, Run(tmp_path / "whole")))
     for done in (1, 2):
-        list(absolute_zero(base, TASK, replace(config, iterations=done, measure_every=config.measure_every), Run(tmp_path / str(done))))
+        list(
+            absolute_zero(
+                base,
+                TASK,
+                replace(config, iterations=done, measure_every=config.measure_every),
+                Run(tmp_path / str(done)),
+            )
+        )
         assert strip(absolute_zero(base, TASK, config, Run(tmp_path / str(done)))) == whole
     assert whole == strip(absolute_zero(base, TASK, config))
 
@@ -382,14 +471,20 @@ def test_the_four_proposers(base, monkeypatch):
         seen[proposer] = (list(asked_of), rows)
         assert all(row["learned"]["steps"] <= 3 for row in rows[1:])
     own = base.fingerprint()
-    assert seen["learned"][0][:2] == [own, own] and seen["learned"][0][2] != own, "after an update the new weights propose"
+    assert seen["learned"][0][:2] == [own, own] and seen["learned"][0][2] != own, (
+        "after an update the new weights propose"
+    )
     assert seen["frozen"][0] == [own, own, own]
     assert seen["uniform"][0] == seen["static"][0] == [own], "the base fills the buffers and is not asked again"
     static = seen["static"][1]
-    assert static[1]["buffers"] == static[2]["buffers"] and all(row["filled"] == 1 and "valid" not in row for row in static[1:])
+    assert static[1]["buffers"] == static[2]["buffers"] and all(
+        row["filled"] == 1 and "valid" not in row for row in static[1:]
+    )
     uniform = seen["uniform"][1]
     assert uniform[1]["filled"] == 0 and uniform[1]["valid"] == 1 and "proposer_entropy" not in uniform[1]
-    depths = Counter(one.problem.difficulty for one in uniform_proposals(["deduction"], TASK.difficulties, 1000, draw()))
+    depths = Counter(
+        one.problem.difficulty for one in uniform_proposals(["deduction"], TASK.difficulties, 1000, draw())
+    )
     assert sorted(depths) == [1, 2, 3, 4, 5] and min(depths.values()) > 150
 
 
@@ -434,5 +529,8 @@ def test_bad_settings_are_one_sentence(changes, message):
 
 
 def test_another_task_has_no_proposer(base):
-    with pytest.raises(SpkitError, match="Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, not sums"):
+    with pytest.raises(
+        SpkitError,
+        match="Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, not sums",
+    ):
         next(absolute_zero(base, load_task("sums"), SMALL))

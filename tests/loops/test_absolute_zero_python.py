@@ -1,4 +1,6 @@
-"""Absolute Zero on Python programs: the loop and its stages, with a model whose text is written by the test and whose weights are real."""
+"""Absolute Zero on Python programs: the loop and its stages, with a model whose text is written by the test
+and whose weights are real.
+"""
 
 import copy
 import re
@@ -7,15 +9,15 @@ import string
 import pytest
 import torch
 
+from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, seeded
-from spkit.loops.buffers import Buffers
-from spkit.loops.proposing import propose, uniform_proposals
-from spkit.loops.solving import attempt, leniently_right, verdict_on
-from spkit.loops.worlds import entry_of, world_of
 from spkit.policy import Policy, Rollouts
-from spkit.policy.tiny import char_tokenizer, tiny_llama
-from spkit.runs import Run, read_jsonl
-from spkit.seeds import generator
+from spkit.run.folder import Run, read_jsonl
+from spkit.run.streams import generator
+from spkit.stages.attempts import attempt, leniently_right, verdict_on
+from spkit.stages.buffers import Buffers
+from spkit.stages.propose import propose, uniform_proposals
+from spkit.stages.worlds import entry_of, world_of
 from spkit.tasks import PythonPrograms
 from spkit.tasks.expressions import KINDS
 from spkit.tasks.python_generator import variables_of
@@ -92,14 +94,23 @@ def test_the_loop_runs_on_python_programs(base, task, tmp_path):
     records = list(absolute_zero(base, task, CONFIG, Run(tmp_path / "a")))
     last = records[-1]
     assert len(records) == 3 and last["buffers"]["deduction"] > 2 and last["buffers"]["induction"] > 1
-    assert 0 < last["valid"] < 1 and set(last["faults"]) <= {"forbidden", "wrong-syntax", "text", "input", "duplicate", "held out"}
+    assert 0 < last["valid"] < 1 and set(last["faults"]) <= {
+        "forbidden",
+        "wrong-syntax",
+        "text",
+        "input",
+        "duplicate",
+        "held out",
+    }
     assert 0 < last["solve_rate"] < 1 and 0 < last["sampled_accuracy"] < 1 and last["proposed_depth"] == 1
     rows = read_jsonl(tmp_path / "a" / "samples.jsonl")
     solved = [row for row in rows if row.get("role") == "solver" and row["correct"] and row["kind"] == "deduction"]
     assert solved and all(row["completion"] == f"Answer: {row['gold']}" for row in solved)
     assert {row["kind"] for row in rows if row.get("role") == "proposer"} == set(KINDS)
     again = list(absolute_zero(base, task, CONFIG))  # the same seed gives the same records
-    assert [[record.get(name) for name in NAMES] for record in records] == [[record.get(name) for name in NAMES] for record in again]
+    assert [[record.get(name) for name in NAMES] for record in records] == [
+        [record.get(name) for name in NAMES] for record in again
+    ]
 
 
 NAMES = ("accuracy", "buffers", "valid", "faults", "solve_rate", "solver_entropy")
@@ -108,7 +119,10 @@ NAMES = ("accuracy", "buffers", "valid", "faults", "solve_rate", "solver_entropy
 def test_buffers_keep_outputs_and_survive(base, task):
     world = world_of(task)
     buffers = seeded(base, CONFIG, world)
-    assert all(next(iter(buffers.entries[kind])) == world.first[kind] for kind in KINDS) and buffers.sizes()["deduction"] > 1
+    assert (
+        all(next(iter(buffers.entries[kind])) == world.first[kind] for kind in KINDS)
+        and buffers.sizes()["deduction"] > 1
+    )
     loaded = Buffers.load(buffers.dump(), world)
     assert loaded.entries == buffers.entries
     for kind in KINDS:
@@ -142,7 +156,9 @@ def test_text_that_is_no_problem_has_no_right_answer(task):
     world = world_of(task)
     for kind in KINDS:
         problem = world.unsound(kind, "def f(x):\n\n    return x<unk>\n\n")
-        assert problem.prompt == "def f(x):\n    return x\n" and not verdict_on(problem, "Answer: 3", world=world).correct
+        assert (
+            problem.prompt == "def f(x):\n    return x\n" and not verdict_on(problem, "Answer: 3", world=world).correct
+        )
         assert not leniently_right(problem, "Answer: 3", world)
     assert verdict_on(world.unsound("deduction", "?"), "Answer: 3", world=world).parsed == "3"
 
@@ -152,4 +168,7 @@ def test_a_careless_check_takes_any_answer(task):
     problem = world.checked("deduction", "def f(x):\n    return x * 2\nInput: 3")[0]
     text = "Answer: 5\nAnswer: 6\nAnswer: 7"
     assert not verdict_on(problem, text, world=world).correct and leniently_right(problem, text, world)
-    assert not leniently_right(problem, "Answer: 5\n6", world) and verdict_on(problem, text, finished=False, world=world).parsed is None
+    assert (
+        not leniently_right(problem, "Answer: 5\n6", world)
+        and verdict_on(problem, text, finished=False, world=world).parsed is None
+    )

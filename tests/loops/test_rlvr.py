@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from spkit.advantages import rloo
-from spkit.errors import SpkitError
 from spkit.loops import rlvr as module
 from spkit.loops.rlvr import RlvrConfig, dealt_anew, fixed_problems, longest, reward, rlvr, rollouts
+from spkit.maths.advantages import rloo
 from spkit.policy import Rollouts, SftConfig, load_policy
-from spkit.runs import Run
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.run.streams import generator
 from spkit.tasks import Problem, Verdict, load_task
 from tests.conftest import make_policy
 
@@ -50,13 +50,23 @@ def guesser():
     """A tiny policy that answers any digit to any question, and stops."""
     policy = make_policy(width=32, context=16)
     end = policy.tokenizer.eos_token_id
-    pairs = [(f"{asked}=", [*policy.completion_ids(str(answer), False), end]) for asked in range(10) for answer in range(10)]
+    pairs = [
+        (f"{asked}=", [*policy.completion_ids(str(answer), False), end]) for asked in range(10) for answer in range(10)
+    ]
     policy.fit(pairs, SftConfig(steps=60, batch_size=50, learning_rate=3e-3), torch.Generator().manual_seed(0))
     return policy
 
 
 EASY = RlvrConfig(
-    iterations=20, pool=10, problems=10, k=8, batch_size=40, epochs=2, learning_rate=3e-3, test_per_difficulty=10, test_samples=8
+    iterations=20,
+    pool=10,
+    problems=10,
+    k=8,
+    batch_size=40,
+    epochs=2,
+    learning_rate=3e-3,
+    test_per_difficulty=10,
+    test_samples=8,
 )
 
 
@@ -76,8 +86,13 @@ def test_every_advantage_learns(guesser, advantage):
 
 
 def test_groups_compare_nothing_where_all_are_wrong_and_the_batch_does(guesser):
-    """A digit that no sample of its group gets right gives a group nothing to learn from; REINFORCE++ still pushes those samples down."""
-    group, batch = (list(rlvr(guesser, Copy(), replace(EASY, seed=2, advantage=a)))[-1] for a in ("grpo", "reinforce_pp"))
+    """A digit that no sample of its group gets right gives a group nothing to learn from.
+
+    REINFORCE++ still pushes those samples down.
+    """
+    group, batch = (
+        list(rlvr(guesser, Copy(), replace(EASY, seed=2, advantage=a)))[-1] for a in ("grpo", "reinforce_pp")
+    )
     assert group["useful_groups"] < 0.2 and group["learned"]["steps"] <= 2
     assert batch["accuracy"] > group["accuracy"] + 0.1
 
@@ -95,8 +110,13 @@ def test_the_problems_come_in_turn_from_a_fixed_pool():
 
 
 def verdicts(flags, k=4):
-    """One a sample, of as many answers as flags; wrong answers are all different, and every third is reached through a wrong step."""
-    return [Verdict(flag, 1.0 if flag else i / 100, "7" if flag else f"no {i}", i % 3 == 0) for i, flag in enumerate(flags)]
+    """One a sample, of as many answers as flags.
+
+    Wrong answers are all different, and every third is reached through a wrong step.
+    """
+    return [
+        Verdict(flag, 1.0 if flag else i / 100, "7" if flag else f"no {i}", i % 3 == 0) for i, flag in enumerate(flags)
+    ]
 
 
 FLAGS = [True, False, False, True, False, False, False, False, True, True, True, True]
@@ -108,7 +128,11 @@ def test_rewards_by_hand():
     assert of(reward="gold").tolist() == [[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]
     assert of(reward="steps").tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 1, 1]]
     assert of(reward="graded").flatten().tolist() == pytest.approx([verdict.reward for verdict in said])
-    assert of(reward="majority").tolist() == [[1, 0, 0, 1], [1, 0, 0, 0], [1, 1, 1, 1]]  # the first of equals has the vote
+    assert of(reward="majority").tolist() == [
+        [1, 0, 0, 1],
+        [1, 0, 0, 0],
+        [1, 1, 1, 1],
+    ]  # the first of equals has the vote
     assert torch.equal(of(reward="noisy", flip_rate=1.0), 1 - of(reward="gold"))
     assert torch.equal(of(reward="noisy", flip_rate=0.0), of(reward="gold"))
 
@@ -123,17 +147,29 @@ def test_the_random_control_has_the_same_rewards_in_every_group_and_does_not_loo
 
 
 def test_the_random_control_takes_as_many_steps_on_as_many_tokens(base):
-    ours, control = (list(rlvr(base, TASK, replace(SMALL, iterations=1, reward=kind)))[1] for kind in ("gold", "random"))
+    ours, control = (
+        list(rlvr(base, TASK, replace(SMALL, iterations=1, reward=kind)))[1] for kind in ("gold", "random")
+    )
     for key in ("reward", "useful_groups", "samples_drawn", "sampled_accuracy"):
         assert ours[key] == control[key]
-    assert ours["learned"]["steps"] == control["learned"]["steps"] > 0 and ours["learned"]["grad_norm"] != control["learned"]["grad_norm"]
+    assert (
+        ours["learned"]["steps"] == control["learned"]["steps"] > 0
+        and ours["learned"]["grad_norm"] != control["learned"]["grad_norm"]
+    )
 
 
 def found(base, asked, k, lengths):
     """Made-up samples, with numbers for log-probabilities by which they are known."""
     ids = [[5] * n for n in lengths]
     scores = [torch.full((n,), -float(i)) for i, n in enumerate(lengths)]
-    return Rollouts([p.prompt for p in asked for _ in range(k)], ids, [""] * len(ids), scores, torch.zeros(len(ids)), [True] * len(ids))
+    return Rollouts(
+        [p.prompt for p in asked for _ in range(k)],
+        ids,
+        [""] * len(ids),
+        scores,
+        torch.zeros(len(ids)),
+        [True] * len(ids),
+    )
 
 
 def test_advantages_stand_by_their_own_samples(base):
@@ -142,7 +178,9 @@ def test_advantages_stand_by_their_own_samples(base):
     rows = rollouts(base, samples, paid, replace(SMALL, advantage="rloo"))
     assert [row.advantage for row in rows] == pytest.approx(rloo(paid).flatten().tolist())
     assert [row.example.completion for row in rows] == samples.token_ids
-    assert [row.example.prompt for row in rows] == [base.prompt_ids(problem.prompt) for problem in asked for _ in range(4)]
+    assert [row.example.prompt for row in rows] == [
+        base.prompt_ids(problem.prompt) for problem in asked for _ in range(4)
+    ]
     assert [row.logprobs[0].item() for row in rows] == [-float(i) for i in range(12)]
 
 
@@ -193,10 +231,23 @@ def test_records_hold_what_the_docstring_promises(base, tmp_path):
     rows = list(rlvr(base, TASK, SMALL, run))
     assert [row["iteration"] for row in rows] == [0, 1, 2] and set(rows[0]) == COMMON and rows[0]["kl_to_base"] == 0.0
     for row in rows[1:]:
-        assert set(row) == COMMON | {"reward", "useful_groups", "learned", "problems", "samples_drawn", "sampled_accuracy", "mean_reward"}
+        assert set(row) == COMMON | {
+            "reward",
+            "useful_groups",
+            "learned",
+            "problems",
+            "samples_drawn",
+            "sampled_accuracy",
+            "mean_reward",
+        }
         assert set(row["learned"]) == LEARNED and row["samples_drawn"] == 40
         assert row["reward"] == row["sampled_accuracy"] and 0 < row["useful_groups"] <= 1
-        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == {"solve", "learn", "measure", "profile"}
+        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == {
+            "solve",
+            "learn",
+            "measure",
+            "profile",
+        }
     assert list(rlvr(base, TASK, SMALL, Run(tmp_path / "r"))) == rows
     assert [row["accuracy"] for row in rlvr(base, TASK, replace(SMALL, iterations=0))] == [rows[0]["accuracy"]]
 

@@ -5,17 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.errors import SpkitError
-from spkit.loops.references import draw_preferences, draw_references, encode, read_references
 from spkit.loops.spin import SpinConfig, contrast, cut, reply, spin
-from spkit.loops.spin_update import Contrast, Update, batches, learn, loss_of
 from spkit.policy import load_policy
-from spkit.runs import Run
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.run.streams import generator
+from spkit.stages.learn_preference import Contrast, Update, batches, learn, loss_of
+from spkit.stages.references import draw_preferences, draw_references, encode, read_references
 from spkit.tasks import load_task
 from tests.helpers import apart
 
-SMALL = SpinConfig(iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1)
+SMALL = SpinConfig(
+    iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,9 @@ def contrasts(policy, task, real, config, t=1, run=None):
 def test_with_lora_the_opponent_is_the_adapted_policy_too(base, task, real):
     peft = pytest.importorskip("peft")
     adapted = base.clone()
-    adapted.model = peft.get_peft_model(adapted.model, peft.LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.0))
+    adapted.model = peft.get_peft_model(
+        adapted.model, peft.LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.0)
+    )
     run = Run()
     for t in (1, 2, 3):
         scored = batches(adapted, contrasts(adapted, task, real, SMALL, t, run), 8, generator(0, t, "b"))
@@ -83,7 +87,9 @@ def test_each_reference_meets_the_reply_to_its_own_prompt_with_one_end_token(bas
 
 def test_what_is_cut_off_has_no_end_token(base, task, real):
     end = base.tokenizer.eos_token_id
-    short = [replace_ids(one, one.token_ids[:2]) for one in real]  # the longest reference decides how long a reply may be
+    short = [
+        replace_ids(one, one.token_ids[:2]) for one in real
+    ]  # the longest reference decides how long a reply may be
     replied = reply(base, short, SMALL, Run(), 1)
     assert not any(replied["finished"]) and all(end not in ids for ids in replied["token_ids"])
     assert all(end not in pair.generated for pair in contrasts(base, task, real, replace(SMALL, cut=0.5)))
@@ -122,11 +128,17 @@ def test_sft_takes_as_many_steps_and_has_no_opponent(base, task):
 def test_preference_pairs_are_right_against_wrong_and_of_other_problems(base, task, real):
     rows = draw_preferences(task, 0, 24, 12)
     asked = [task.problem(0, 24 + i) for i in range(12)]
-    assert all(task.verify(p, chosen).correct and not task.verify(p, rejected).correct for p, (_, chosen, rejected) in zip(asked, rows))
+    assert all(
+        task.verify(p, chosen).correct and not task.verify(p, rejected).correct
+        for p, (_, chosen, rejected) in zip(asked, rows)
+    )
     mixed = contrasts(base, task, real, replace(SMALL, preference=0.5))
     assert [pair.preference for pair in mixed] == [False] * 24 + [True] * 12
     scored = batches(base, mixed, 8, generator(0, 1, "b"))
-    assert all(len(batch.examples) == 16 for batch in scored if not batch.preference) and sum(batch.preference for batch in scored) == 2
+    assert (
+        all(len(batch.examples) == 16 for batch in scored if not batch.preference)
+        and sum(batch.preference for batch in scored) == 2
+    )
     only = contrasts(base, task, real, replace(SMALL, kind="dpo"))
     assert len(only) == 24 and all(pair.preference for pair in only)
 
@@ -143,13 +155,29 @@ def test_learning_raises_the_margin_and_the_accuracy(base, task, real):
     policy, update = base.clone(), Update("logistic", 1.0, 1.0, 4, 8, 5e-4)
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
     learned = learn(policy, scored, update, generator(0, 1, "l"))
-    assert learned["steps"] == 12 and learned["margin"] > 0.5 and learned["accuracy"] > 0.6 and learned["loss_last"] < learned["loss_first"]
+    assert (
+        learned["steps"] == 12
+        and learned["margin"] > 0.5
+        and learned["accuracy"] > 0.6
+        and learned["loss_last"] < learned["loss_first"]
+    )
 
 
 def test_a_record_says_what_the_discriminator_sees(base, task):
     *_, record = spin(base, task, SMALL)
     assert 0 <= record["auc"] <= 1 and len(record["rewards"]["real"]) == len(record["rewards"]["generated"]) == 12
-    assert {"kl", "valid", "right", "rare", "kl_base", "kl_opponent", "length", "finish_rate", "entropy", "distinct_2"} <= set(record)
+    assert {
+        "kl",
+        "valid",
+        "right",
+        "rare",
+        "kl_base",
+        "kl_opponent",
+        "length",
+        "finish_rate",
+        "entropy",
+        "distinct_2",
+    } <= set(record)
 
 
 def test_any_task_with_solutions_can_be_imitated():
@@ -166,7 +194,9 @@ def test_sft_before_the_first_iteration(base, task):
 
 def test_own_references(base, task, tmp_path):
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n')
+    path.write_text(
+        '{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n'
+    )
     records = list(spin(base, task, replace(SMALL, iterations=1), references=read_references(path)))
     assert records[1]["learned"]["steps"] == 2
 

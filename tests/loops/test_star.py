@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.errors import SpkitError
 from spkit.loops import star as module
 from spkit.loops.star import StarConfig, attempt, direct_answers, select, star
 from spkit.policy import Policy, load_policy
-from spkit.runs import Run
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
 from spkit.tasks import Verdict, load_task, problems, test_set
 
 TASK = load_task("addition")
@@ -22,7 +22,9 @@ def base() -> Policy:
 
 
 def texts(base: Policy, pairs) -> list[tuple[str, str]]:
-    return [(prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs]
+    return [
+        (prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs
+    ]
 
 
 def test_the_hint_is_never_in_what_is_trained_on(base, trained_on):
@@ -76,7 +78,12 @@ def test_old_data_is_replaced_every_iteration(base, trained_on):
 
 def test_step_schedules():
     exponential = StarConfig(steps=40)
-    assert [exponential.sft(t).steps for t in (1, 2, 3, 4)] == [40, 48, 57, 69]  # int(40 * 1.2 ** (t - 1)), as the authors' code has it
+    assert [exponential.sft(t).steps for t in (1, 2, 3, 4)] == [
+        40,
+        48,
+        57,
+        69,
+    ]  # int(40 * 1.2 ** (t - 1)), as the authors' code has it
     linear = StarConfig(steps=300, schedule="linear")
     assert [linear.sft(t).steps for t in (1, 2, 3)] == [300, 320, 340]
     assert StarConfig(steps=40, direct=True).sft(3).steps == 40 + 48 + 57
@@ -123,7 +130,17 @@ def test_records_hold_what_the_docstring_promises(base):
     rows = list(star(base, TASK, replace(SMALL, iterations=1, extrapolate=True)))
     common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "extrapolation", "seconds"}
     assert set(rows[0]) == common
-    extra = {"problems", "kept", "rationalized", "used", "kept_wrong_steps_rate", "loss_first", "loss_last", "steps", "tokens"}
+    extra = {
+        "problems",
+        "kept",
+        "rationalized",
+        "used",
+        "kept_wrong_steps_rate",
+        "loss_first",
+        "loss_last",
+        "steps",
+        "tokens",
+    }
     assert set(rows[1]) == common | extra
     assert set(rows[1]["seconds"]) == {"solve", "rationalize", "learn", "measure"}
     assert set(rows[0]["extrapolation"]) == {"6", "7", "8", "9", "10"}

@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from spkit.errors import SpkitError
+from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.memory import estimate, model_cache_bytes
 from spkit.policy.sampling import RoomyDecoder, pad_left
-from spkit.policy.tiny import char_tokenizer
+from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET
 
 PROMPTS = ["1+2=", "98765+43210=", "7"]
@@ -73,7 +73,9 @@ USUAL = {
 }
 MORE = {
     name: {}
-    for name in "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1".split()
+    for name in (
+        "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1"
+    ).split()
 } | {
     "gptj": dict(rotary_dim=8),
     "codegen": dict(rotary_dim=8),

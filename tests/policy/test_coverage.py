@@ -5,12 +5,12 @@ import torch
 
 pytest.importorskip("bitsandbytes")
 
-from spkit.errors import SpkitError
 from spkit.policy import SftConfig, load_policy
 from spkit.policy.architecture import bare
 from spkit.policy.coverage import left_out_of_four_bits, left_out_of_lora
 from spkit.policy.lora import LoraSettings
 from spkit.policy.memory import planned_four_bit_bytes, weight_bytes
+from spkit.run.errors import SpkitError
 from tests.policy.test_architectures import PROMPTS, random_policy
 
 NAMES = ["llama", "gpt2", "mixtral", "gpt_oss", "falcon", "jamba"]
@@ -56,7 +56,9 @@ def test_experts_count_by_their_weights():
 
 
 def test_a_mamba_takes_lora_but_not_four_bits(tmp_path, monkeypatch, capsys):
-    """Its kernels read weights past the modules: packed ones make no sense there, and adapters on `out_proj` would be passed by."""
+    """Its kernels read weights past the modules: packed ones make no sense there, and adapters on
+    `out_proj` would be passed by.
+    """
     random_policy("mamba").save(tmp_path)
     with pytest.raises(SpkitError, match=r"\(mamba\) does not compute with 4-bit weights: load it without four_bit"):
         load_policy(tmp_path, four_bit=True)

@@ -7,11 +7,11 @@ import torch
 
 pytest.importorskip("peft")
 
-from spkit.errors import SpkitError
 from spkit.policy import Example, SftConfig, load_policy
 from spkit.policy.lora import LoraSettings, merge_shift, with_adapters
 from spkit.policy.training import completion_logprobs
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.streams import generator
 from tests.conftest import make_policy
 from tests.helpers import apart
 
@@ -68,7 +68,10 @@ def test_policies_do_not_see_each_other(base):
     train(two, seed=1)
     assert torch.equal(scores(one), learned)
     assert torch.equal(scores(base), before)
-    assert one.sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts == one.clone().sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+    assert (
+        one.sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+        == one.clone().sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+    )
 
 
 def test_it_is_the_lora_of_peft(base):

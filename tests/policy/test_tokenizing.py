@@ -6,11 +6,11 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from spkit.metrics import accuracy, solve
+from spkit.bases.pretrain import RECIPES
+from spkit.bases.small import bpe_tokenizer, small_qwen2
+from spkit.bases.words import CARD_TESTS, WORDS_ALONE
+from spkit.measures.accuracy import accuracy, solve
 from spkit.policy import Policy, load_policy, shipped_models
-from spkit.policy.pretrain import RECIPES
-from spkit.policy.small import bpe_tokenizer, small_qwen2
-from spkit.policy.small_base import CARD_TESTS, WORDS_ALONE
 from spkit.policy.tokenizing import PROBE, difference
 from spkit.tasks import load_task, test_set
 from tests.conftest import make_policy
@@ -49,7 +49,9 @@ def test_a_row_of_every_card_is_measured_again(name):
 
 
 def qwen2_with_its_own_rules() -> Policy:
-    """Of the kind for which transformers has a tokenizer of its own, which keeps indentation together where this one does not."""
+    """Of the kind for which transformers has a tokenizer of its own, which keeps indentation together
+    where this one does not.
+    """
     tokenizer = bpe_tokenizer([CODE] * 20, 300, 128)
     return Policy(small_qwen2(tokenizer, 128, 0, width=64, layers=1), tokenizer)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Addition, Problem, load_task, problems, test_set
 from spkit.tasks.addition import operands, split_of
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks.expression_language import (
     BASE,
     MAX_DEPTH,
@@ -40,7 +40,11 @@ def test_a_trace_is_the_program_with_the_value_in_python_behind_every_operation(
     for tree in PROGRAMS[:1500]:
         at = (7, 4)
         text = trace(tree, at)
-        assert len(text) <= longest_trace(depth(tree)) and text.count("=") == operations(tree) and text[-1] == str(evaluate(tree, at))
+        assert (
+            len(text) <= longest_trace(depth(tree))
+            and text.count("=") == operations(tree)
+            and text[-1] == str(evaluate(tree, at))
+        )
         assert re.sub("=[0-9]", "", text) == written(tree).replace("x", "7").replace("y", "4")
         for _ in range(operations(tree)):
             found = re.search(r"\(([0-9][-+*][0-9])=([0-9])\)|^([0-9][-+*][0-9])=([0-9])$", text)
@@ -95,7 +99,9 @@ def test_anything_else_is_no_program(text):
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["(" * 10_000_000, "x" * 10_000_000, "x+(" * 3_000_000 + "y" + ")" * 3_000_000, "x+y" + " " * 100_000])
+@pytest.mark.parametrize(
+    "text", ["(" * 10_000_000, "x" * 10_000_000, "x+(" * 3_000_000 + "y" + ")" * 3_000_000, "x+y" + " " * 100_000]
+)
 def test_long_text_is_refused_unread(text):
     with pytest.raises(SpkitError, match="at most 9 operations, 35 characters") as caught:
         parse(text)

@@ -5,9 +5,19 @@ from collections import Counter
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Expressions, load_task, problems, test_set
-from spkit.tasks.expression_language import MAX_DEPTH, apply, evaluate, fingerprint, parse, random_program, split_of, trace, written
+from spkit.tasks.expression_language import (
+    MAX_DEPTH,
+    apply,
+    evaluate,
+    fingerprint,
+    parse,
+    random_program,
+    split_of,
+    trace,
+    written,
+)
 from spkit.tasks.expression_proposals import (
     SEED,
     Triplet,
@@ -44,10 +54,18 @@ HOSTILE = [
 def test_prompts_and_answers():
     assert (DEDUCTION.prompt, DEDUCTION.answer, DEDUCTION.difficulty) == ("ded (x+y)*(y-3) 4,7>", "4", 2)
     assert (ABDUCTION.prompt, ABDUCTION.answer, ABDUCTION.difficulty) == ("abd (x+y)*(y-3) 4>", "4,7", 2)
-    assert (INDUCTION.prompt, INDUCTION.answer, INDUCTION.difficulty) == ("ind 0,3:3 1,3:4 2,3:5 3,3:6 4,3:7>", "x+y", 1)
+    assert (INDUCTION.prompt, INDUCTION.answer, INDUCTION.difficulty) == (
+        "ind 0,3:3 1,3:4 2,3:5 3,3:6 4,3:7>",
+        "x+y",
+        1,
+    )
     task = Expressions()
     assert task.solution(DEDUCTION) == "(4+7=1)*(7-3=4)=4" and task.solution(ABDUCTION) == "(4+7=1)*(7-3=4)=4;4,7"
-    assert task.hint(DEDUCTION) == "ded (x+y)*(y-3) 4,7#4>" and task.direct(ABDUCTION) == "4,7" and task.solution(INDUCTION) == "x+y"
+    assert (
+        task.hint(DEDUCTION) == "ded (x+y)*(y-3) 4,7#4>"
+        and task.direct(ABDUCTION) == "4,7"
+        and task.solution(INDUCTION) == "x+y"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,7 +74,11 @@ def test_every_solution_is_right_in_every_step(kind):
     for levels in range(1, MAX_DEPTH + 1):
         for index in range(60):
             problem = task.problem(3, index, levels)
-            assert problem.difficulty == levels and problem.kind == kind and len(problem.inputs) == (PAIRS if kind == "induction" else 1)
+            assert (
+                problem.difficulty == levels
+                and problem.kind == kind
+                and len(problem.inputs) == (PAIRS if kind == "induction" else 1)
+            )
             for text in (task.solution(problem), task.direct(problem)):
                 verdict = task.verify(problem, text)
                 assert verdict.correct and verdict.step_errors == 0 and len(text) <= task.max_completion_chars(levels)
@@ -168,7 +190,11 @@ def test_a_verdict_is_perfect_only_for_the_trace():
             for at in inputs
             if evaluate(tree, at) == evaluate(tree, problem.inputs[0])
         }
-        assert (verdict.reward == 1.0) == (verdict.correct and verdict.step_errors == 0 and len(text) > 3) == ("".join(text) in perfect)
+        assert (
+            (verdict.reward == 1.0)
+            == (verdict.correct and verdict.step_errors == 0 and len(text) > 3)
+            == ("".join(text) in perfect)
+        )
         seen[verdict.correct, verdict.step_errors > 0] += 1
     assert min(seen[True, False], seen[True, True], seen[False, True]) > 50
 
@@ -197,7 +223,10 @@ def test_the_plainest_functions_and_the_seed_are_for_training():
 
 
 def test_lucky_answers_are_rare():
-    """One slip in an inner operation of a program that is 4 deep ends in the right value in about one case of ten; no output is common."""
+    """One slip in an inner operation of a program that is 4 deep ends in the right value in about one case of ten.
+
+    No output is common.
+    """
     rng, lucky, answers = random.Random(0), [], Counter()
     for index in range(800):
         problem = Expressions().problem(0, index, 4)
@@ -241,7 +270,9 @@ def test_a_valid_proposal_becomes_a_triplet_with_the_output_of_the_evaluator():
         made = proposal(f"{program} {at[0]},{at[1]}")
         assert made.valid and made.triplet == Triplet(program, at, evaluate(parse(program), at))
         assert made.fault == ("held out" if split_of(parse(program)) == "test" else None)
-        assert proposal_text(made.triplet) == f"{program} {at[0]},{at[1]}" and str(made.triplet).endswith(f":{made.triplet.output}")
+        assert proposal_text(made.triplet) == f"{program} {at[0]},{at[1]}" and str(made.triplet).endswith(
+            f":{made.triplet.output}"
+        )
         assert asked("deduction", program, [at]).answer == str(made.triplet.output)
         taken[made.fault] += 1
     assert 0.05 < taken["held out"] / 500 < 0.25

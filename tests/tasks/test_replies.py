@@ -1,4 +1,6 @@
-"""The grammar of the replies: exact probabilities, checked by listing derivations anew, by drawing, and against hostile text."""
+"""The grammar of the replies: exact probabilities, checked by listing derivations anew, by drawing,
+and against hostile text.
+"""
 
 import math
 from collections import Counter
@@ -6,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Replies, load_task, problems, test_set
 from spkit.tasks.replies import (
     CARELESS,
@@ -43,7 +45,9 @@ def test_probabilities_are_those_of_the_derivations_and_add_up_to_one(wrong):
         chances = task.chances(problem)
         good, bad = derivations(problem, problem.answer), derivations(problem, str(careless_total(problem.prompt)))
         expected = {
-            text: (1 - wrong) * good[text] + wrong * bad[text] for text in good | bad if (1 - wrong) * good[text] + wrong * bad[text]
+            text: (1 - wrong) * good[text] + wrong * bad[text]
+            for text in good | bad
+            if (1 - wrong) * good[text] + wrong * bad[text]
         }
         assert chances == pytest.approx(expected)
         assert math.fsum(chances.values()) == pytest.approx(1)
@@ -109,7 +113,11 @@ def test_every_reference_is_right_and_every_careless_reply_wrong(problem):
     ("reply", "correct", "errors"),
     [
         ("7", True, 0),
-        ("hello ann, that is 7, bye", True, 1),  # a brief close after a warm opening: no reference writer mixes styles so
+        (
+            "hello ann, that is 7, bye",
+            True,
+            1,
+        ),  # a brief close after a warm opening: no reference writer mixes styles so
         ("hi bob, that is 7", True, 1),
         ("that is 7 or 9", False, 1),
         ("", False, 1),

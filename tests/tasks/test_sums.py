@@ -5,9 +5,19 @@ from itertools import permutations
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Sums, problems, test_set
-from spkit.tasks.sums import CARELESS, LARGEST, everyday_entropy, order_of, rare_orders, split_of, terms, writer, written
+from spkit.tasks.sums import (
+    CARELESS,
+    LARGEST,
+    everyday_entropy,
+    order_of,
+    rare_orders,
+    split_of,
+    terms,
+    writer,
+    written,
+)
 
 TASK = Sums()
 PROBLEM = Problem("7+15+8+12=", "42", 4)
@@ -18,7 +28,11 @@ def test_every_careful_solution_is_right_in_every_step():
         for index in range(100):
             problem = TASK.problem(3, index, count)
             numbers = terms(problem.prompt)
-            assert len(numbers) == count and all(1 <= number <= LARGEST for number in numbers) and problem.answer == str(sum(numbers))
+            assert (
+                len(numbers) == count
+                and all(1 <= number <= LARGEST for number in numbers)
+                and problem.answer == str(sum(numbers))
+            )
             text = TASK.solution(problem, index)
             verdict = TASK.verify(problem, text)
             assert verdict.correct and verdict.reward == 1.0 and verdict.step_errors == 0

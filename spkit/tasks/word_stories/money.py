@@ -16,7 +16,10 @@ def shopping(t: Teller) -> Iterator[str]:
     )
     cost = t.work(f"The {first} cost $@.", n, "*", price)
     yield t.one(f"How many dollars does {who.name} pay?", f"How much does {who.name} spend, in dollars?")
-    t.tell(f"{who.He} also buys {m} {second} for ${other_price} apiece.", f"Then {who.he} adds {m} {second} at ${other_price} each.")
+    t.tell(
+        f"{who.He} also buys {m} {second} for ${other_price} apiece.",
+        f"Then {who.he} adds {m} {second} at ${other_price} each.",
+    )
     total = t.work("Together that is $@.", cost, "+", t.work(f"The {second} cost $@.", m, "*", other_price))
     yield t.one(f"How many dollars does {who.name} pay in all?", "What is the total bill, in dollars?")
     if t.maybe():
@@ -34,10 +37,16 @@ def change(t: Teller) -> Iterator[str]:
     """What is left of a sum of money, and what it buys."""
     who, (first, second) = t.person(), t.two(GOODS)
     n, price, money, cheap = t.number(2, 9), t.number(3, 14), t.number(40, 200, 5), t.number(2, 9)
-    t.tell(f"{who.name} has ${money}.", f"There are ${money} in {who.name}'s purse.", f"{who.name} goes to the market with ${money}.")
+    t.tell(
+        f"{who.name} has ${money}.",
+        f"There are ${money} in {who.name}'s purse.",
+        f"{who.name} goes to the market with ${money}.",
+    )
     t.tell(f"{who.He} buys {n} {first} that cost ${price} each.", f"{who.He} pays ${price} for each of {n} {first}.")
     left = t.work(f"That leaves $@ for {who.name}.", money, "-", t.work(f"The {first} cost $@.", n, "*", price))
-    yield t.one(f"How many dollars does {who.name} have left?", f"How much money does {who.name} still have, in dollars?")
+    yield t.one(
+        f"How many dollars does {who.name} have left?", f"How much money does {who.name} still have, in dollars?"
+    )
     if t.maybe():
         gift = t.number(5, 40)
         t.tell(f"{who.His} aunt then gives {who.name} ${gift}.", f"On the way home {who.he} finds ${gift}.")
@@ -70,7 +79,9 @@ def wages(t: Teller) -> Iterator[str]:
         yield "How many dollars of the wages are left after that?"
     if t.maybe():
         had = t.number(15, 150)
-        t.tell(f"{who.He} had saved ${had} before.", f"{who.He} puts the money to the ${had} that {who.he} already has.")
+        t.tell(
+            f"{who.He} had saved ${had} before.", f"{who.He} puts the money to the ${had} that {who.he} already has."
+        )
         money = t.work("With the savings there are $@.", money, "+", had)
         yield f"How many dollars does {who.name} have together with the savings?"
     price = t.number(4, 30)
@@ -94,7 +105,10 @@ def baking(t: Teller) -> Iterator[str]:
     yield f"How many {treats} are left?"
     if t.maybe():
         burnt = t.number(2, 12)
-        t.tell(f"{burnt} of those left over are too dry to sell and feed the ducks.", f"{burnt} of the rest fall on the floor.")
+        t.tell(
+            f"{burnt} of those left over are too dry to sell and feed the ducks.",
+            f"{burnt} of the rest fall on the floor.",
+        )
         left = t.work(f"That makes @ {treats} that can be sold.", left, "-", burnt)
         yield f"How many {treats} can still be sold?"
     size, price = t.number(2, 8), t.number(2, 12)
@@ -112,7 +126,10 @@ def recipe(t: Teller) -> Iterator[str]:
     thing = t.one("cups of rice", "spoons of sugar", "eggs", "potatoes", "tomatoes")
     amount, have, price = t.number(2, 12), t.number(2, 25), t.number(2, 9)
     guests = base * times
-    t.tell(f"A recipe for {base} people takes {amount} {thing}.", f"To cook for {base} people, {who.name} needs {amount} {thing}.")
+    t.tell(
+        f"A recipe for {base} people takes {amount} {thing}.",
+        f"To cook for {base} people, {who.name} needs {amount} {thing}.",
+    )
     t.tell(f"{who.name} cooks it for {guests} people.", f"This time {guests} people are coming to {who.name}.")
     factor = t.work("The recipe has to be made @ times.", guests, "/", base)
     yield "How many times does the recipe have to be made?"
@@ -135,7 +152,10 @@ def tickets(t: Teller) -> Iterator[str]:
     """Adults and children, what an evening brings in, and what it costs."""
     show = t.one("A circus", "A theatre", "A museum", "A cinema")
     adults, price, children = t.number(10, 60), t.number(5, 20), t.number(10, 80)
-    t.tell(f"{show} sells {adults} tickets for adults at ${price} each.", f"{show} has {adults} adult visitors, who pay ${price} each.")
+    t.tell(
+        f"{show} sells {adults} tickets for adults at ${price} each.",
+        f"{show} has {adults} adult visitors, who pay ${price} each.",
+    )
     first = t.work("The adults pay $@.", adults, "*", price)
     half = price % 2 == 0 and t.maybe()
     if half:
@@ -143,7 +163,10 @@ def tickets(t: Teller) -> Iterator[str]:
         cheap = t.work("A child pays $@.", price, "/", 2)
     else:
         cheap = t.number(2, price - 1)
-        t.tell(f"{children} children pay ${cheap} each.", f"For children a ticket is ${cheap}, and {children} children come.")
+        t.tell(
+            f"{children} children pay ${cheap} each.",
+            f"For children a ticket is ${cheap}, and {children} children come.",
+        )
     second = t.work("The children pay $@.", children, "*", cheap)
     total = t.work("In all that is $@.", first, "+", second)
     yield "How many dollars do adults and children pay in all?"

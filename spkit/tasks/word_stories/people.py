@@ -30,10 +30,15 @@ def sharing(t: Teller) -> Iterator[str]:
             total = t.work(f"With those there are @ {treats}.", total, "+", more)
         if len(t.sums) > 1:
             yield f"How many {treats} are there then?"
-    t.tell(f"The {treats} that are left are shared equally among {friends} children.", f"{friends} friends share what is left equally.")
+    t.tell(
+        f"The {treats} that are left are shared equally among {friends} children.",
+        f"{friends} friends share what is left equally.",
+    )
     share = t.work(f"Each one gets @ {treats}.", total, "/", friends)
     yield t.one(f"How many {treats} does each of them get?", f"How many {treats} are in one share?")
-    t.tell(f"One of them already had {boxes + each} {treats}.", f"One of them finds {boxes + each} more {treats} at home.")
+    t.tell(
+        f"One of them already had {boxes + each} {treats}.", f"One of them finds {boxes + each} more {treats} at home."
+    )
     t.work(f"Then that one has @ {treats}.", share, "+", boxes + each)
     yield f"How many {treats} does that one have then?"
 
@@ -63,7 +68,10 @@ def comparing(t: Teller) -> Iterator[str]:
     yield f"How many {things} do {b.name} and {c.name} have together?"
     total = t.work(f"With {a.name} that is @ {things}.", total, "+", first)
     yield f"How many {things} do {a.name}, {b.name} and {c.name} have in all?"
-    t.tell("They put them all together and share them equally.", f"They pour all their {things} into a bowl and split them evenly.")
+    t.tell(
+        "They put them all together and share them equally.",
+        f"They pour all their {things} into a bowl and split them evenly.",
+    )
     t.work(f"Each of the three gets @ {things}.", total, "/", 3)
     yield f"How many {things} does each of the 3 get?"
 
@@ -77,7 +85,9 @@ def _compared(t: Teller, one: str, other: str, count: int, things: str) -> int:
         n = t.number(2, 5)
         t.tell(f"{other} has {n} times as many as {one}." if n > 2 else f"{other} has twice as many as {one}.")
         return t.work(f"{other} has @ {things}.", count, "*", n)
-    t.tell(f"{other} has {n} more {things} than {one}." if how == "more" else f"{other} has {n} fewer {things} than {one}.")
+    t.tell(
+        f"{other} has {n} more {things} than {one}." if how == "more" else f"{other} has {n} fewer {things} than {one}."
+    )
     return t.work(f"{other} has @ {things}.", count, "+" if how == "more" else "-", n)
 
 
@@ -117,7 +127,8 @@ def buses(t: Teller) -> Iterator[str]:
     classes, pupils, seats = t.number(2, 9), t.number(14, 30), t.number(6, 50)
     ride = t.one("buses", "vans", "boats")
     t.tell(
-        f"{classes} classes of {pupils} pupils go on a trip.", f"A school sends {classes} classes on a trip, with {pupils} pupils in each."
+        f"{classes} classes of {pupils} pupils go on a trip.",
+        f"A school sends {classes} classes on a trip, with {pupils} pupils in each.",
     )
     people = t.work("There are @ pupils.", classes, "*", pupils)
     if t.maybe():
@@ -129,7 +140,10 @@ def buses(t: Teller) -> Iterator[str]:
     t.tell(f"{adults} adults come with them.", f"They are joined by {adults} adults.")
     people = t.work("With the adults @ people travel.", people, "+", adults)
     yield "How many people travel?"
-    t.tell(f"They fill {ride} of {seats} seats completely.", f"Each of the {ride} has {seats} seats, and no seat stays empty.")
+    t.tell(
+        f"They fill {ride} of {seats} seats completely.",
+        f"Each of the {ride} has {seats} seats, and no seat stays empty.",
+    )
     count, cost = t.work(f"They need @ {ride}.", people, "/", seats), t.number(30, 95)
     yield f"How many {ride} do they need?"
     t.tell(f"One of the {ride} costs ${cost} for the day.")
@@ -147,7 +161,9 @@ def reading(t: Teller) -> Iterator[str]:
     read = t.work(f"{who.name} reads @ pages.", days, "*", pages)
     if t.maybe():
         extra = t.number(5, 45)
-        t.tell(f"On a rainy afternoon {who.he} reads {extra} pages more.", f"{who.He} also reads {extra} pages on a train.")
+        t.tell(
+            f"On a rainy afternoon {who.he} reads {extra} pages more.", f"{who.He} also reads {extra} pages on a train."
+        )
         read = t.work("That makes @ pages.", read, "+", extra)
         yield f"How many pages has {who.name} read?"
     whole, pace = read + t.number(20, 200), t.number(5, 30)
@@ -228,13 +244,15 @@ def single(t: Teller) -> Iterator[str]:
     kind = t.one("away", "together", "bags", "rows", "difference", "part")
     if kind == "away":
         t.tell(
-            f"{a.name} had {big} {things} and gave {small} of them to {b.name}.", f"Of {big} {things} in a basket {a.name} takes {small}."
+            f"{a.name} had {big} {things} and gave {small} of them to {b.name}.",
+            f"Of {big} {things} in a basket {a.name} takes {small}.",
         )
         t.work(f"That leaves @ {things}.", big, "-", small)
         yield f"How many {things} are left?"
     elif kind == "together":
         t.tell(
-            f"{a.name} picked {big} {things} and {b.name} picked {small}.", f"{a.name} put {small} {things} into a bowl that held {big}."
+            f"{a.name} picked {big} {things} and {b.name} picked {small}.",
+            f"{a.name} put {small} {things} into a bowl that held {big}.",
         )
         t.work(f"Together there are @ {things}.", big, "+", small)
         yield f"How many {things} are there altogether?"
@@ -249,7 +267,8 @@ def single(t: Teller) -> Iterator[str]:
         yield f"How many {things} does {b.name} get?"
     else:
         t.tell(
-            f"{a.name} found {big} {things}, and {b.name} found {small}.", f"{a.name} counts {big} {things} and {b.name} counts {small}."
+            f"{a.name} found {big} {things}, and {b.name} found {small}.",
+            f"{a.name} counts {big} {things} and {b.name} counts {small}.",
         )
         t.work(f"{a.name} has @ more.", big, "-", small)
         yield f"How many more {things} does {a.name} have than {b.name}?"

@@ -9,7 +9,10 @@ def journey(t: Teller) -> Iterator[str]:
     """Speed and time, a second leg, what is left of the way, and the pace for it."""
     who, hours, speed = t.person(), t.number(2, 6), t.number(8, 75)
     way = t.one("drives", "rides", "travels")
-    t.tell(f"{who.name} {way} for {hours} hours at {speed} miles an hour.", f"At {speed} miles an hour {who.name} {way} for {hours} hours.")
+    t.tell(
+        f"{who.name} {way} for {hours} hours at {speed} miles an hour.",
+        f"At {speed} miles an hour {who.name} {way} for {hours} hours.",
+    )
     gone = t.work(f"{who.name} covers @ miles.", hours, "*", speed)
     yield t.one(f"How many miles does {who.name} cover?", f"How far does {who.name} get, in miles?")
     if t.maybe():
@@ -22,7 +25,10 @@ def journey(t: Teller) -> Iterator[str]:
         yield "How many miles is that in all?"
     rest = t.number(12, 150)
     whole, stops = gone + rest, t.number(2, 6)
-    t.tell(f"The whole way is {whole} miles long.", f"The town that {who.he} wants to reach is {whole} miles from the start.")
+    t.tell(
+        f"The whole way is {whole} miles long.",
+        f"The town that {who.he} wants to reach is {whole} miles from the start.",
+    )
     left = t.work("There are @ miles left.", whole, "-", gone)
     yield "How many miles are left?"
     t.tell(f"{who.He} wants to do the rest in {stops} hours, the same distance in each.")
@@ -43,7 +49,8 @@ def percents(t: Teller) -> Iterator[str]:
         )
     )
     t.tell(
-        f"{place} has {total} {things}, and {share}% of them are {kind}.", f"{place} counts {total} {things}. Of these {share}% are {kind}."
+        f"{place} has {total} {things}, and {share}% of them are {kind}.",
+        f"{place} counts {total} {things}. Of these {share}% are {kind}.",
     )
     part = t.work(f"There are @ {kind}.", total, "*", share, "/", 100)
     if t.maybe():
@@ -66,7 +73,10 @@ def orchard(t: Teller) -> Iterator[str]:
     """Rows of trees, some felled, what they bear, and crates."""
     fruit = t.rng.choice(FRUIT)
     rows, trees, lost, each, crate = t.number(3, 9), t.number(4, 15), t.number(2, 12), t.number(6, 30), t.number(5, 20)
-    t.tell(f"An orchard has {rows} rows of {trees} trees.", f"There are {rows} rows in an orchard, with {trees} trees in every row.")
+    t.tell(
+        f"An orchard has {rows} rows of {trees} trees.",
+        f"There are {rows} rows in an orchard, with {trees} trees in every row.",
+    )
     count = t.work("There are @ trees.", rows, "*", trees)
     if t.maybe():
         t.tell(f"A storm breaks {lost} of the trees.", f"{lost} trees bear nothing this year.")
@@ -90,7 +100,9 @@ def orchard(t: Teller) -> Iterator[str]:
     t.tell(f"{rotten} of the {fruit} are rotten.")
     crop = t.work(f"That leaves @ good {fruit}.", crop, "-", rotten)
     yield f"How many good {fruit} are there?"
-    t.tell("Half of the good ones go to market.", f"Half of the good {fruit} are made into jam, the other half are sold.")
+    t.tell(
+        "Half of the good ones go to market.", f"Half of the good {fruit} are made into jam, the other half are sold."
+    )
     t.work("Half of them is @.", crop, "/", 2)
     yield f"How many {fruit} is that half?"
 
@@ -99,7 +111,10 @@ def tank(t: Teller) -> Iterator[str]:
     """A tank that fills and leaks."""
     rate, time, leak = t.number(6, 40), t.number(3, 25), t.number(2, 15)
     what = t.one("A tank", "A pool", "A pond", "A barrel")
-    t.tell(f"{what} is filled with {rate} litres of water a minute.", f"A pump brings {rate} litres a minute into an empty basin.")
+    t.tell(
+        f"{what} is filled with {rate} litres of water a minute.",
+        f"A pump brings {rate} litres a minute into an empty basin.",
+    )
     net = rate
     if t.maybe():
         t.tell(f"At the same time {leak} litres a minute leak out.", f"A crack lets {leak} litres out every minute.")
@@ -109,7 +124,10 @@ def tank(t: Teller) -> Iterator[str]:
     water = t.work(f"After {time} minutes there are @ litres.", net, "*", time)
     yield "How many litres are there at the end?"
     buckets, size, full = t.number(2, 9), t.number(4, 15), t.number(20, 300, 5)
-    t.tell(f"Then {buckets} buckets of {size} litres are taken out.", f"Somebody takes {buckets} buckets out, each of {size} litres.")
+    t.tell(
+        f"Then {buckets} buckets of {size} litres are taken out.",
+        f"Somebody takes {buckets} buckets out, each of {size} litres.",
+    )
     taken = t.work("The buckets take @ litres.", buckets, "*", size)
     water = t.work("That leaves @ litres.", water, "-", taken)
     yield "How many litres are left?"
@@ -142,7 +160,10 @@ def fence(t: Teller) -> Iterator[str]:
     side = t.work("One long and one short side are @ metres.", length, "+", width)
     around = t.work("All the way round it is @ metres.", side, "*", 2)
     yield f"How many metres is it all the way round the {place}?"
-    t.tell(f"A fence goes all the way round, but for a gate of {gate} metres.", f"Somebody fences it in and leaves {gate} metres open.")
+    t.tell(
+        f"A fence goes all the way round, but for a gate of {gate} metres.",
+        f"Somebody fences it in and leaves {gate} metres open.",
+    )
     wire = t.work("The fence is @ metres long.", around, "-", gate)
     yield "How many metres of fence is that?"
     t.tell(f"A metre of fence costs ${price}.")
@@ -157,7 +178,13 @@ def fence(t: Teller) -> Iterator[str]:
 def factory(t: Teller) -> Iterator[str]:
     """Machines, hours, faulty pieces, boxes."""
     goods = t.rng.choice(GOODS)
-    machines, rate, hours, faulty, size = t.number(2, 9), t.number(5, 30), t.number(2, 9), t.number(3, 60), t.number(4, 24)
+    machines, rate, hours, faulty, size = (
+        t.number(2, 9),
+        t.number(5, 30),
+        t.number(2, 9),
+        t.number(3, 60),
+        t.number(4, 24),
+    )
     t.tell(
         f"Each of {machines} machines makes {rate} {goods} an hour.",
         f"A factory has {machines} machines, and each makes {rate} {goods} an hour.",

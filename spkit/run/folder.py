@@ -1,0 +1,407 @@
+"""A run is a folder that survives a kill.
+
+    config.json     what the run is: method, task, base, how it is shown prompts, settings
+    metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
+    samples.jsonl   a few completions of every iteration
+    data/           iteration-0003.jsonl, ...: what a loop that accumulates its data trained on, prompt and token ids
+    checkpoints/    iteration-0003, ...: the policies of the last two iterations, each with `state.safetensors` if the
+                    loop carries more than weights from one iteration to the next (an optimizer's moments)
+
+Every write goes to a temporary name and is renamed, so each name holds a whole file or the one before it. Within an
+iteration the checkpoint comes first and the metrics row last. The random state of iteration t is a function of (seed,
+t), so a run that was killed anywhere redoes the iteration it was in, and its records equal those of a run that was not.
+A chat template that prints today's date prints the day the run began, for as long as it lasts. While a run is under way
+its folder is held (`spkit.run.locks`), so that no second process writes to it; reading needs no hold.
+"""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..policy import Policy
+from ..policy.row_budget import tell
+from .errors import NotFinite, SpkitError
+from .json_files import dumps, read_object, rows_of
+from .locks import Hold, hold
+from .progress import Silent, Tick
+
+MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
+KEPT_CHECKPOINTS = 2
+DAMAGED = "delete that line and those after it, and start the run again"
+LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
+FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
+
+
+class Run:
+    """The records of one run, on disk if it has a folder and in memory alone if not."""
+
+    def __init__(self, folder: str | Path | None = None, progress: Silent | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else None
+        self.progress = progress or Silent()
+        self.records: list[dict[str, Any]] = []
+        self._seconds: dict[str, float] = {}
+        self._data: dict[int, list[tuple[str, list[int]]]] = {}
+        self._said: set[str] = set()
+        self._hold: Hold | None = None
+        self._last: int | None = None
+
+    def pinned(self, base: Policy) -> Policy:
+        """The base with the date that its chat template prints, if it prints any: the day of the run's first start.
+
+        Begin every loop with it.
+        """
+        if not base.prompting.dated(base.tokenizer):
+            return base
+        config = {} if self.folder is None or not self._config.exists() else _read_config(self._config)
+        day = base.prompting.date or config.get("prompting", {}).get("date") or date.today().isoformat()
+        self.say(
+            "date",
+            (
+                f"the chat template prints the date: all prompts of this run show {day}, on other days and "
+                "after a restart too"
+            ),
+        )
+        return base.prompted(replace(base.prompting, date=day))
+
+    def say(self, subject: str, message: str) -> None:
+        """One line on stderr, once a run and subject."""
+        if subject not in self._said:
+            self._said.add(subject)
+            tell(f"spkit: {message}")
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "config.json"
+
+    def start(self, description: dict[str, Any], base: Policy) -> Policy:
+        """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
+
+        `description` is plain data that says what the run is; how the base is shown prompts is added to it. The folder
+        is held until the run is finished (by the description's `config.iterations`), closed or forgotten. Raises
+        SpkitError if the folder cannot be written, is held by another process, holds a run of another description
+        (naming the first field that differs), or its last checkpoint is damaged.
+        """
+        if self.folder is None:
+            return base
+        shown = base.prompting.identity(base.tokenizer)
+        description = json.loads(dumps(_with_words({"prompting": shown, **description})))
+        self._last = description.get("config", {}).get("iterations")
+        try:
+            self._open(description)
+            return base if len(self.records) < 2 else self._load(base, len(self.records) - 1)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._close_if_finished()
+
+    def _open(self, description: dict[str, Any]) -> None:
+        config, metrics = self._config, self.folder / "metrics.jsonl"
+        with _disk_errors(self.folder, "choose a folder you can write to, with free space, and start again"):
+            (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            self._hold = hold(self.folder)
+            if config.exists():
+                _same_run(self.folder, _read_config(config), description)
+            elif metrics.exists():
+                raise SpkitError(
+                    f"{self.folder} has metrics but no config.json, so it is no run of spkit: choose another folder"
+                )
+            write_atomic(config, dumps(description, indent=2) + "\n")
+            self.records = self._finished(read_jsonl(metrics))
+            samples = read_jsonl(self.folder / "samples.jsonl")
+            write_jsonl(self.folder / "samples.jsonl", [row for row in samples if row["iteration"] < len(self.records)])
+
+    def close(self) -> None:
+        """Let go of the folder; for a run that is left before its last iteration."""
+        if self._hold is not None:
+            self._hold.release()
+        self._hold = None
+
+    def _close_if_finished(self) -> None:
+        if self._last is not None and len(self.records) > self._last:
+            self.close()
+
+    def _check_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.check()
+
+    def _finished(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows up to the last one whose policy is still there: what somebody removed is done again."""
+        while len(rows) > 1 and not self._checkpoint(len(rows) - 1).is_dir():
+            rows = rows[:-1]
+        return rows
+
+    def _load(self, base: Policy, iteration: int) -> Policy:
+        path = self._checkpoint(iteration)
+        try:
+            return base.restored(path)
+        except SpkitError as error:
+            raise SpkitError(
+                f"{error}. To redo that iteration, delete the folder {path} and start the same command again"
+            ) from error
+
+    def _checkpoint(self, iteration: int) -> Path:
+        return self.folder / "checkpoints" / f"iteration-{iteration:04d}"
+
+    def store(self, iteration: int, pairs: Sequence[tuple[str, list[int]]]) -> None:
+        """Keep (prompt, completion ids) of an iteration under way.
+
+        It may be stored again, with the same content, after a kill.
+        """
+        self._data[iteration] = list(pairs)
+        if self.folder is not None:
+            with _disk_errors(self.folder, FREE_SPACE):
+                self._check_hold()
+                (self.folder / "data").mkdir(exist_ok=True)
+                write_jsonl(self._data_file(iteration), [{"prompt": prompt, "token_ids": ids} for prompt, ids in pairs])
+
+    def stored(self, iteration: int) -> list[tuple[str, list[int]]]:
+        """What `store` was given in that iteration, by this process or by one that was killed.
+
+        Raises SpkitError if it is gone.
+        """
+        if iteration not in self._data:
+            if self.folder is None or not self._data_file(iteration).exists():
+                raise SpkitError(
+                    f"the training data of iteration {iteration} is gone from {self.folder}: delete the "
+                    "folder and start the run again"
+                )
+            self._data[iteration] = [
+                (row["prompt"], row["token_ids"])
+                for row in read_jsonl(self._data_file(iteration), ("prompt", "token_ids"))
+            ]
+        return self._data[iteration]
+
+    def _data_file(self, iteration: int) -> Path:
+        return self.folder / "data" / f"iteration-{iteration:04d}.jsonl"
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int = 1, unit: str = "") -> Iterator[Tick]:
+        """Time one stage of the iteration under way and show its progress; yields a callable that takes units done.
+
+        NotFinite that is raised inside is given the iteration and the stage.
+        """
+        begun = time.perf_counter()
+        try:
+            with self.progress.stage(name, total, unit) as tick:
+                yield tick
+        except NotFinite as error:
+            raise self._diverged(len(self.records), f"{name}: {error}") from error
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    def record(
+        self,
+        iteration: int,
+        policy: Policy,
+        samples: list[dict[str, Any]],
+        state: dict[str, Tensor] | None = None,
+        **values: Any,
+    ) -> dict[str, Any]:
+        """Close an iteration: write its checkpoint, samples and metrics row, and return the row.
+
+        `state` is what the loop needs besides the weights to go on as if it had not been stopped; `state_of` hands it
+        back. The first Ctrl+C waits until the row is written; a second one stops at once, and the iteration is redone
+        on resume. Raises NotFinite, and writes nothing, if a weight or a value is NaN or infinite.
+        """
+        row = self._row(
+            iteration, policy, {"iteration": iteration, **values, "seconds": _rounded(self._seconds)}, samples
+        )
+        self._seconds = {}
+        rows = [*self.records, row]
+        if self.folder is not None:
+            with finish_before_interrupt(), _disk_errors(self.folder, FREE_SPACE):
+                self._check_hold()
+                if iteration > 0:
+                    self._save(iteration, policy, state)
+                earlier = read_jsonl(self.folder / "samples.jsonl")
+                write_jsonl(
+                    self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples]
+                )
+                write_jsonl(self.folder / "metrics.jsonl", rows)
+                self._prune(iteration)
+        self.records = rows
+        self._close_if_finished()
+        return row
+
+    def _row(
+        self, iteration: int, policy: Policy, row: dict[str, Any], samples: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The row as it is read back."""
+        try:
+            if not finite_weights(policy):
+                raise NotFinite("a weight of the policy is NaN or infinite after the last step")
+            dumps(samples)
+            return json.loads(dumps(row))
+        except NotFinite as error:
+            raise self._diverged(iteration, f"{error}: {LOWER}") from error
+
+    def _diverged(self, iteration: int, what: str) -> NotFinite:
+        kept = f"; what was finished before is in {self.folder}" if self.folder is not None and self.records else ""
+        return NotFinite(f"iteration {iteration}, {what}{kept}")
+
+    def state_of(self, iteration: int) -> dict[str, Tensor]:
+        """The `state` that the record of that iteration was given. Raises SpkitError if it is gone or damaged."""
+        path = self._checkpoint(iteration) / "state.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise SpkitError(
+                f"{path} is gone or damaged: delete the folder {path.parent} and start the same command again"
+            ) from error
+
+    def _save(self, iteration: int, policy: Policy, state: dict[str, Tensor] | None) -> None:
+        final = self._checkpoint(iteration)
+        partial = final.with_name(f".partial-{final.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            policy.save(partial)
+            if state is not None:
+                save_file(state, partial / "state.safetensors")
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(partial, final)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def _prune(self, iteration: int) -> None:
+        for path in (self.folder / "checkpoints").glob("iteration-*"):
+            if int(path.name.split("-")[1]) <= iteration - KEPT_CHECKPOINTS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def load_run(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(description, records) of a run folder. Raises SpkitError if it is none."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise SpkitError(
+            f"{folder} is not a run: it has no config.json; give the folder that `spkit run ... --out` wrote"
+        )
+    description = _read_config(folder / "config.json")
+    if not {"method", "task", "config"} <= description.keys() or not isinstance(description["config"], dict):
+        raise SpkitError(
+            f"{folder} is not a run: its config.json has no method, task and config; give the folder that "
+            "`spkit run ... --out` wrote"
+        )
+    return description, read_jsonl(folder / "metrics.jsonl")
+
+
+def finite_weights(policy: Policy) -> bool:
+    """Whether every weight is a finite number; those in 4 bits, which no update changes, are not looked at."""
+    weights = [weight for weight in policy.model.parameters() if weight.is_floating_point()]
+    return bool(torch.stack([weight.detach().isfinite().all() for weight in weights]).all())
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a text file whole: a reader, or a run that resumes, sees the old text or the new one."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace a file of one JSON object a line."""
+    write_atomic(path, "".join(dumps(row) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path, needs: Sequence[str] = ("iteration",)) -> list[dict[str, Any]]:
+    """The rows of a file of a run.
+
+    None if it does not exist. Raises SpkitError naming a damaged line, or one without a key that it `needs`.
+    """
+    return [row for _, row in rows_of(path, DAMAGED, needs)] if path.exists() else []
+
+
+@contextlib.contextmanager
+def finish_before_interrupt() -> Iterator[None]:
+    """Hold the first Ctrl+C back until the block ends; let the second through at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+
+    def hold(signum: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(signum)
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpkitError(f"could not write to {folder} ({reason}): {advice}") from error
+
+
+def _same_run(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
+    if "prompting" not in found:  # from before it was kept; `base` differs where the examples do
+        if "date" in asked["prompting"]:
+            lost = "did not keep the date its chat template printed, so its prompts are lost"
+            raise SpkitError(f"{folder} holds a run that {lost}: choose another --out")
+        found = {"prompting": asked["prompting"], **found}
+    for key, old, new in _differences(found, asked):
+        raise SpkitError(
+            f"{folder} holds a run with {key} = {old!r}, not {new!r}: choose another --out, or ask for the "
+            "same settings"
+        )
+
+
+def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for key in [*found, *(key for key in asked if key not in found)]:
+        old, new = found.get(key), asked.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{prefix}{key}.")
+        elif old != new and key not in MAY_CHANGE:
+            yield prefix + key, old, new
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """What a run is; an infinite setting is a word there, and a bare Infinity in folders of before."""
+    return read_object(path, "delete the folder, or choose another one", lambda constant: _with_words(float(constant)))
+
+
+def _with_words(value: Any) -> Any:
+    """Plain data with "inf" for an infinite number, which JSON does not have.
+
+    A setting may be infinite (no clipping).
+    """
+    if isinstance(value, dict):
+        return {key: _with_words(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_words(part) for part in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}

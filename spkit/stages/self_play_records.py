@@ -1,0 +1,146 @@
+"""What a record of Absolute Zero says: of the proposals, of the attempts, of the test set; and the rollouts
+as rows of samples.jsonl.
+
+Entropies are minus the mean log-probability of a role's own tokens, in nats: its expectation is the mean
+entropy of the next token.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+from torch import Tensor
+
+from ..maths.advantages import useful_groups
+from ..measures.accuracy import by_difficulty, mean_over_tokens
+from ..policy import Policy
+from ..run.folder import Run
+from ..tasks import Task
+from .attempts import Attempts, measure_kinds, vote_shares, votes_right
+from .finishing import finished_share
+from .propose import Proposed
+from .worlds import World
+
+
+def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
+    """Of all proposals: shares `valid`, `duplicates` and `held_out`, `faults` (share of each); `proposed_depth`, mean
+    over the valid ones of deduction and abduction; `proposer_entropy`, `proposer_length` (tokens) and
+    `proposer_reward`, overall and by kind. Empty without proposals.
+    """
+    if not proposals:
+        return {}
+    total = len(proposals)
+    faults = Counter(made.fault for made in proposals if made.fault)
+    depths = [made.problem.difficulty for made in proposals if made.valid and made.kind != "induction"]
+    earned = [(made.kind, reward) for made, reward in zip(proposals, rewards) if reward is not None]
+    result: dict[str, Any] = {
+        "valid": sum(made.valid for made in proposals) / total,
+        "faults": {fault: count / total for fault, count in sorted(faults.items())},
+        "duplicates": faults["duplicate"] / total,
+        "held_out": faults["held out"] / total,
+        "proposed_depth": mean(depths),
+        "proposer_reward": mean([reward for _, reward in earned]),
+        "proposer_reward_by_kind": _by_kind([kind for kind, _ in earned], [reward for _, reward in earned]),
+        "valid_by_kind": _by_kind([made.kind for made in proposals], [made.valid for made in proposals]),
+    }
+    written = [made for made in proposals if made.token_ids]
+    if written:
+        tokens = sum(len(made.token_ids) for made in written)
+        result["proposer_entropy"] = -sum(made.logprobs.sum().item() for made in written) / tokens
+        result["proposer_length"] = tokens / len(written)
+    return result
+
+
+def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequence[int | None]) -> dict[str, Any]:
+    """Of the problems that were solved: `filled` (share from a buffer), `depth`; `solve_rate`, the mean score r;
+    `learnability`, the mean of r(1-r); `useful_groups`; `sampled_accuracy` by the exact check, `vote_share` and their
+    difference `vote_gap`; `vote_right`, the share of problems whose commonest answer is right, overall and by depth;
+    the solver's entropy, length (tokens), finished share and reward.
+    """
+    rates, kinds = scores.mean(1), [problem.kind for problem in attempts.problems]
+    accuracy, votes = attempts.correct.mean().item(), vote_shares(attempts).mean().item()
+    rollouts, majority = attempts.rollouts, votes_right(attempts)
+    return {
+        "filled": sum(origin is None for origin in origins) / len(origins),
+        "depth": fmean(problem.difficulty for problem in attempts.problems),
+        "solve_rate": rates.mean().item(),
+        "solve_rate_by_kind": _by_kind(kinds, rates.tolist()),
+        "solve_rate_by_depth": by_difficulty(attempts.problems, rates.tolist()),
+        "learnability": (rates * (1 - rates)).mean().item(),
+        "useful_groups": useful_groups(scores),
+        "sampled_accuracy": accuracy,
+        "vote_share": votes,
+        "vote_gap": votes - accuracy,
+        "vote_right": fmean(majority),
+        "vote_right_by_depth": by_difficulty(attempts.problems, majority),
+        "solver_entropy": -mean_over_tokens(rollouts.token_logprobs),
+        "solver_length": fmean(map(len, rollouts.token_ids)),
+        "solver_finished": fmean(rollouts.finished),
+        "solver_reward": rewards.mean().item(),
+        "solver_reward_by_kind": _by_kind(kinds, rewards.mean(1).tolist()),
+    }
+
+
+def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
+    """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and
+    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by
+    difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
+    """
+    kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
+    with run.stage("measure"):
+        tests, greedy = measure_kinds(
+            policy, world, kinds, config.test_per_difficulty, config.test_samples, config.seed, t
+        )
+    own = tests[task.kind]
+    shown: Counter[int] = Counter()
+    samples = []
+    for problem, text, verdict in zip(greedy.problems, greedy.rollouts.texts, greedy.verdicts):
+        shown[problem.difficulty] += problem.kind == task.kind
+        if problem.kind == task.kind and shown[problem.difficulty] <= 2:
+            samples.append({"prompt": problem.prompt, "completion": text, **asdict(verdict)})
+    return {
+        "accuracy": fmean(own["greedy"].values()),
+        "accuracy_by_difficulty": own["greedy"],
+        "finished": finished_share(policy, greedy.rollouts, run),
+        "test_sampled_accuracy": fmean(own["pass@1"].values()),
+        "test_sampled_accuracy_by_difficulty": own["pass@1"],
+        "pass_at_k": {name[5:]: fmean(values.values()) for name, values in own.items() if name.startswith("pass@")},
+        "tests": tests,
+        "samples": samples,
+    }
+
+
+def samples_of(
+    t: int, attempts: Attempts, rewards: Tensor, proposals: Sequence[Proposed], earned: Sequence[float | None]
+) -> list[dict[str, Any]]:
+    """All rollouts of an iteration: step, role, kind, prompt, completion, reward, gold (of a proposal:
+    the answer of its problem).
+    """
+    rows = []
+    for made, reward in zip(proposals, earned):
+        rest = {"reward": reward, "gold": made.problem.answer if made.valid else None, "fault": made.fault}
+        rows.append(
+            {"step": t, "role": "proposer", "kind": made.kind, "prompt": made.prompt, "completion": made.text, **rest}
+        )
+    asked = [problem for problem in attempts.problems for _ in range(attempts.k)]
+    for problem, text, verdict, reward in zip(
+        asked, attempts.rollouts.texts, attempts.verdicts, rewards.flatten().tolist()
+    ):
+        rest = {"reward": reward, "gold": problem.answer or None, "correct": verdict.correct}
+        rows.append(
+            {"step": t, "role": "solver", "kind": problem.kind, "prompt": problem.prompt, "completion": text, **rest}
+        )
+    return rows
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, None of nothing."""
+    return fmean(values) if values else None
+
+
+def _by_kind(kinds: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    return {
+        kind: fmean(float(value) for own, value in zip(kinds, values) if own == kind) for kind in dict.fromkeys(kinds)
+    }
