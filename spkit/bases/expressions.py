@@ -4,12 +4,14 @@ import random
 from collections import Counter
 from typing import Any
 
-from ..measures.accuracy import by_difficulty, solve
+from ..measures.accuracy import by_difficulty
 from ..policy.policy import Policy
 from ..run.streams import generator
-from ..tasks import Expressions, test_set
-from ..tasks.expression_language import BASE, MAX_PROGRAM, Input, Tree, apply, depth, evaluate, parse, trace
-from ..tasks.expression_proposals import (
+from ..stages.solve import solve
+from ..tasks import KINDS, Expressions, test_set
+from ..tasks.expressions.language import BASE, MAX_PROGRAM, Input, Tree, apply, depth, evaluate, parse, trace
+from ..tasks.expressions.problem import PAIRS, ExpressionProblem
+from ..tasks.expressions.proposals import (
     Proposal,
     Triplet,
     inputs_text,
@@ -18,7 +20,6 @@ from ..tasks.expression_proposals import (
     proposer_prompt,
     read_inputs,
 )
-from ..tasks.expressions import KINDS, PAIRS, ExpressionProblem
 
 REFERENCES = (
     0,
@@ -116,7 +117,7 @@ def _solved(policy: Policy, task: Expressions) -> dict[str, dict[str, float]]:
     tests = test_set(task, 100)
     sampling = {"greedy": {}, "sampled": {"temperature": 1.0, "generator": generator(0, 0, "card")}}
     return {
-        name: by_difficulty(tests, [verdict.correct for verdict in solve(policy, task, tests, **options)[1]])
+        name: by_difficulty(tests, [verdict.correct for verdict in solve(policy, task, tests, **options).verdicts])
         for name, options in sampling.items()
     }
 

@@ -12,18 +12,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..measures.accuracy import accuracy, solve
+from ..measures.accuracy import accuracy
 from ..policy.policy import Policy
 from ..policy.training import SftConfig
 from ..run.errors import SpkitError
 from ..run.json_files import dumps
-from ..run.streams import generator
+from ..run.streams import PRETRAINING, generator
+from ..stages.solve import solve
 from ..tasks import Task, item_rng, load_task, test_set
 from ..tasks.sums import CARELESS
 from .expressions import measured_roles, role_text, roles_text
 from .tiny import char_tokenizer, tiny_llama
-
-PRETRAINING_STREAM = -1  # problems are drawn from streams -1, -2, ...; loops use the streams of their seeds, from 0
 
 
 @dataclass(frozen=True)
@@ -126,11 +125,11 @@ def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str
     """(prompt, completion) number `index` of a base's text: a function of its arguments only."""
     rng = item_rng("pretrain", seed, index)
     if recipe.roles:
-        return role_text(recipe.roles, rng, PRETRAINING_STREAM - seed, index)
+        return role_text(recipe.roles, rng, PRETRAINING - seed, index)
     hinted = rng.random() < recipe.hinted_share
     shares = recipe.hinted if hinted else recipe.plain
     difficulty = rng.choices(list(shares), list(shares.values()))[0]
-    problem = task.problem(PRETRAINING_STREAM - seed, index, difficulty)
+    problem = task.problem(PRETRAINING - seed, index, difficulty)
     if hinted:
         return task.hint(problem), task.solution(problem)
     if recipe.everyday:
@@ -182,11 +181,11 @@ def measured(policy: Policy, task: Task, hinted: bool, per_difficulty: int = 100
     shown, if the base read hints.
     """
     tests = test_set(task, per_difficulty)
-    sampled = solve(policy, task, tests, temperature=1.0, generator=generator(0, 0, "card"))[1]
-    measured = {"greedy": accuracy(tests, solve(policy, task, tests)[1]), "sampled": accuracy(tests, sampled)}
+    sampled = solve(policy, task, tests, temperature=1.0, generator=generator(0, 0, "card")).verdicts
+    measured = {"greedy": accuracy(tests, solve(policy, task, tests).verdicts), "sampled": accuracy(tests, sampled)}
     if hinted:
         hints = [task.hint(problem) for problem in tests]
-        measured["hinted"] = accuracy(tests, solve(policy, task, tests, prompts=hints)[1])
+        measured["hinted"] = accuracy(tests, solve(policy, task, tests, prompts=hints).verdicts)
     return measured
 
 

@@ -18,6 +18,7 @@ from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from ..measures.epiplexity import ObserverConfig, Pair, epiplexity
 from ..policy import Policy
 from ..run.folder import Run
+from ..run.settings import changed
 from ..tasks import Task
 from .base import Claim, Experiment, Records
 
@@ -86,20 +87,20 @@ def play(config: Any, seconds: int, loop: Any = absolute_zero) -> Experiment:
 
 EXPERIMENTS = {
     "az": play(AZ, 60),
-    "az-frozen": play(replace(AZ, proposer="frozen"), 40),
-    "az-static": play(replace(AZ, proposer="static"), 30),
-    "az-uniform": play(replace(AZ, proposer="uniform"), 50),
-    "az-random": play(replace(AZ, reward="random"), 60),
-    "az-answer": play(replace(BROKEN, check="answer"), 40),
-    "az-flipped": play(replace(BROKEN, flip_rate=FLIPS), 50),
-    "az-vote": play(replace(BROKEN, reward="vote_share"), 50),
-    "az-vote-off": play(replace(BROKEN, reward="vote_share", gate="off"), 60),
-    "az-off": play(replace(BROKEN, gate="off"), 45),
-    "az-hardness": play(replace(BROKEN, pay="hardness", gate="off"), 50),
-    "az-half": play(replace(BROKEN, pay="1-2|r-1/2|"), 40),
-    "az-constant": play(replace(BROKEN, pay="constant"), 40),
-    "az-cells": play(replace(BROKEN, advantage="trr_pp"), 50),
-    "az-global": play(replace(BROKEN, advantage="global"), 50),
+    "az-frozen": play(changed(AZ, {"proposer.kind": "frozen"}), 40),
+    "az-static": play(changed(AZ, {"proposer.kind": "static"}), 30),
+    "az-uniform": play(changed(AZ, {"proposer.kind": "uniform"}), 50),
+    "az-random": play(changed(AZ, {"verifier.reward": "random"}), 60),
+    "az-answer": play(changed(BROKEN, {"verifier.check": "answer"}), 40),
+    "az-flipped": play(changed(BROKEN, {"verifier.flip_rate": FLIPS}), 50),
+    "az-vote": play(changed(BROKEN, {"verifier.reward": "vote_share"}), 50),
+    "az-vote-off": play(changed(BROKEN, {"verifier.reward": "vote_share", "verifier.gate": "off"}), 60),
+    "az-off": play(changed(BROKEN, {"verifier.gate": "off"}), 45),
+    "az-hardness": play(changed(BROKEN, {"proposer.reward": "hardness", "verifier.gate": "off"}), 50),
+    "az-half": play(changed(BROKEN, {"proposer.reward": "1-2|r-1/2|"}), 40),
+    "az-constant": play(changed(BROKEN, {"proposer.reward": "constant"}), 40),
+    "az-cells": play(changed(BROKEN, {"learn.advantage": "trr_pp"}), 50),
+    "az-global": play(changed(BROKEN, {"learn.advantage": "global"}), 50),
     "az-information": play(InformationConfig(), 60, information),
 }
 

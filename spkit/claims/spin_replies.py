@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from ..loops.rest_em import RestEmConfig, rest_em
-from ..loops.spin import SpinConfig, contrast, pairs_of, reply, spin
+from ..loops.spin import SpinConfig, spin
 from ..policy import Policy
 from ..policy.training import completion_logprobs
 from ..run.folder import Run
 from ..run.streams import generator
+from ..stages.contrasts import contrast
 from ..stages.learn_preference import Batch, batches, loss_of
 from ..stages.references import draw_references, encode
+from ..stages.replies import replies_to
 from ..tasks import Task
 from .base import Claim, Experiment, Records
 from .sums_self_training import curves
@@ -43,9 +45,10 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[
     for name, changes in {"sampled": {}, "greedy": {"temperature": 0.0}, "cut": {"cut": 0.5}}.items():
         settings = replace(COLD, seed=config.seed, references=config.references, **changes)
         memory = Run()
-        memory.store(1, pairs_of(reply(base, real, settings, run, 1)))
+        draw = generator(config.seed, 1, "reply")
+        memory.store(1, replies_to(base, real, settings.temperature, draw, run, settings.cut))
         scored = batches(
-            base, contrast(base, task, real, memory, 1, settings), 64, generator(config.seed, 1, "batches")
+            base, contrast(base, task, real, {}, memory, 1, settings), 64, generator(config.seed, 1, "batches")
         )
         ours = gradient(base, (loss_of(base, batch, settings.update(1))[0] for batch in scored))
         theirs = gradient(base, (reference_loss(base, batch) for batch in scored))

@@ -12,11 +12,12 @@ from ..loops.collapse import CollapseConfig, collapse
 from ..loops.rest import RestConfig, rest
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.rft import RftConfig, rft
-from ..measures.accuracy import solve, wrong_steps_rate
+from ..measures.accuracy import wrong_steps_rate
 from ..policy import Policy
 from ..run.folder import Run
 from ..run.streams import generator
-from ..stages.learn_sft import Filter
+from ..stages.solve import solve
+from ..stages.verify import Filter
 from ..tasks import Task, test_set
 from .base import Claim, Experiment, Records
 
@@ -39,8 +40,8 @@ def temperatures(base: Policy, task: Task, config: TemperatureConfig, run: Run) 
     """One record: the base's sampled accuracy and wrong-step rate at each temperature."""
     tests, rows = test_set(task, config.test_per_difficulty), []
     for temperature in config.temperatures:
-        draw = generator(config.seed, 0, f"temperature-{temperature}")
-        verdicts = solve(base, task, tests, n=config.samples, temperature=temperature, generator=draw)[1]
+        draw = generator(config.seed, 0, "temperature-", temperature)
+        verdicts = solve(base, task, tests, config.samples, temperature=temperature, generator=draw).verdicts
         right = sum(verdict.correct for verdict in verdicts) / len(verdicts)
         rows.append({"temperature": temperature, "accuracy": right, "wrong_steps_rate": wrong_steps_rate(verdicts)})
     yield {"rows": rows}

@@ -353,7 +353,7 @@ def configured(kind: type, options: dict[str, Any], **values: Any) -> Any:
 def _parts(options: dict[str, Any]) -> dict[str, Any]:
     """The nested settings `filter` and `sft`, from the options that belong to them."""
     from ..policy import SftConfig
-    from ..stages.learn_sft import Filter
+    from ..stages.verify import Filter
 
     parts = {"sft": configured(SftConfig, options)}
     if "verifier" in options:

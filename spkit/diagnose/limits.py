@@ -10,9 +10,8 @@ class Limits:
     What they were tried on: tests/diagnose, in a simulated world and on short real runs.
     """
 
-    window: float = (
-        0.25  # of the steps are the start, and the end: long enough to average, short enough to see a change
-    )
+    # of the steps are the start, and the end: long enough to average, short enough to see a change
+    window: float = 0.25
     fewest: int = 16  # groups in a window: below, the interval of a share is wider than half of all there is
     nearly_all: float = 0.75  # of the groups alike: three of four samples teach nothing
     surely: float = 0.5  # and the interval above this: more than half, whatever the draw
@@ -29,9 +28,8 @@ class Limits:
     solved: float = 0.8  # solve rate above which shallower problems are an escape and not a help
     twice: float = 0.02  # flips seen on identical samples, which an exact check never does: room for time-outs
     same_answer: float = 0.1  # flips seen on equal final answers: a check of the working makes some of these too
-    wrong_verdicts: float = (
-        0.05  # verdicts in either direction, from an audit: GRPO's advantage of a rare right answer is then half noise
-    )
+    # verdicts in either direction, from an audit: GRPO's advantage of a rare right answer is then half noise
+    wrong_verdicts: float = 0.05
     clusters: int = 20  # of equal samples, before their agreement is judged
     longer: float = 1.3  # times the length at the start
     added: float = 0.2  # more completions with something beside the answer

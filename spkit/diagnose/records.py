@@ -39,9 +39,8 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
     if rollouts is not None:
         known = {step.step: step for step in steps}
         merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
-        checked = (
-            Checked() if config.get("reward") == "vote_share" else rollouts.checked
-        )  # a share of votes is no verdict
+        # a share of votes is no verdict
+        checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked
         notes = rollouts.notes
         if checks_steps(config):
             checked = Checked(

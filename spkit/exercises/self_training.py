@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..stages.learn_sft import Sample, capped, distinct
+from ..stages.solve import Sample
+from ..stages.verify import capped, distinct
 from ..tasks import Addition, Problem, Sums
 from .checking import Answer, compare, compare_lists
 

@@ -22,15 +22,19 @@ Run it: spkit run collapse --regime replace --seed 0
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..measures.accuracy import mean_over_tokens, perplexity, solve, token_entropy
+from ..measures.tokens import mean_over_tokens, perplexity, token_entropy
 from ..policy import Policy, SftConfig
 from ..run.errors import SpkitError
 from ..run.folder import Run
+from ..run.settings import at_least, one_of
 from ..run.streams import generator
-from ..stages.learn_sft import Filter, Pair, at_least, count, grow, improve, keep, measure, one_of
+from ..stages.learn_sft import check_sft, fine_tune
+from ..stages.measure import kept_counts, measure
+from ..stages.solve import Pair, draw_samples, solve
+from ..stages.verify import Filter, keep
 from ..tasks import Problem, Sums, Task, problems, test_set
 from ..tasks.sums import everyday_entropy, order_of, rare_orders, terms
 
@@ -51,8 +55,7 @@ class CollapseConfig:
     test_per_difficulty: int = 50
 
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature")
         one_of(self, regime=("replace", "accumulate", "mix"), restart=("base", "last"))
@@ -71,34 +74,31 @@ def collapse(base: Policy, task: Task, config: CollapseConfig, run: Run | None =
             f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums"
         )
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start(
-        {"method": "collapse", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
-    )
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        run.store(0, real_text(base, task, problems(task, config.seed, 0, config.problems)))
-        yield run.record(
-            0, base, **measure(base, task, config.test_per_difficulty, run), **distance(base, task, config, run, 0)
-        )
+    base, policy = run.begin("collapse", task, base, config)
+    yield from run.replay(config, lambda: _first(base, task, config, run))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
+    for t in run.iterations(config):
         # 1 propose: fresh problems.  2 solve: the last generation writes
         batch = problems(task, config.seed, t * config.problems, config.problems)
-        grown = grow(policy, task, batch, 1, config.temperature, generator(config.seed, t, "grow"), run)
-        # 3 verify: nobody does, unless asked to
-        kept = keep(grown, 1, config.filter, generator(config.seed, t, "keep"))
+        draw = generator(config.seed, t, "grow")
+        samples = draw_samples(policy, task, batch, 1, config.temperature, draw, run)
+        # 3 verify: everything is accepted, unless a filter is asked for
+        kept = keep(samples, 1, config.filter, generator(config.seed, t, "keep"))
         run.store(t, [sample.pair for sample in kept])
         # 4 learn
-        start = base if config.restart == "base" else policy
-        policy, learned = improve(
-            start, training_text(run, t, config), config.sft, generator(config.seed, t, "improve"), run
-        )
-        measured = measure(policy, task, config.test_per_difficulty, run)
-        yield run.record(
-            t, policy, **count(grown, kept), **learned, **measured, **distance(policy, task, config, run, t)
-        )
+        start, draw = base if config.restart == "base" else policy, generator(config.seed, t, "improve")
+        policy, learned = fine_tune(start, training_text(run, t, config), config.sft, draw, run)
+        # 5 measure
+        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **_look(policy, task, config, run, t))
+
+
+def _first(base: Policy, task: Sums, config: CollapseConfig, run: Run) -> dict[str, Any]:
+    run.store(0, real_text(base, task, problems(task, config.seed, 0, config.problems)))
+    return run.record(0, base, **_look(base, task, config, run, 0))
+
+
+def _look(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int) -> dict[str, Any]:
+    return measure(policy, task, config.test_per_difficulty, run) | distance(policy, task, config, run, t)
 
 
 def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
@@ -130,9 +130,9 @@ def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: in
     writers' own on the same problems.
     """
     tests = test_set(task, config.test_per_difficulty)
-    with run.stage("distance", len(tests) * n, "samples") as tick:
+    with run.stage("measure", len(tests) * n, "samples") as tick:
         draw = generator(config.seed, t, "distance")
-        rollouts, _ = solve(policy, task, tests, n=n, temperature=1.0, generator=draw, on_rows=tick)
+        rollouts = solve(policy, task, tests, n, temperature=1.0, generator=draw, on_rows=tick).rollouts
         entropies = token_entropy(policy, rollouts.prompts, rollouts.token_ids)
         real = real_text(policy, task, tests, variants=n)
     asked = [problem for problem in tests for _ in range(n)]

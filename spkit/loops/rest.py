@@ -22,17 +22,19 @@ Run it: spkit run rest --task sums --iterations 2 --seed 0
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..policy import Policy, SftConfig
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.streams import generator
-from ..stages.learn_sft import Pair, Sample, at_least, count, distinct, grow, improve, measure, one_of
+from ..run.settings import at_least, one_of
+from ..run.streams import REAL, generator
+from ..stages.learn_sft import check_sft, fine_tune
+from ..stages.measure import kept_counts, measure
+from ..stages.solve import Pair, Sample, draw_samples
+from ..stages.verify import distinct
 from ..tasks import Task, problems
-
-REAL_STREAM = 1_000_033  # solved problems come from this stream, which no seed of a loop reaches
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,7 @@ class RestConfig:
     real: int = 100  # solved problems mixed into every Improve step [the whole training set]
 
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "decay", "real")
         one_of(self, reward=("graded", "correct"))
@@ -71,47 +72,49 @@ class RestConfig:
 def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per Grow step, iteration 0 being the base; `improve` in it lists its Improve steps."""
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start(
-        {"method": "rest", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
-    )
+    base, policy = run.begin("rest", task, base, config)
     real = real_data(base, task, config)
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run))
+    look = lambda one: measure(one, task, config.test_per_difficulty, run)  # noqa: E731
+    yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
+    for t in run.iterations(config):
         # 1 propose: fresh problems every Grow step
         batch = problems(task, config.seed, (t - 1) * config.problems, config.problems)
         # 2 solve (Grow)
-        grown = grow(policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run)
-        mean = sum(reward_of(sample, config.reward) for sample in grown) / len(grown)
-        steps = []
+        samples = draw_samples(
+            policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run
+        )
+        mean, steps = mean_reward(samples, config.reward), []
         for i, threshold in enumerate(config.thresholds):
             # 3 verify: what scores above a threshold that rises
             tau = max(threshold, mean)
-            kept = distinct(above(grown, tau, config.reward))
+            kept = distinct(above(samples, tau, config.reward))
             # 4 learn (Improve): from the last policy, more gently every time
             update = replace(config.sft, learning_rate=config.sft.learning_rate * config.decay**i)
             pairs = [sample.pair for sample in kept] + real
-            policy, learned = improve(policy, pairs, update, generator(config.seed, t, f"improve-{i}"), run)
-            measured = measure(policy, task, config.test_per_difficulty, run)
+            policy, learned = fine_tune(policy, pairs, update, generator(config.seed, t, "improve-", i), run)
+            # 5 measure
+            measured = look(policy)
             steps.append({"tau": tau, "kept": len(kept), "accuracy": measured["accuracy"], **learned})
-        yield run.record(t, policy, **count(grown, kept), improve=steps, **measured)
+        yield run.record(t, policy, **kept_counts(samples, kept), improve=steps, **measured)
 
 
 def real_data(policy: Policy, task: Task, config: RestConfig) -> list[Pair]:
     """(prompt, completion ids) of `config.real` problems that no Grow step asks, solved by a careful writer."""
     return [
         (problem.prompt, policy.completion_ids(task.solution(problem)))
-        for problem in problems(task, REAL_STREAM, 0, config.real)
+        for problem in problems(task, REAL, 0, config.real)
     ]
 
 
 def reward_of(sample: Sample, reward: str) -> float:
     """The graded reward in [0, 1], or 0 / 1 for the final answer alone."""
     return sample.verdict.reward if reward == "graded" else float(sample.verdict.correct)
+
+
+def mean_reward(samples: Sequence[Sample], reward: str) -> float:
+    """Mean of `reward_of` over the samples."""
+    return sum(reward_of(sample, reward) for sample in samples) / len(samples)
 
 
 def above(samples: Sequence[Sample], tau: float, reward: str) -> list[Sample]:

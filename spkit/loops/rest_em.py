@@ -16,25 +16,18 @@ Run it: spkit run rest-em --task sums --iterations 3 --seed 0
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..measures.accuracy import accuracy, solve
+from ..measures.accuracy import accuracy
 from ..policy import Policy, SftConfig
 from ..run.folder import Run
+from ..run.settings import at_least, one_of
 from ..run.streams import generator
-from ..stages.learn_sft import (
-    Filter,
-    at_least,
-    count,
-    grow,
-    improve_to_best,
-    keep,
-    measure,
-    one_of,
-    profile,
-    validation_set,
-)
+from ..stages.learn_sft import check_sft, fine_tune_to_best, validation_set
+from ..stages.measure import kept_counts, measure, sampled_profile
+from ..stages.solve import draw_samples, solve
+from ..stages.verify import Filter, keep
 from ..tasks import Task, problems, test_set
 
 
@@ -63,8 +56,7 @@ class RestEmConfig:
     test_samples: int = 0  # samples of each test problem, for pass@k, maj@k, distinct paths and entropy
 
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "k", "validate_every", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "validation_problems", "test_samples")
         one_of(self, restart=("base", "last"))
@@ -76,41 +68,40 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
     A run with a folder continues where its records end.
     """
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start(
-        {"method": "rest_em", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
-    )
-    yield from run.records[: config.iterations + 1]
+    base, policy = run.begin("rest_em", task, base, config)
     batch, validation = (
         problems(task, config.seed, 0, config.problems),
         validation_set(task, config.validation_problems),
     )
-    if not run.records:
-        yield run.record(0, base, **_measure(base, task, config, run, 0))
+    yield from run.replay(config, lambda: run.record(0, base, **_look(base, task, config, run, 0)))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
+    for t in run.iterations(config):
         # 1 propose: the same problems every time.  2 solve: k samples of each from the last policy
-        grown = grow(policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run)
+        samples = draw_samples(
+            policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run
+        )
         # 3 verify
-        kept = keep(grown, config.k, config.filter, generator(config.seed, t, "keep"))
+        kept = keep(samples, config.k, config.filter, generator(config.seed, t, "keep"))
         run.store(t, [sample.pair for sample in kept])
-        pairs = [pair for i in range(1 if config.accumulate else t, t + 1) for pair in run.stored(i)]
         # 4 learn: from the base, up to the step where validation is best
-        start = base if config.restart == "base" else policy
-        draw = generator(config.seed, t, "improve")
-        policy, learned = improve_to_best(start, task, pairs, config.sft, draw, run, config.validate_every, validation)
-        yield run.record(t, policy, **count(grown, kept), **learned, **_measure(policy, task, config, run, t))
+        pairs = [pair for i in range(1 if config.accumulate else t, t + 1) for pair in run.stored(i)]
+        start, draw = base if config.restart == "base" else policy, generator(config.seed, t, "improve")
+        policy, learned = fine_tune_to_best(
+            start, task, pairs, config.sft, draw, run, config.validate_every, validation
+        )
+        # 5 measure
+        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **_look(policy, task, config, run, t))
 
 
-def _measure(policy: Policy, task: Task, config: RestEmConfig, run: Run, t: int) -> dict[str, Any]:
+def _look(policy: Policy, task: Task, config: RestEmConfig, run: Run, t: int) -> dict[str, Any]:
     train = problems(task, config.seed, 0, min(250, config.problems)) if config.measure_train else []
     result = measure(policy, task, config.test_per_difficulty, run, train=train, extrapolate=config.extrapolate)
     tests = test_set(task, config.test_per_difficulty)
-    if config.extrapolate:
-        hints = [task.hint(problem) for problem in tests]
-        result["hinted_accuracy"] = accuracy(tests, solve(policy, task, tests, prompts=hints)[1])["accuracy"]
-    if config.test_samples:
-        with run.stage("profile"):
-            result |= profile(policy, task, tests, config.test_samples, generator(config.seed, t, "profile"))
+    with run.stage("measure"):
+        if config.extrapolate:
+            hints = [task.hint(problem) for problem in tests]
+            result["hinted_accuracy"] = accuracy(tests, solve(policy, task, tests, prompts=hints).verdicts)["accuracy"]
+        if config.test_samples:
+            draw = generator(config.seed, t, "profile")
+            result |= sampled_profile(policy, task, tests, config.test_samples, draw)
     return result

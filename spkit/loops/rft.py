@@ -16,13 +16,17 @@ Run it: spkit run rft --task sums --k 16 --seed 0
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from ..policy import Policy, SftConfig
 from ..run.folder import Run
+from ..run.settings import at_least
 from ..run.streams import generator
-from ..stages.learn_sft import Filter, at_least, count, grow, improve, keep, measure
+from ..stages.learn_sft import check_sft, fine_tune
+from ..stages.measure import kept_counts, measure
+from ..stages.solve import draw_samples
+from ..stages.verify import Filter, keep
 from ..tasks import Task, problems
 
 
@@ -38,9 +42,10 @@ class RftConfig:
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
     test_per_difficulty: int = 50
 
+    iterations: ClassVar[int] = 1  # one round
+
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "temperature")
 
@@ -48,24 +53,19 @@ class RftConfig:
 def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield two records: the base's, and that of the policy fine-tuned on its own distinct right paths."""
     run = run or Run()
-    base = run.pinned(base)
-    run.start({"method": "rft", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
-    yield from run.records[:2]
-    if not run.records:
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run))
-    if len(run.records) < 2:
-        run.progress.iteration(0, 1)
-        # 1 propose
+    base, _ = run.begin("rft", task, base, config)
+    look = lambda one: measure(one, task, config.test_per_difficulty, run)  # noqa: E731
+    yield from run.replay(config, lambda: run.record(0, base, **look(base)))
+
+    for t in run.iterations(config):
+        # 1 propose: the training problems, once
         batch = problems(task, config.seed, 0, config.problems)
         # 2 solve: k samples of each
-        grown = grow(base, task, batch, config.k, config.temperature, generator(config.seed, 1, "grow"), run)
+        samples = draw_samples(base, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run)
         # 3 verify: right answers, each path once
-        kept = keep(grown, config.k, config.filter, generator(config.seed, 1, "keep"))
-        # 4 learn, and measure
-        policy, learned = improve(
-            base, [sample.pair for sample in kept], config.sft, generator(config.seed, 1, "improve"), run
-        )
-        yield run.record(
-            1, policy, **count(grown, kept), **learned, **measure(policy, task, config.test_per_difficulty, run)
-        )
-    run.close()
+        kept = keep(samples, config.k, config.filter, generator(config.seed, t, "keep"))
+        # 4 learn
+        pairs = [sample.pair for sample in kept]
+        policy, learned = fine_tune(base, pairs, config.sft, generator(config.seed, t, "improve"), run)
+        # 5 measure
+        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **look(policy))

@@ -21,18 +21,19 @@ Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
-from ..measures.accuracy import solve, wrong_steps_rate
 from ..policy import Policy, SftConfig
 from ..run.errors import SpkitError
 from ..run.folder import Run
+from ..run.settings import at_least, one_of
 from ..run.streams import generator
-from ..stages.learn_sft import Pair, Sample, at_least, measure, one_of
-from ..tasks import Problem, Task, Verdict, problems
+from ..stages.learn_sft import fine_tune
+from ..stages.measure import measure, rationale_counts
+from ..stages.solve import Pair, Sample, solve
+from ..stages.verify import matched_at_random
+from ..tasks import Problem, Task, problems
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class StarConfig:
         if not self.learning_rate > 0 or not self.growth > 0:
             raise SpkitError("learning_rate and growth must be above 0")
 
+    @property
+    def rationalizes(self) -> bool:
+        """Whether failures are tried again with the answer shown."""
+        return self.rationalize and not self.direct
+
     def sft(self, t: int) -> SftConfig:
         """The update of iteration t, from 1; `direct` gets the steps of all iterations so far."""
         exponential = self.schedule == "exponential"
@@ -85,43 +91,29 @@ class StarConfig:
 def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
 
-    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`,
-    `kept`, `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`,
-    `steps` and `seconds` per stage.
+    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`, `kept`,
+    `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`, `steps`
+    and `seconds` per stage.
     """
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start(
-        {"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base
-    )
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        yield run.record(
-            0, base, **measure(base, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
-        )
+    base, policy = run.begin("star", task, base, config)
+    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)  # noqa: E731
+    yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
-        # 1 propose
+    for t in run.iterations(config):
+        # 1 propose: fresh problems
         batch = problems(task, config.seed, (t - 1) * config.problems_per_iteration, config.problems_per_iteration)
-        if config.direct:
-            kept, hinted, pairs = [], [], direct_answers(base, task, config, t)
-        else:
-            # 2 solve, 3 verify: what has a right final answer is kept
-            kept, failed = attempt(policy, task, batch, config, run, t)
-            # 4 rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
-            reader = base if config.rationalizer == "base" else policy
-            hinted = attempt(reader, task, failed, config, run, t, hinted=True)[0] if config.rationalize else []
-            pairs = [rationale.pair for rationale in kept + hinted]
-        # 5 learn: from the base every time, as in Algorithm 1
-        policy = (base if config.restart == "base" else policy).clone()
-        update = config.sft(t)
-        with run.stage("learn", update.steps, "steps") as tick:
-            learned = policy.fit(pairs, update, generator(config.seed, t, "learn"), lambda *_: tick(1)) if pairs else {}
-        # 6 measure and record
-        counts = count(len(batch), kept, hinted)
-        measured = measure(policy, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
-        yield run.record(t, policy, **counts, **learned, **measured)
+        # 2 solve, 3 verify: a rationale with a right final answer is kept
+        kept, failed = ([], []) if config.direct else attempt(policy, task, batch, config, run, t)
+        # 3b rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
+        reader = base if config.rationalizer == "base" else policy
+        hinted = attempt(reader, task, failed, config, run, t, hinted=True)[0] if config.rationalizes else []
+        # 4 learn: from the base every time, as in Algorithm 1
+        pairs = direct_answers(base, task, config, t) if config.direct else [one.pair for one in kept + hinted]
+        start = base if config.restart == "base" else policy
+        policy, learned = fine_tune(start, pairs, config.sft(t), generator(config.seed, t, "learn"), run)
+        # 5 measure
+        yield run.record(t, policy, **rationale_counts(len(batch), kept, hinted), **learned, **look(policy))
 
 
 def attempt(
@@ -135,37 +127,16 @@ def attempt(
     draw = generator(config.seed, t, name)
     prompts = [task.hint(problem) for problem in batch] if hinted else None
     with run.stage(name, len(batch), "problems") as tick:
-        rollouts, verdicts = solve(
+        attempts = solve(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )
-    chosen = select(verdicts, config.select, draw)
-    failed = [problem for problem, verdict in zip(batch, verdicts) if not verdict.correct]
-    return [
-        Sample(batch[i], rollouts.token_ids[i], rollouts.texts[i], verdicts[i], task.path(batch[i], rollouts.texts[i]))
-        for i in chosen
-    ], failed
-
-
-def select(verdicts: list[Verdict], how: str, draw: torch.Generator) -> list[int]:
-    """Rows to train on: those with a right final answer, or (`random`) as many rows drawn without looking."""
-    correct = [row for row, verdict in enumerate(verdicts) if verdict.correct]
-    if how == "correct":
-        return correct
-    return sorted(torch.randperm(len(verdicts), generator=draw)[: len(correct)].tolist())
+    samples = attempts.samples(task)
+    right = [sample for sample in samples if sample.verdict.correct]
+    chosen = right if config.select == "correct" else matched_at_random(samples, len(right), draw)
+    return chosen, [sample.problem for sample in samples if not sample.verdict.correct]
 
 
 def direct_answers(policy: Policy, task: Task, config: StarConfig, t: int) -> list[Pair]:
     """Prompt and bare gold answer of every problem of iterations 1 to t."""
     seen = problems(task, config.seed, 0, t * config.problems_per_iteration)
     return [(problem.prompt, policy.completion_ids(task.direct(problem))) for problem in seen]
-
-
-def count(asked: int, kept: list[Sample], hinted: list[Sample]) -> dict[str, Any]:
-    """How many rationales are trained on, what share of the problems they cover, and how many have a wrong step."""
-    return {
-        "problems": asked,
-        "kept": len(kept),
-        "rationalized": len(hinted),
-        "used": (len(kept) + len(hinted)) / asked,
-        "kept_wrong_steps_rate": wrong_steps_rate([rationale.verdict for rationale in kept + hinted]),
-    }

@@ -122,7 +122,7 @@ def rae(
     return torch.tensor(result, dtype=rewards.dtype, device=rewards.device), current
 
 
-KINDS = ("grpo", "dr_grpo", "rloo", "reinforce_pp")
+GROUP_ADVANTAGES = ("grpo", "dr_grpo", "rloo", "reinforce_pp")
 
 
 def group_advantages(kind: str, rewards: Tensor, lengths: Tensor) -> Tensor:
@@ -132,8 +132,8 @@ def group_advantages(kind: str, rewards: Tensor, lengths: Tensor) -> Tensor:
     """
     if kind == "reinforce_pp":
         return reinforce_pp(rewards.flatten(), lengths.flatten()).view_as(rewards)
-    if kind not in KINDS:
-        raise SpkitError(f"unknown advantage {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind not in GROUP_ADVANTAGES:
+        raise SpkitError(f"unknown advantage {kind!r}: choose one of {', '.join(GROUP_ADVANTAGES)}")
     return {"grpo": grpo, "dr_grpo": dr_grpo, "rloo": rloo}[kind](rewards)
 
 

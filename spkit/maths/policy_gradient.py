@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ..run.errors import NotFinite, SpkitError
-from .preference import STEEPEST, tangent_exp
+from .estimators import KL_ESTIMATES, kl_estimate
+from .preference import tangent_exp
 
 AGGREGATIONS = ("sequence", "token", "constant")
-KL_KINDS = ("k1", "k2", "k3")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class PgLoss:
     def __post_init__(self) -> None:
         if self.aggregation not in AGGREGATIONS:
             raise SpkitError(f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {self.aggregation!r}")
-        if self.kl not in KL_KINDS:
-            raise SpkitError(f"kl must be one of {', '.join(KL_KINDS)}, not {self.kl!r}")
+        if self.kl not in KL_ESTIMATES:
+            raise SpkitError(f"kl must be one of {', '.join(KL_ESTIMATES)}, not {self.kl!r}")
         if self.length < 1:
             raise SpkitError(f"length must be 1 or more, not {self.length}")
         for name in ("clip_low", "clip_high"):
@@ -102,41 +102,6 @@ def pg_loss(
         loss = loss - settings.entropy_coef * torch.where(mask, entropy, 0.0).sum() / size.tokens
     held = ((ratio > high) & (advantages > 0)) | ((ratio < low) & (advantages < 0))
     return loss, _numbers(ratio, held, mask, logprobs, reference_logprobs, entropy)
-
-
-def kl_estimate(logprobs: Tensor, reference_logprobs: Tensor, kind: str = "k3") -> Tensor:
-    """Estimate of KL(policy || reference) from a token the policy sampled; any shape, nats. With d =
-    logprobs - reference_logprobs:
-
-    k1 = d, k2 = d^2 / 2, k3 = exp(-d) - 1 + d. k1 and k3 are unbiased values, and k3 is never negative. As a *loss* on
-    samples they differ: the expected gradient of k1 is 0, that of k2 is the gradient of KL(policy || reference), and
-    that of k3 is the gradient of KL(reference || policy).
-    """
-    d = logprobs - reference_logprobs
-    if kind == "k1":
-        return d
-    if kind == "k2":
-        return d**2 / 2
-    if kind == "k3":
-        return _tangent_expm1(-d) + d
-    raise SpkitError(f"kl must be one of {', '.join(KL_KINDS)}, not {kind!r}")
-
-
-def _tangent_expm1(x: Tensor) -> Tensor:
-    """`tangent_exp(x) - 1`, exact near 0."""
-    return torch.where(x > STEEPEST, tangent_exp(x) - 1, x.clamp(max=STEEPEST).expm1())
-
-
-def entropy_of(logits: Tensor) -> Tensor:
-    """Entropy (...) in nats of next-token distributions, of logits (..., vocabulary).
-
-    A probability that is 0 in floating point adds nothing, to the value as to the gradient, which -p log p
-    alone would make NaN there.
-    """
-    chances = logits.softmax(-1)
-    if logits.requires_grad and torch.is_grad_enabled():
-        chances = torch.where(chances > 0, chances, 1.0)
-    return torch.special.entr(chances).sum(-1)
 
 
 def _aggregate(per_token: Tensor, mask: Tensor, settings: PgLoss, size: Size) -> Tensor:

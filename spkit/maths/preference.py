@@ -49,7 +49,7 @@ POINTWISE: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "chi2": lambda r, g, tau: (r - tau) ** 2 + (g + tau) ** 2,
     "nce": lambda r, g, tau: -F.logsigmoid(r) - F.logsigmoid(-g),
 }
-KINDS = (*PAIRWISE, *POINTWISE, "tspin")
+LOSSES = (*PAIRWISE, *POINTWISE, "tspin")
 
 
 def spin_loss(
@@ -134,8 +134,8 @@ def _numbers(r: Tensor, g: Tensor, shift_real: Tensor, shift_generated: Tensor) 
 
 
 def _check(beta: float, tau: float, kind: str, *tensors: Tensor) -> None:
-    if kind not in KINDS:
-        raise SpkitError(f"unknown kind of loss {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind not in LOSSES:
+        raise SpkitError(f"unknown kind of loss {kind!r}: choose one of {', '.join(LOSSES)}")
     if not (math.isfinite(beta) and beta > 0):
         raise SpkitError(f"beta must be a positive number, not {beta}")
     if not (math.isfinite(tau) and (tau > 0 or (tau == 0 and kind == "tspin"))):

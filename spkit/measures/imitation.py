@@ -12,7 +12,7 @@ from ..policy import Policy
 from ..run.errors import SpkitError
 from ..tasks import Problem, Replies
 from ..tasks.replies import rare_replies
-from .accuracy import mean_over_tokens, token_entropy
+from .tokens import mean_over_tokens, token_entropy
 
 
 def distance_to_references(policy: Policy, task: Replies, asked: Sequence[Problem]) -> dict[str, float]:

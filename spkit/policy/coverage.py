@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..run.progress import tell
 from .architecture import bare
 from .memory import readable, weight_bytes
-from .row_budget import tell
 
 LARGE = 0.1  # share of the weights from which on it is told
 

@@ -222,9 +222,8 @@ def _layer_bytes(model: PreTrainedModel, itemsize: int) -> int:
     attention = itemsize * (2 * heads + 2 * kv)  # query, keys, values, and what comes out
     feed_forward = itemsize * 4 * wide  # gate, its activation, up, and their product
     trained = {parameter.dtype.itemsize for parameter in model.parameters() if parameter.requires_grad}
-    copies = (
-        max(trained, default=itemsize) * (5 * hidden + heads + wide) if trained - {itemsize} else 0
-    )  # LoRA in another type
+    # LoRA in another type
+    copies = max(trained, default=itemsize) * (5 * hidden + heads + wide) if trained - {itemsize} else 0
     return normalised + attention + feed_forward + copies
 
 

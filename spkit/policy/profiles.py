@@ -100,14 +100,14 @@ def memory_line(policy: Policy, task: Task, train_rows: int, rows: int = 64) -> 
     Rows are made fewer by themselves where they do not fit, so more than there is means slower, not impossible.
     """
     characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
-    new = policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
+    new = policy.tokens_for(characters, task.chars_per_token)
     prompt = max(len(policy.prompt_ids(task.problem(0, index).prompt)) for index in range(len(task.difficulties)))
     needed = estimate(policy.clone().model, rows, prompt, new, train_rows)
     return f"memory: {needed}" + ("" if needed.fits in (True, None) else "; fewer rows at once will be taken")
 
 
 def _shipped_for(task: Task) -> str:
-    name = getattr(task, "base", task.name)
+    name = task.base or task.name
     if name not in shipped_models():
         raise SpkitError(
             f"no model is shipped for the task {task.name}: name one with --model or SPKIT_MODEL, or set "

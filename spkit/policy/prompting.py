@@ -18,11 +18,11 @@ from typing import Any, Literal
 from transformers import PreTrainedTokenizerBase
 
 from ..run.errors import SpkitError
+from ..run.streams import DEMONSTRATIONS
 from ..tasks.base import Task
 from .chat import rendered, turn_end
 from .stopping import ids_up_to
 
-DEMONSTRATION_STREAM = 1_000_033  # demonstrations come from this stream of the train split; give no loop this seed
 BREAK = "\n\n"
 KINDS = ("plain", "few_shot", "chat")
 
@@ -165,15 +165,13 @@ def prompting_for(
         raise SpkitError("this model has no chat template: choose few_shot prompting")
     if chosen == "plain":
         return Prompting()
-    if hasattr(task, "demonstrations"):
-        problems = task.demonstrations()[: shown + hinted]
-    else:
-        problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
+    problems = list(task.demonstrations()) or [task.problem(DEMONSTRATIONS, index) for index in range(shown + hinted)]
+    problems = problems[: shown + hinted]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]
     pairs = tuple((prompt, task.solution(problem)) for prompt, problem in zip(prompts, problems))
-    others = task.roles(DEMONSTRATION_STREAM, shown) if hasattr(task, "roles") else []
+    others = task.roles(DEMONSTRATIONS, shown)
     roles = tuple((mark, Prompting(chosen, tuple(examples), instruction)) for mark, examples, instruction in others)
-    return Prompting(chosen, pairs, getattr(task, "instruction", ""), roles)
+    return Prompting(chosen, pairs, task.instruction, roles)
 
 
 def as_data(prompting: Prompting) -> dict[str, Any]:

@@ -8,16 +8,15 @@ shares its budget with its clones.
 """
 
 import gc
-import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import torch
-from rich.console import Console
 
 from ..run.errors import SpkitError
+from ..run.progress import tell
 
 T = TypeVar("T")
 Purpose = Literal["sampling", "scoring", "training"]
@@ -109,16 +108,6 @@ def is_out_of_memory(error: BaseException | None) -> bool:
         return error is not None
     said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
     return said or is_out_of_memory(error.__cause__ or error.__context__)
-
-
-def tell(message: str) -> None:
-    """One line on stderr; none where a test compares what a notebook prints."""
-    if not _compared():
-        Console(stderr=True).print(message, style="yellow", highlight=False, markup=False, soft_wrap=True)
-
-
-def _compared() -> bool:
-    return "PYTEST_CURRENT_TEST" in os.environ  # nbval starts a notebook's kernel from within a test
 
 
 def parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:

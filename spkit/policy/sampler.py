@@ -12,9 +12,10 @@ from typing import Literal
 from transformers import PreTrainedModel
 
 from ..run.errors import SpkitError
+from ..run.progress import tell
 from .memory import rows_that_fit
 from .rereading import cache_is_right
-from .row_budget import RowBudget, tell
+from .row_budget import RowBudget
 from .static_cache import CudaGraphs, StaticDecoder, supports
 
 ROWS_PER_BATCH = 1024

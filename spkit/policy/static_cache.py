@@ -35,16 +35,16 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
+from ..run.progress import tell
 from .architecture import takes
-from .row_budget import is_out_of_memory, tell
+from .row_budget import is_out_of_memory
 from .sampling import plain_layers, prefill
 
 WINDOW = 128  # columns of the cache by which a step's view of it grows
 PREFILL_TOKENS = 8192  # of prompts read at once
 WARM_UPS = 3  # runs on a side stream before the first capture, in which libraries set themselves up
-SAME_LOGITS = (
-    0.02  # largest difference of a replayed step, as a share of the largest logit (kernels may add in another order)
-)
+# largest difference of a replayed step, as a share of the largest logit (kernels may add in another order)
+SAME_LOGITS = 0.02
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 

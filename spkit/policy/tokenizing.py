@@ -13,8 +13,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
 from ..run.errors import SpkitError
+from ..run.progress import tell
 from .architecture import text_config
-from .row_budget import tell
 
 FILE = "tokenizer.json"
 PROBE = (  # what rules for splitting differ in

@@ -22,29 +22,46 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..policy import Policy
-from ..policy.row_budget import tell
 from .errors import NotFinite, SpkitError
 from .json_files import dumps, read_object, rows_of
 from .locks import Hold, hold
-from .progress import Silent, Tick
+from .progress import Silent, Tick, tell
 
 MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
 KEPT_CHECKPOINTS = 2
 DAMAGED = "delete that line and those after it, and start the run again"
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
 FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
+
+
+STAGES = ("propose", "solve", "verify", "learn", "measure")  # every record has the seconds of each
+
+
+class Savable(Protocol):
+    """What a run needs of a policy."""
+
+    def fingerprint(self) -> str:
+        """A text that differs for other weights."""
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint."""
+
+    def restored(self, folder: Path) -> Any:
+        """The policy that a checkpoint holds."""
+
+
+P = TypeVar("P", bound=Savable)
 
 
 class Run:
@@ -60,7 +77,7 @@ class Run:
         self._hold: Hold | None = None
         self._last: int | None = None
 
-    def pinned(self, base: Policy) -> Policy:
+    def pinned(self, base: P) -> P:
         """The base with the date that its chat template prints, if it prints any: the day of the run's first start.
 
         Begin every loop with it.
@@ -88,7 +105,30 @@ class Run:
     def _config(self) -> Path:
         return self.folder / "config.json"
 
-    def start(self, description: dict[str, Any], base: Policy) -> Policy:
+    def begin(self, method: str, task: Any, base: P, config: Any, **identity: Any) -> tuple[P, P]:
+        """Begin a run of a loop, or continue it: the base and the policy of the last finished iteration, at first the base.
+
+        The base is as given, with the date pinned that its chat template prints (`pinned`). `identity` is what else,
+        besides the config (a dataclass), the task's name and the base, makes it this run. Raises what `start` does.
+        """
+        base = self.pinned(base)
+        about = {"method": method, "task": task.name, "base": base.fingerprint(), **identity, "config": asdict(config)}
+        return base, self.start(about, base)
+
+    def replay(self, config: Any, first: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The records up to `config.iterations`; in a new run `first()`, which records iteration 0, the base."""
+        yield from self.records[: config.iterations + 1]
+        if not self.records:
+            yield first()
+
+    def iterations(self, config: Any) -> Iterator[int]:
+        """The iterations that are left, 1 being the first; after the last one the folder is free."""
+        for t in range(len(self.records), config.iterations + 1):
+            self.progress.iteration(t - 1, config.iterations)
+            yield t
+        self.close()
+
+    def start(self, description: dict[str, Any], base: P) -> P:
         """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
 
         `description` is plain data that says what the run is; how the base is shown prompts is added to it. The folder
@@ -146,7 +186,7 @@ class Run:
             rows = rows[:-1]
         return rows
 
-    def _load(self, base: Policy, iteration: int) -> Policy:
+    def _load(self, base: P, iteration: int) -> P:
         path = self._checkpoint(iteration)
         try:
             return base.restored(path)
@@ -207,7 +247,7 @@ class Run:
     def record(
         self,
         iteration: int,
-        policy: Policy,
+        policy: Savable,
         samples: list[dict[str, Any]],
         state: dict[str, Tensor] | None = None,
         **values: Any,
@@ -218,9 +258,8 @@ class Run:
         back. The first Ctrl+C waits until the row is written; a second one stops at once, and the iteration is redone
         on resume. Raises NotFinite, and writes nothing, if a weight or a value is NaN or infinite.
         """
-        row = self._row(
-            iteration, policy, {"iteration": iteration, **values, "seconds": _rounded(self._seconds)}, samples
-        )
+        seconds = {name: round(value, 3) for name, value in {**dict.fromkeys(STAGES, 0.0), **self._seconds}.items()}
+        row = self._row(iteration, policy, {"iteration": iteration, **values, "seconds": seconds}, samples)
         self._seconds = {}
         rows = [*self.records, row]
         if self.folder is not None:
@@ -239,7 +278,7 @@ class Run:
         return row
 
     def _row(
-        self, iteration: int, policy: Policy, row: dict[str, Any], samples: list[dict[str, Any]]
+        self, iteration: int, policy: Savable, row: dict[str, Any], samples: list[dict[str, Any]]
     ) -> dict[str, Any]:
         """The row as it is read back."""
         try:
@@ -264,7 +303,7 @@ class Run:
                 f"{path} is gone or damaged: delete the folder {path.parent} and start the same command again"
             ) from error
 
-    def _save(self, iteration: int, policy: Policy, state: dict[str, Tensor] | None) -> None:
+    def _save(self, iteration: int, policy: Savable, state: dict[str, Tensor] | None) -> None:
         final = self._checkpoint(iteration)
         partial = final.with_name(f".partial-{final.name}")
         shutil.rmtree(partial, ignore_errors=True)
@@ -300,7 +339,7 @@ def load_run(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return description, read_jsonl(folder / "metrics.jsonl")
 
 
-def finite_weights(policy: Policy) -> bool:
+def finite_weights(policy: Savable) -> bool:
     """Whether every weight is a finite number; those in 4 bits, which no update changes, are not looked at."""
     weights = [weight for weight in policy.model.parameters() if weight.is_floating_point()]
     return bool(torch.stack([weight.detach().isfinite().all() for weight in weights]).all())
@@ -401,7 +440,3 @@ def _with_words(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_with_words(part) for part in value]
     return str(value) if isinstance(value, float) and math.isinf(value) else value
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in seconds.items()}

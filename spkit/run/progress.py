@@ -3,6 +3,7 @@
 Silence in a notebook, under nbval and when the output goes elsewhere.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,3 +79,13 @@ class Live(Silent):
 def progress() -> Silent:
     """Live on a terminal, silent elsewhere."""
     return Live() if sys.stderr.isatty() else Silent()
+
+
+def tell(message: str) -> None:
+    """One line on stderr; none where a test compares what a notebook prints."""
+    if not _compared():
+        Console(stderr=True).print(message, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _compared() -> bool:
+    return "PYTEST_CURRENT_TEST" in os.environ  # nbval starts a notebook's kernel from within a test

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from ..run.errors import SpkitError
-from ..tasks.expressions import Kind
-from .worlds import Entry, ExpressionWorld, World, entry_of
+from ..tasks import Kind, Proposable
+from ..tasks.base import Entry
 
 
 class Buffers:
     """Entries of each kind, each once, in the order they came; the identity is the first of every kind."""
 
-    def __init__(self, kinds: Sequence[Kind], world: World = ExpressionWorld()) -> None:
-        self.world = world
-        self.entries: dict[Kind, dict[Entry, None]] = {kind: {world.first[kind]: None} for kind in kinds}
+    def __init__(self, kinds: Sequence[Kind], task: Proposable) -> None:
+        self.task = task
+        self.entries: dict[Kind, dict[Entry, None]] = {kind: {task.seed_entry(kind): None} for kind in kinds}
 
     def has(self, kind: Kind, entry: Entry) -> bool:
         """Whether it is there already."""
@@ -30,7 +30,7 @@ class Buffers:
 
     def add(self, problem: Any) -> None:
         """Store a problem; one that is there already keeps its place."""
-        self.entries[problem.kind].setdefault(entry_of(problem), None)
+        self.entries[problem.kind].setdefault(self.task.entry_of(problem), None)
 
     def sizes(self) -> dict[str, int]:
         """How many entries there are of each kind."""
@@ -43,7 +43,7 @@ class Buffers:
         """
         chosen: list[Any] = []
         for entry in self._drawn(list(self.entries[kind]), count, draw):
-            triplet = self.world.triplet(entry)
+            triplet = self.task.triplet(entry)
             room -= len(str(triplet)) + 1
             if room >= 0:
                 chosen.append(triplet)
@@ -56,7 +56,7 @@ class Buffers:
 
     def problems(self, kind: Kind, count: int, draw: torch.Generator) -> list[Any]:
         """`count` problems that are there; none twice before all of them have had their turn."""
-        return [self.world.asked(kind, entry) for entry in self._filled(list(self.entries[kind]), count, draw)]
+        return [self.task.from_entry(kind, entry) for entry in self._filled(list(self.entries[kind]), count, draw)]
 
     def dump(self) -> Tensor:
         """All entries as bytes (uint8), for a checkpoint."""
@@ -64,10 +64,10 @@ class Buffers:
         return torch.tensor(list(json.dumps(rows).encode()), dtype=torch.uint8)
 
     @classmethod
-    def load(cls, content: Tensor, world: World = ExpressionWorld()) -> "Buffers":
+    def load(cls, content: Tensor, task: Proposable) -> "Buffers":
         """What `dump` gave."""
         rows = json.loads(bytes(content.tolist()))
-        buffers = cls(list(rows), world)
+        buffers = cls(list(rows), task)
         buffers.entries = {
             kind: {(program, tuple(map(tuple, inputs))): None for program, inputs in some}
             for kind, some in rows.items()

@@ -23,8 +23,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..maths.policy_gradient import PgLoss, Size, entropy_of, pg_loss
-from ..policy import Policy
+from ..maths.advantages import group_advantages
+from ..maths.estimators import entropy_of
+from ..maths.policy_gradient import PgLoss, Size, pg_loss
+from ..policy import Policy, Rollouts
 from ..policy.row_budget import parts
 from ..policy.steps import ADVICE, clipped_step
 from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
@@ -51,6 +53,18 @@ class Rollout(NamedTuple):
     example: Example
     advantage: float
     logprobs: Tensor
+
+
+def group_rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, advantage: str) -> list[Rollout]:
+    """The samples as what is learned from.
+
+    `rewards` are (problems, k), and samples of a problem stand next to each other.
+    """
+    lengths = torch.tensor([len(ids) for ids in samples.token_ids]).view_as(rewards)
+    advantages = group_advantages(advantage, rewards, lengths).flatten().tolist()
+    prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(samples.prompts)}
+    rows = zip(samples.prompts, samples.token_ids, advantages, samples.token_logprobs, strict=True)
+    return [Rollout(Example(prompts[prompt], ids), advantage, logprobs) for prompt, ids, advantage, logprobs in rows]
 
 
 class Part(NamedTuple):
@@ -229,9 +243,8 @@ def resumed(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> torch
     moments: dict[int, dict[str, Tensor | int]] = {}
     for key, tensor in state.items():
         index, name = key.split(".")
-        count = (
-            name == "step" and not tensor.is_floating_point()
-        )  # bitsandbytes counts steps in int, PyTorch in a float tensor
+        # bitsandbytes counts steps in int, PyTorch in a float tensor
+        count = name == "step" and not tensor.is_floating_point()
         moments.setdefault(int(index), {})[name] = int(tensor) if count else tensor
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return optimizer

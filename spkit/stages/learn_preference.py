@@ -49,7 +49,7 @@ class Batch(NamedTuple):
 class Update:
     """How one iteration learns.
 
-    `kind` is one of `spkit.maths.preference.KINDS`, or a control: `sft` on the references, `dpo` on preference pairs.
+    `kind` is one of `spkit.maths.preference.LOSSES`, or a control: `sft` on the references, `dpo` on preference pairs.
     """
 
     kind: str

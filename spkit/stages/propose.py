@@ -1,43 +1,44 @@
-"""What a proposer does, what becomes of its text, and what it is paid: the stages propose, validate
-and pay of Absolute Zero.
+"""Stage 1, propose: what a proposer writes, and which problems are solved.
 
-The pay, by name; r is the mean score of the k attempts at a problem:
-
-    1-r             Absolute Zero (arXiv:2505.03335, eq. 4): 1 - r, and 0 where r is 0 or 1
-    1-2|r-1/2|      R-Zero (arXiv:2508.05004)
-    min(r,1-r)-dup  R-Zero as published code has it, less the share of the batch that is the same program
-    0<r<1           Self-Questioning (arXiv:2508.03682): 1 if the attempts do not all agree
-    variance        SPICE (arXiv:2510.24684): exp(-(r(1-r) - 1/4)^2 / 0.02)
-    hardness        1 - r everywhere: the more a problem fails the better, unsolvable ones best
-    constant        1: a control, every valid problem is as good as any other
+The problems of a task come from `spkit.tasks.problems`; here a policy writes them, for Absolute Zero.
 """
 
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ..maths.proposer_rewards import PROPOSER_REWARDS, ProposerReward
 from ..policy import Policy
-from ..tasks.expressions import Kind
+from ..run.errors import SpkitError
+from ..run.settings import at_least, one_of
+from ..run.streams import generator
+from ..tasks import Kind, Proposable, Task
 from .buffers import Buffers
-from .worlds import ExpressionWorld, World, entry_of
 
-Pay = Literal["1-r", "1-2|r-1/2|", "min(r,1-r)-dup", "0<r<1", "variance", "hardness", "constant"]
-PAYS: dict[str, Callable[[float, float], float]] = {  # of r and the share of duplicates
-    "1-r": lambda r, dup: float(0 < r < 1) * (1 - r),
-    "1-2|r-1/2|": lambda r, dup: 1 - 2 * abs(r - 0.5),
-    "min(r,1-r)-dup": lambda r, dup: min(r, 1 - r) - dup,
-    "0<r<1": lambda r, dup: float(0 < r < 1),
-    "variance": lambda r, dup: math.exp(-((r * (1 - r) - 0.25) ** 2) / 0.02),
-    "hardness": lambda r, dup: 1 - r,
-    "constant": lambda r, dup: 1.0,
-}
-UNCONDITIONAL = ("hardness", "constant")  # those that do not look at whether r is 0 or 1
-AT_EXTREMES = -0.5  # what Absolute Zero's published code pays where r is 0 or 1; its paper says 0
+PROPOSERS = ("learned", "frozen", "uniform", "static")
+
+
+@dataclass(frozen=True)
+class ProposerConfig:
+    """How problems are proposed; Absolute Zero's value in brackets where there is one."""
+
+    # the `learned` policy; or a control: the `frozen` base, `uniform` random programs, a `static` set of the base's
+    kind: Literal["learned", "frozen", "uniform", "static"] = "learned"
+    reward: ProposerReward = "1-r"  # by r, the mean score of the attempts at its problem
+    extremes: Literal["paper", "code"] = "paper"  # reward where r is 0 or 1: 0 as in the paper, or -0.5 as in its code
+    # reward of a proposal that is no problem; at -1 the proposer mostly learns to be safe, and stays shallow [-1]
+    invalid: float = -0.3
+    references: int = 3  # earlier problems shown to the proposer of deduction and abduction [6]
+    seed_rounds: int = 4  # rounds of proposals by the base that fill the buffers at the start [4]
+    weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
+
+    def __post_init__(self) -> None:
+        at_least(self, 0, "references", "seed_rounds", "weight")
+        one_of(self, kind=PROPOSERS, reward=tuple(PROPOSER_REWARDS), extremes=("paper", "code"))
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,6 @@ class Proposed:
         return self.problem is not None
 
 
-def pay(name: Pay, r: float, duplicates: float = 0.0, extremes: Literal["paper", "code"] = "paper") -> float:
-    """The reward of a valid proposal.
-
-    `extremes="code"` pays AT_EXTREMES where r is 0 or 1, whatever the rule but the unconditional ones says.
-    """
-    if extremes == "code" and r in (0.0, 1.0) and name not in UNCONDITIONAL:
-        return AT_EXTREMES
-    return PAYS[name](r, duplicates)
-
-
 def duplicate_shares(proposals: Sequence[Proposed]) -> list[float]:
     """For each proposal, the share of the batch that is another proposal of the same program and kind."""
     keys = [(made.kind, made.problem.program) if made.valid else None for made in proposals]
@@ -88,27 +79,27 @@ def propose(
     Induction is given a program from the buffers of the two.
     """
     prompts: list[tuple[Kind, str, str | None]] = []
-    world = buffers.world
+    task = buffers.task
     for kind in kinds:
         if kind == "induction":
             programs = buffers.programs(count, draw)
-            prompts += [(kind, world.prompt(kind, program=program), program) for program in programs]
+            prompts += [(kind, task.proposer_prompt(kind, program=program), program) for program in programs]
         else:
-            room = policy.context - len(policy.prompt_ids(world.prompt(kind))) - world.longest - 1
+            room = policy.context - len(policy.prompt_ids(task.proposer_prompt(kind))) - task.longest_proposal - 1
             shown = [buffers.references(kind, references, room, draw) for _ in range(count)]
-            prompts += [(kind, world.prompt(kind, references=some), None) for some in shown]
+            prompts += [(kind, task.proposer_prompt(kind, some), None) for some in shown]
     texts = policy.sample(
         [prompt for _, prompt, _ in prompts],
         temperature=1.0,
-        max_new_tokens=policy.tokens_for(world.longest, world.chars_per_token),
+        max_new_tokens=policy.tokens_for(task.longest_proposal, task.chars_per_token),
         generator=draw,
     )
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
     for (kind, prompt, program), text, ids, logprobs, finished in rows:
-        problem, fault = world.checked(kind, text, program) if finished else (None, "text")
+        problem, fault = task.parse(kind, text, program) if finished else (None, "text")
         if problem is not None and fault is None:
-            key = (kind, entry_of(problem))
+            key = (kind, buffers.task.entry_of(problem))
             fault = "duplicate" if key in known or buffers.has(*key) else None
             known.add(key)
         made.append(Proposed(kind, prompt, text, ids, logprobs, problem, fault))
@@ -116,13 +107,86 @@ def propose(
 
 
 def uniform_proposals(
-    kinds: Sequence[Kind], depths: Sequence[int], count: int, draw: torch.Generator, world: World = ExpressionWorld()
+    kinds: Sequence[Kind], depths: Sequence[int], count: int, draw: torch.Generator, task: Proposable
 ) -> list[Proposed]:
     """`count` random problems of each kind, their depths drawn uniformly: what proposes without a policy."""
     made = []
     for kind in kinds:
         for index, choice in enumerate(torch.randint(len(depths), (count,), generator=draw).tolist()):
             stream = int(torch.randint(2**31, (1,), generator=draw))
-            problem = world.tasks[kind].problem(stream, index, depths[choice])
+            problem = task.of_kind[kind].problem(stream, index, depths[choice])
             made.append(Proposed(kind, "", "", [], torch.zeros(0), problem, None))
     return made
+
+
+def proposable(task: Task) -> Proposable:
+    """The task itself. Raises SpkitError if its problems cannot be proposed."""
+    if not isinstance(task, Proposable):
+        raise SpkitError(
+            "Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, "
+            f"not {task.name}"
+        )
+    return task
+
+
+def seeded(
+    base: Policy, task: Proposable, kinds: Sequence[Kind], count: int, settings: ProposerConfig, seed: int
+) -> Buffers:
+    """The buffers at the start: the identity, and what the base proposes in a few rounds from there.
+
+    Nothing is learned. A round is `count` proposals of each kind.
+    """
+    buffers = Buffers(kinds, task)
+    for number in range(settings.seed_rounds):
+        store(buffers, propose(base, buffers, kinds, count, settings.references, generator(seed, 0, "seed ", number)))
+    return buffers
+
+
+def proposals_by(
+    settings: ProposerConfig,
+    policy: Policy,
+    base: Policy,
+    buffers: Buffers,
+    kinds: Sequence[Kind],
+    count: int,
+    draw: torch.Generator,
+) -> list[Proposed]:
+    """The proposals of an iteration, `count` of each kind; none if the problems are static."""
+    if settings.kind == "static":
+        return []
+    if settings.kind == "uniform":
+        return uniform_proposals(kinds, buffers.task.difficulties, count, draw, buffers.task)
+    return propose(base if settings.kind == "frozen" else policy, buffers, kinds, count, settings.references, draw)
+
+
+def store(buffers: Buffers, proposals: Sequence[Proposed]) -> None:
+    """Keep every valid problem that is not held out."""
+    for made in proposals:
+        if made.valid and made.fault != "held out":
+            buffers.add(made.problem)
+
+
+def to_solve(
+    proposals: Sequence[Proposed],
+    buffers: Buffers,
+    kinds: Sequence[Kind],
+    count: int,
+    leak: float,
+    draw: torch.Generator,
+) -> tuple[list[Any], list[int | None]]:
+    """The problems to solve, `count` of each kind, and which proposal each comes from (None: from a buffer).
+
+    What passes the gate comes first: valid problems, and each invalid text with probability `leak`. Held-out functions
+    never do.
+    """
+    leaked = (torch.rand(len(proposals), generator=draw) < leak).tolist()
+    passed = [made.fault != "held out" and (made.valid or through) for made, through in zip(proposals, leaked)]
+    problems: list[Any] = []
+    origins: list[int | None] = []
+    for kind in kinds:
+        own = [index for index, made in enumerate(proposals) if made.kind == kind and passed[index]]
+        short = count - len(own)
+        problems += [proposals[index].problem or buffers.task.invalid(kind, proposals[index].text) for index in own]
+        problems += buffers.problems(kind, short, draw)
+        origins += [*own, *[None] * short]
+    return problems, origins

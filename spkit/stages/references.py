@@ -27,14 +27,8 @@ def draw_references(task: Task, seed: int, count: int) -> list[Reference]:
     else a careful solution.
     """
     return [
-        (problem.prompt, reference_of(task, problem, index))
-        for index, problem in enumerate(problems(task, seed, 0, count))
+        (problem.prompt, task.reference(problem, index)) for index, problem in enumerate(problems(task, seed, 0, count))
     ]
-
-
-def reference_of(task: Task, problem: Problem, variant: int) -> str:
-    """The reply of reference writer `variant` where the task has such writers, else its solution."""
-    return task.reference(problem, variant) if hasattr(task, "reference") else task.solution(problem)
 
 
 def draw_preferences(task: Task, seed: int, start: int, count: int) -> list[tuple[str, str, str]]:
@@ -43,15 +37,13 @@ def draw_preferences(task: Task, seed: int, start: int, count: int) -> list[tupl
 
     Raises SpkitError for a task that has no careless writers.
     """
-    if not hasattr(task, "careless"):
-        raise SpkitError(
-            f"the task {task.name!r} has no careless writers to reject: preference pairs are there for sums and replies"
-        )
     asked = problems(task, seed, start, count)
-    return [
-        (problem.prompt, task.solution(problem, index), task.careless(problem, index))
-        for index, problem in enumerate(asked, start)
-    ]
+    return [_preference(task, problem, index) for index, problem in enumerate(asked, start)]
+
+
+def _preference(task: Task, problem: Problem, index: int) -> tuple[str, str, str]:
+    rejected = task.careless(problem, index)
+    return problem.prompt, task.solution(problem, index), rejected
 
 
 def read_references(path: str | Path) -> list[Reference]:

@@ -6,7 +6,7 @@ from functools import partial
 from ..run.errors import SpkitError
 from . import gym
 from .addition import Addition
-from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .base import KINDS, Kind, Problem, Proposable, Task, Verdict, item_rng, problems, test_set
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
 from .gsm8k import Gsm8k
@@ -58,11 +58,14 @@ def task_names() -> list[str]:
 __all__ = [
     "TASKS",
     "SOURCES",
+    "KINDS",
     "Addition",
     "CommonsenseQa",
     "Expressions",
     "Gsm8k",
+    "Kind",
     "Problem",
+    "Proposable",
     "PythonPrograms",
     "Replies",
     "Sums",

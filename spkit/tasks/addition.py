@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
 
 MAX_DIGITS = 10
 MAX_READ = 400  # characters: more than three times the longest right completion; what comes after is not read
@@ -29,7 +29,7 @@ _ANSWER = re.compile(r"\d{1,%d}" % (MAX_DIGITS + 1), re.ASCII)
 
 
 @dataclass(frozen=True)
-class Addition:
+class Addition(Task):
     """n-digit sums, n = 1..5 by default; any n up to 10 can be asked for by `difficulty`."""
 
     name: str = "addition"

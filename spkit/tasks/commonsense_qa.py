@@ -28,7 +28,7 @@ from typing import Any
 
 from ..run.errors import SpkitError
 from .answers import MAX_READ, choice_in, final_text, marked_text, said
-from .base import Problem, Split, Verdict
+from .base import Problem, Split, Task, Verdict
 from .question_files import Questions, Source, in_order, load_questions
 
 LETTERS = "abcde"
@@ -111,7 +111,7 @@ class ChoiceProblem(Problem):
 
 
 @dataclass(frozen=True)
-class CommonsenseQa:
+class CommonsenseQa(Task):
     """The fixed questions of CommonsenseQA, or of the folder or file `source`.
 
     Nothing is read before the first question is asked for.

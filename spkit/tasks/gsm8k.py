@@ -27,7 +27,7 @@ from typing import Any
 
 from ..run.errors import SpkitError
 from .answers import as_text, expression_in, final_text, number_in
-from .base import Problem, Split, Verdict, graded_reward
+from .base import Problem, Split, Task, Verdict, graded_reward
 from .question_files import SPLITS, Questions, Source, in_order, load_questions
 from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
 
@@ -45,7 +45,7 @@ SOURCE = Source(
 
 
 @dataclass(frozen=True)
-class Gsm8k:
+class Gsm8k(Task):
     """The fixed problems of GSM8K, or of the folder or file `source`.
 
     Nothing is read before the first problem is asked for.

@@ -26,7 +26,7 @@ from zlib import crc32
 
 from ..run.errors import SpkitError
 from .answers import MAX_READ
-from .base import Problem, Split, Verdict, item_rng
+from .base import Problem, Split, Task, Verdict, item_rng
 from .worked import asked, hinted
 
 TEST_SHARE = 4  # one question in four is kept for the test split
@@ -48,7 +48,7 @@ class GymProblem(Problem):
 
 
 @dataclass(frozen=True)
-class ReasoningGym:
+class ReasoningGym(Task):
     """A dataset of reasoning-gym by its name.
 
     `settings` are pairs (name, value) of its configuration. See `reasoning_gym`.

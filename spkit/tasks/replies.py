@@ -20,7 +20,7 @@ from itertools import product
 from typing import NamedTuple
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
 
 NAMES = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
 PRICES = {"bun": 1, "tea": 2, "jam": 3}
@@ -69,7 +69,7 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Replies:
+class Replies(Task):
     """Orders of 1 to 3 lines. `wrong` is the share of reference writers who add up carelessly."""
 
     wrong: float = 0.0

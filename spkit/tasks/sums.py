@@ -20,7 +20,7 @@ from functools import cache
 from itertools import permutations
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
 
 MAX_TERMS = 8
 LARGEST = 15  # the largest term
@@ -41,7 +41,7 @@ _ANSWER = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Sums:
+class Sums(Task):
     """Sums of n terms from 1 to 15, n = 2..6 by default; any n up to 8 can be asked for by `difficulty`."""
 
     name: str = "sums"

@@ -13,9 +13,16 @@ from spkit.measures.accuracy import by_difficulty, solve
 from spkit.policy import load_policy, shipped_models
 from spkit.run.streams import generator
 from spkit.tasks import Expressions, load_task, test_set
-from spkit.tasks.expression_language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of
-from spkit.tasks.expression_proposals import Triplet, inputs_text, proposal, proposal_text, proposer_prompt, read_inputs
-from spkit.tasks.expressions import KINDS, PAIRS, step_errors
+from spkit.tasks.expressions.language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of
+from spkit.tasks.expressions.problem import KINDS, PAIRS, step_errors
+from spkit.tasks.expressions.proposals import (
+    Triplet,
+    inputs_text,
+    proposal,
+    proposal_text,
+    proposer_prompt,
+    read_inputs,
+)
 
 RECIPE = RECIPES["expressions"]
 READ = [reading(RECIPE, load_task("expressions"), 0, index) for index in range(4000)]

@@ -21,13 +21,13 @@ from spkit.run.errors import SpkitError
 from spkit.run.streams import generator
 from spkit.tasks import item_rng, load_task, test_set
 from spkit.tasks.addition import operands
-from spkit.tasks.expression_language import fingerprint, parse
-from spkit.tasks.expression_language import split_of as split_of_expression
-from spkit.tasks.python_programs import split_of_proposed
+from spkit.tasks.expressions.language import fingerprint, parse
+from spkit.tasks.expressions.language import split_of as split_of_expression
+from spkit.tasks.python_programs.problem import split_of_proposed
 from spkit.tasks.sums import split_of as split_of_sum
 from spkit.tasks.sums import terms
-from spkit.tasks.word_problems import given
-from spkit.tasks.word_problems import split_of as split_of_story
+from spkit.tasks.word_problems.task import given
+from spkit.tasks.word_problems.task import split_of as split_of_story
 from spkit.tasks.worked import calculations
 
 WORDS = MIXTURES["words-gpu"]

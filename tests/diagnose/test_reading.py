@@ -279,7 +279,7 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     from spkit.policy import load_policy
     from spkit.run.folder import Run
     from spkit.tasks import load_task
-    from spkit.tasks.expressions import KINDS
+    from spkit.tasks.expressions.problem import KINDS
 
     small = AbsoluteZeroConfig(
         iterations=3,

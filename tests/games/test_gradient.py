@@ -57,9 +57,8 @@ def test_the_sampled_step_has_the_exact_gradient_as_its_mean(flip_rate):
     attempts = Solver(LOGITS[:1]).solve(a, b, lengths, RNG.random((n, 1, problems, group)))
     rewards = Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, problems, group)))
     step = reinforce(softmax(LOGITS[:1]), attempts, rewards - rewards.mean(-1, keepdims=True))[0]
-    exact = (
-        (1 - 2 * flip_rate) * (1 - 1 / group) * accuracy_gradient(LOGITS[:1], n)[0, -1]
-    )  # the group's mean holds the attempt itself
+    # the group's mean holds the attempt itself
+    exact = (1 - 2 * flip_rate) * (1 - 1 / group) * accuracy_gradient(LOGITS[:1], n)[0, -1]
     found = signal_to_noise(LOGITS[:1], n, flip_rate)
     error = (found.noise[0, -1] / (problems * group)) ** 0.5  # what one attempt's noise leaves in the mean
     assert np.linalg.norm(step - exact) < 1.5 * error

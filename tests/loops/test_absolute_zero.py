@@ -37,9 +37,9 @@ from spkit.stages.buffers import Buffers
 from spkit.stages.propose import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
 from spkit.stages.worlds import ExpressionWorld
 from spkit.tasks import Expressions, load_task
-from spkit.tasks.expression_language import evaluate, parse, split_of
-from spkit.tasks.expression_proposals import proposer_prompt
-from spkit.tasks.expressions import KINDS, asked
+from spkit.tasks.expressions.language import evaluate, parse, split_of
+from spkit.tasks.expressions.problem import KINDS, asked
+from spkit.tasks.expressions.proposals import proposer_prompt
 
 TASK = load_task("expressions")
 WORLD = ExpressionWorld()

@@ -19,8 +19,8 @@ from spkit.stages.buffers import Buffers
 from spkit.stages.propose import propose, uniform_proposals
 from spkit.stages.worlds import entry_of, world_of
 from spkit.tasks import PythonPrograms
-from spkit.tasks.expressions import KINDS
-from spkit.tasks.python_generator import variables_of
+from spkit.tasks.expressions.problem import KINDS
+from spkit.tasks.python_programs.generator import variables_of
 
 PROPOSALS = [
     "def f(x):\n    return x * {k}\nInput: {at}",

@@ -176,7 +176,7 @@ def test_memory_is_planned_for_every_kind_of_model(name):
 
 
 def test_the_slow_way_is_told_once(monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     policy = random_policy("openai-gpt")
     for _ in range(2):
         policy.sample(["1+2="], temperature=0.0, max_new_tokens=2)

@@ -49,7 +49,7 @@ def short_of_memory(policy: Policy, most: int, late: bool = False) -> Policy:
 @pytest.fixture
 def said(monkeypatch, capsys) -> Callable[[], list[str]]:
     """What was told on stderr since the last look."""
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     monkeypatch.setattr("gc.collect", lambda: 0)  # slow among so many objects
     return lambda: capsys.readouterr().err.splitlines()
 

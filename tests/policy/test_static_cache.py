@@ -219,7 +219,7 @@ def test_policies_that_share_one_model_keep_their_own_graphs(narrow):
 
 @pytest.mark.parametrize("failure", ["capture", "replay"])
 def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
 
     def capture(step):
         if failure == "capture":

@@ -87,7 +87,7 @@ def test_an_adapter_keeps_its_tokenizer_where_its_base_is_read_otherwise(tmp_pat
 
 
 def test_a_foreign_folder_that_is_read_otherwise_than_its_file_says_is_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     for name, policy in {"qwen2": qwen2_with_its_own_rules(), "llama": make_policy()}.items():
         policy.model.save_pretrained(tmp_path / name)
         policy.tokenizer.save_pretrained(tmp_path / name)

@@ -14,10 +14,17 @@ from spkit.sandbox.base import Limits, MontySandbox
 from spkit.sandbox.literals import canonical, read_literal, same
 from spkit.sandbox.process import SubprocessSandbox
 from spkit.tasks import PythonPrograms, load_task, problems, test_set
-from spkit.tasks.expressions import KINDS, PAIRS, SHOWN
-from spkit.tasks.python_generator import INPUT_TYPES, MAX_VARIABLES, STEPS, random_input, random_program, variables_of
-from spkit.tasks.python_programs import MAX_VALUE, PythonProblem, asked, read_program, split_of_proposed
-from spkit.tasks.python_proposals import (
+from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN
+from spkit.tasks.python_programs.generator import (
+    INPUT_TYPES,
+    MAX_VARIABLES,
+    STEPS,
+    random_input,
+    random_program,
+    variables_of,
+)
+from spkit.tasks.python_programs.problem import MAX_VALUE, PythonProblem, asked, read_program, split_of_proposed
+from spkit.tasks.python_programs.proposals import (
     PythonTriplet,
     inputs_text,
     proposal,

@@ -12,9 +12,9 @@ import pytest
 from spkit.policy import data_folder
 from spkit.run.errors import SpkitError
 from spkit.tasks import WordProblems, load_task, problems, test_set
-from spkit.tasks.word_problems import question_of, shipped_lines, split_of, write_shipped
-from spkit.tasks.word_stories import STORIES
-from spkit.tasks.word_story import tell_story
+from spkit.tasks.word_problems.stories import STORIES
+from spkit.tasks.word_problems.story import tell_story
+from spkit.tasks.word_problems.task import question_of, shipped_lines, split_of, write_shipped
 from spkit.tasks.worked import WorkedProblem, asked, calculations
 
 TASK = WordProblems()

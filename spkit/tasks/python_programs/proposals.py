@@ -10,14 +10,14 @@ has to be a literal, too, and not a long one.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from ..run.errors import SpkitError
-from ..sandbox.base import Sandbox, banned_word, validated
-from ..sandbox.literals import NotLiteral, canonical, literal_text, read_literal
-from .expressions import KINDS, PAIRS, Kind
-from .python_programs import LONGEST_PROGRAM, PythonProblem, PythonPrograms, asked, read_program, split_of_proposed
+from ...run.errors import SpkitError
+from ...sandbox.base import Sandbox, banned_word, validated
+from ...sandbox.literals import NotLiteral, canonical, literal_text, read_literal
+from ..base import KINDS, Kind
+from .problem import LONGEST_PROGRAM, PAIRS, PythonProblem, asked, read_program, split_of_proposed
 
 LONGEST_VALUE = 120  # characters of its input, and of its output
 LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, PAIRS * LONGEST_VALUE) + 200
@@ -116,12 +116,10 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
     return asked("induction", program, texts, [result.value for result in results]), None
 
 
-def role_examples(task: PythonPrograms, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown
-    for a prompt with that mark.
-    """
-    tasks = {kind: replace(task, kind=kind) for kind in KINDS}
-    drawn = {kind: [tasks[kind].problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in KINDS}
+def proposer_examples(
+    drawn: Mapping[Kind, Sequence[PythonProblem]],
+) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were proposed."""
     result = []
     for kind in ("deduction", "abduction"):
         triplets = [PythonTriplet(p.program, p.inputs[0], p.outputs[0]) for p in drawn[kind]]
@@ -130,13 +128,8 @@ def role_examples(task: PythonPrograms, stream: int, shown: int) -> list[tuple[s
             for i, triplet in enumerate(triplets)
         ]
         result.append((_WANTED[kind], pairs, ""))
-    asked_for = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
-    result.append((f"Write {PAIRS} different inputs", asked_for, ""))
-    marks = {"deduction": "What is f(", "abduction": "For which x is f(x) ==", "induction": "Which function f is it?"}
-    return result + [
-        (marks[kind], [(p.prompt, tasks[kind].solution(p)) for p in drawn[kind]], tasks[kind].instruction)
-        for kind in KINDS
-    ]
+    given = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
+    return [*result, (f"Write {PAIRS} different inputs", given, "")]
 
 
 def proposal_text(triplet: PythonTriplet) -> str:

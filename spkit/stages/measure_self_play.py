@@ -7,24 +7,28 @@ entropy of the next token.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..maths.advantages import useful_groups
-from ..measures.accuracy import by_difficulty, mean_over_tokens
+from ..measures.accuracy import by_difficulty
+from ..measures.pass_at_k import pass_at_k
+from ..measures.tokens import mean_over_tokens
 from ..policy import Policy
 from ..run.folder import Run
-from ..tasks import Task
-from .attempts import Attempts, measure_kinds, vote_shares, votes_right
+from ..run.streams import generator
+from ..tasks import Kind, Proposable, test_set
 from .finishing import finished_share
+from .measure import first_samples
 from .propose import Proposed
-from .worlds import World
+from .solve import Attempts, solve
+from .verify import majority_correct, vote_shares
 
 
-def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
+def proposal_record(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
     """Of all proposals: shares `valid`, `duplicates` and `held_out`, `faults` (share of each); `proposed_depth`, mean
     over the valid ones of deduction and abduction; `proposer_entropy`, `proposer_length` (tokens) and
     `proposer_reward`, overall and by kind. Empty without proposals.
@@ -53,7 +57,9 @@ def proposed(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> 
     return result
 
 
-def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequence[int | None]) -> dict[str, Any]:
+def attempt_record(
+    attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequence[int | None]
+) -> dict[str, Any]:
     """Of the problems that were solved: `filled` (share from a buffer), `depth`; `solve_rate`, the mean score r;
     `learnability`, the mean of r(1-r); `useful_groups`; `sampled_accuracy` by the exact check, `vote_share` and their
     difference `vote_gap`; `vote_right`, the share of problems whose commonest answer is right, overall and by depth;
@@ -61,7 +67,7 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
     """
     rates, kinds = scores.mean(1), [problem.kind for problem in attempts.problems]
     accuracy, votes = attempts.correct.mean().item(), vote_shares(attempts).mean().item()
-    rollouts, majority = attempts.rollouts, votes_right(attempts)
+    rollouts, majority = attempts.rollouts, majority_correct(attempts)
     return {
         "filled": sum(origin is None for origin in origins) / len(origins),
         "depth": fmean(problem.difficulty for problem in attempts.problems),
@@ -83,23 +89,39 @@ def solved(attempts: Attempts, scores: Tensor, rewards: Tensor, origins: Sequenc
     }
 
 
-def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t: int) -> dict[str, Any]:
-    """On the fixed test set: `tests`, what `measure_kinds` says; and of the task's own kind `accuracy` and
-    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by
-    difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
+def measure_kinds(
+    policy: Policy, task: Proposable, kinds: Sequence[Kind], per_difficulty: int, samples: int, draw: torch.Generator
+) -> tuple[dict[str, Any], Attempts]:
+    """On the fixed test problems of each kind, by depth: `greedy` accuracy, and pass@1, pass@2, pass@4, ... of
+    `samples` samples at temperature 1. And the greedy attempts themselves.
+    """
+    tests = [problem for kind in kinds for problem in test_set(task.of_kind[kind], per_difficulty)]
+    greedy = solve(policy, task, tests)
+    sampled = solve(policy, task, tests, samples, temperature=1.0, generator=draw)
+    right = [int(count) for count in sampled.correct.sum(1).tolist()]
+    values = {"greedy": greedy.correct.flatten().tolist()}
+    for k in (2**i for i in range(samples.bit_length())):
+        values[f"pass@{k}"] = [pass_at_k([count], samples, k) for count in right]
+    result: dict[str, Any] = {}
+    for kind in kinds:
+        own = [i for i, problem in enumerate(tests) if problem.kind == kind]
+        result[kind] = {
+            name: by_difficulty([tests[i] for i in own], [some[i] for i in own]) for name, some in values.items()
+        }
+    return result, greedy
+
+
+def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t: int) -> dict[str, Any]:
+    """On the fixed test set: `tests`, what `measure_kinds` says; of the task's own kind `accuracy` and
+    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy
+    completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
+    draw = generator(config.seed, t, "profile")
     with run.stage("measure"):
-        tests, greedy = measure_kinds(
-            policy, world, kinds, config.test_per_difficulty, config.test_samples, config.seed, t
-        )
+        tests, greedy = measure_kinds(policy, task, kinds, config.test_per_difficulty, config.test_samples, draw)
     own = tests[task.kind]
-    shown: Counter[int] = Counter()
-    samples = []
-    for problem, text, verdict in zip(greedy.problems, greedy.rollouts.texts, greedy.verdicts):
-        shown[problem.difficulty] += problem.kind == task.kind
-        if problem.kind == task.kind and shown[problem.difficulty] <= 2:
-            samples.append({"prompt": problem.prompt, "completion": text, **asdict(verdict)})
+    rows = zip(greedy.problems, greedy.rollouts.texts, greedy.verdicts)
     return {
         "accuracy": fmean(own["greedy"].values()),
         "accuracy_by_difficulty": own["greedy"],
@@ -108,7 +130,7 @@ def measured(policy: Policy, task: Task, world: World, config: Any, run: Run, t:
         "test_sampled_accuracy_by_difficulty": own["pass@1"],
         "pass_at_k": {name[5:]: fmean(values.values()) for name, values in own.items() if name.startswith("pass@")},
         "tests": tests,
-        "samples": samples,
+        "samples": first_samples(row for row in rows if row[0].kind == task.kind),
     }
 
 

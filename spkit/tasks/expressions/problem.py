@@ -1,44 +1,22 @@
-"""Expressions: work out a program, find its input, or find the program. The language is in `expression_language`.
-
-- deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion writes the value of every operation
-  behind it and ends with the output, `(4+7=1)*(7-3=4)=4`;
-- abduction: `abd (x+y)*(y-3) 4>` gives a program and an output; any input with that output is right. The completion
-  checks the input it has in mind, and ends with it: `(4+7=1)*(7-3=4)=4;4,7`;
-- induction: `ind 4,7:4 1,2:7 0,0:0 9,9:8 5,1:8>` gives five inputs with their outputs; the completion is a program, and
-  it is right if it has the right output at five more inputs, which are hidden.
-
-These are the three kinds of task of Absolute Zero (arXiv:2505.03335, section 3). The difficulty is the depth of the
-program. How a proposer asks for such problems is in `expression_proposals`.
-"""
+"""Problems of expressions: what is asked in each of the three kinds, and how a completion is checked."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-from ..run.errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
-from .expression_language import (
+from ...run.errors import SpkitError
+from ..base import Kind, Problem, Verdict, graded_reward
+from .language import (
     BASE,
-    MAX_DEPTH,
-    MAX_PROGRAM,
     Input,
     Tree,
     apply,
     depth,
     evaluate,
-    fingerprint,
-    longest_trace,
     operations,
     parse,
-    random_program,
-    split_of,
     trace,
-    written,
 )
-
-Kind = Literal["deduction", "abduction", "induction"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PAIRS = 10  # inputs of a problem of induction
 SHOWN = 5  # of them shown with their outputs; the others are hidden
@@ -60,91 +38,6 @@ class ExpressionProblem(Problem):
     kind: Kind
     program: str
     inputs: tuple[Input, ...]
-
-
-@dataclass(frozen=True)
-class Expressions:
-    """Problems of one kind, of programs 1 to 5 operations deep by default; `verify` takes those of any kind."""
-
-    kind: Kind = "deduction"
-    difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
-    extrapolation: tuple[int, ...] = (6,)
-    unit: str = "depth"
-    base: str = "expressions"
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise SpkitError(f"there is no kind {self.kind!r} of expressions: choose one of {', '.join(KINDS)}")
-
-    @property
-    def name(self) -> str:
-        """`expressions` for deduction, `expressions-abduction` and `expressions-induction`."""
-        return "expressions" if self.kind == "deduction" else f"expressions-{self.kind}"
-
-    def problem(
-        self, seed: int, index: int, difficulty: int | None = None, split: Split = "train"
-    ) -> ExpressionProblem:
-        """A program that is `difficulty` deep, of the asked split, whose value is not the same
-        everywhere, at random inputs.
-        """
-        levels = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= levels <= MAX_DEPTH:
-            raise SpkitError(f"expressions are 1 to {MAX_DEPTH} deep, not {levels}: ask for a difficulty in that range")
-        rng = item_rng("expressions", split, seed, index, levels)
-        while True:
-            tree = random_program(rng, levels)
-            if split_of(tree) == split and len(set(fingerprint(tree))) > 1:
-                break
-        numbers = rng.sample(range(BASE * BASE), PAIRS if self.kind == "induction" else 1)
-        return asked(self.kind, written(tree), [divmod(number, BASE) for number in numbers])
-
-    def hint(self, problem: ExpressionProblem) -> str:
-        """The prompt with the answer after `#`."""
-        return f"{problem.prompt[:-1]}#{problem.answer}>"
-
-    def solution(self, problem: ExpressionProblem) -> str:
-        """A completion with every step right.
-
-        For abduction and induction, that of the input or program the problem was made from.
-        """
-        if problem.kind == "induction":
-            return problem.answer
-        steps = trace(parse(problem.program), problem.inputs[0])
-        return f"{steps};{problem.answer}" if problem.kind == "abduction" else steps
-
-    def direct(self, problem: ExpressionProblem) -> str:
-        """The bare answer."""
-        return problem.answer
-
-    def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-        """(mark, examples, instruction) of every role and kind, as `spkit.policy.prompting` shows them.
-
-        The solver of this kind has its own.
-        """
-        from .expression_proposals import role_examples
-
-        return role_examples(stream, shown)
-
-    def verify(self, problem: ExpressionProblem, completion: str) -> Verdict:
-        """Check a completion of any kind.
-
-        Deduction compares the text after the last `=` with the output; abduction runs the program on the input after
-        the last `;`; induction runs the program that was written on the hidden inputs. `step_errors` counts what is
-        wrong in the rationale, see `step_errors`; for induction, the shown pairs that the program misses.
-        """
-        if len(completion) > MAX_READ:
-            return Verdict(False, 0.0, None, 1)
-        return _VERIFIERS[problem.kind](problem, completion)
-
-    def path(self, problem: ExpressionProblem, completion: str) -> str:
-        """The completion itself: there is one way to work a program out."""
-        return completion[:MAX_READ]
-
-    def max_completion_chars(self, difficulty: int) -> int:
-        """A bound for every program of that depth, those a proposer makes included; abduction adds `;4,7`."""
-        if self.kind == "induction":
-            return MAX_PROGRAM
-        return longest_trace(difficulty) + 4 * (self.kind == "abduction")
 
 
 def asked(kind: Kind, program: str, inputs: Sequence[Input]) -> ExpressionProblem:
@@ -272,4 +165,4 @@ def _verify_induction(problem: ExpressionProblem, completion: str) -> Verdict:
     return Verdict(correct, graded_reward(correct, errors, SHOWN, SHOWN), completion, errors)
 
 
-_VERIFIERS = {"deduction": _verify_deduction, "abduction": _verify_abduction, "induction": _verify_induction}
+CHECKS = {"deduction": _verify_deduction, "abduction": _verify_abduction, "induction": _verify_induction}

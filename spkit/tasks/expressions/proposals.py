@@ -10,13 +10,14 @@ output twice. Every program of this language runs, is safe and is deterministic,
 the depth, and being there already.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..run.errors import SpkitError
-from .expression_language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of
-from .expressions import PAIRS, Expressions, Kind, input_text, read_input
+from ...run.errors import SpkitError
+from ..base import Kind
+from .language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of
+from .problem import PAIRS, ExpressionProblem, input_text, read_input
 
 Fault = Literal["text", "program", "input", "depth", "held out", "duplicate"]
 WORDS: dict[Kind, str] = {"deduction": "ded", "abduction": "abd", "induction": "ind"}
@@ -131,16 +132,13 @@ def inputs_text(inputs: Sequence[Input]) -> str:
     return " ".join(map(input_text, inputs))
 
 
-def role_examples(stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction): what a model that does not know the task is shown
-    for a prompt with that mark.
+def proposer_examples(
+    drawn: Mapping[Kind, Sequence[ExpressionProblem]],
+) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were proposed.
 
-    Proposals come first, whose mark holds that of the solver. Depths are 1 and 2 in turn, and each proposal
-    names the ones before it.
+    Each proposal of deduction and abduction names the ones before it.
     """
-    drawn = {
-        kind: [Expressions(kind).problem(stream, index, 1 + index % 2) for index in range(shown)] for kind in WORDS
-    }
     result = []
     for kind in ("deduction", "abduction"):
         triplets = [Triplet(p.program, p.inputs[0], evaluate(parse(p.program), p.inputs[0])) for p in drawn[kind]]
@@ -149,13 +147,5 @@ def role_examples(stream: int, shown: int) -> list[tuple[str, list[tuple[str, st
             for i, triplet in enumerate(triplets)
         ]
         result.append((f"new {WORDS[kind]}", pairs, ""))
-    result.append(
-        (
-            "new ind",
-            [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]],
-            "",
-        )
-    )
-    return result + [
-        (f"{WORDS[kind]} ", [(p.prompt, Expressions(kind).solution(p)) for p in drawn[kind]], "") for kind in WORDS
-    ]
+    given = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
+    return [*result, ("new ind", given, "")]

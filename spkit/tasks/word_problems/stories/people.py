@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..word_story import FRUIT, SMALL, TREATS, Misfit, Teller
+from ..story import FRUIT, SMALL, TREATS, Misfit, Teller
 
 
 def sharing(t: Teller) -> Iterator[str]:

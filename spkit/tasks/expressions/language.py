@@ -16,19 +16,17 @@ import random
 import zlib
 from typing import NamedTuple, TypeAlias
 
-from ..run.errors import SpkitError
-from .base import Split
+from ...run.errors import SpkitError
+from ..base import Split
 
 BASE = 10  # values are 0..9
 MAX_DEPTH = 6  # the deepest nesting of operations in a program
 MAX_OPERATIONS = 9
-MAX_PROGRAM = (
-    4 * MAX_OPERATIONS - 1
-)  # characters: of n operations there are n signs, n + 1 operands and n - 1 pairs of brackets
+# characters: of n operations there are n signs, n + 1 operands and n - 1 pairs of brackets
+MAX_PROGRAM = 4 * MAX_OPERATIONS - 1
 TEST_SHARE = 8  # one function in eight is kept for the test split
-TEST_REST = (
-    4  # which one, by the remainder of its checksum: with 4 the plainest (x, y, x+y, y-x, x*y) are all for training
-)
+# which one, by the remainder of its checksum: with 4 the plainest (x, y, x+y, y-x, x*y) are all for training
+TEST_REST = 4
 SIGNS = "++--*"  # what random programs draw their signs from
 OPERANDS = "x" * 9 + "y" * 9 + "123456789"  # and their operands: two in three are variables
 

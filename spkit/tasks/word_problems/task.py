@@ -12,7 +12,7 @@ which is the public format of GSM8K (arXiv:2110.14168), so that one reader serve
 number of calculations, 1 to
 5. The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be
    downloaded and none can have
-been in a model's pretraining text. How stories are told is in `word_story`, the templates are in `word_stories`.
+been in a model's pretraining text. How stories are told is in `story`, the templates are in `stories`.
 
 The train and test splits share no sequence of calculations: a story with other names but the same numbers and
 signs is on the same side.
@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ..run.errors import SpkitError
-from .answers import as_text, final_text, number_in
-from .base import Split, Verdict, graded_reward, item_rng, test_set
-from .word_stories import STORIES
-from .word_story import tell_story
-from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
+from ...run.errors import SpkitError
+from ..answers import as_text, final_text, number_in
+from ..base import Split, Task, Verdict, graded_reward, item_rng, test_set
+from ..worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
+from .stories import STORIES
+from .story import tell_story
 
 MAX_STEPS = 5
 TEST_SHARE = 4  # one sequence of calculations in four is kept for the test split
@@ -55,7 +55,7 @@ _WORD = re.compile(r"[a-z]+|%", re.ASCII)
 
 
 @dataclass(frozen=True)
-class WordProblems:
+class WordProblems(Task):
     """Generated word problems of 1 to 5 steps."""
 
     name: str = "word_problems"

@@ -7,7 +7,7 @@ import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.tasks import Expressions, load_task, problems, test_set
-from spkit.tasks.expression_language import (
+from spkit.tasks.expressions.language import (
     MAX_DEPTH,
     apply,
     evaluate,
@@ -18,7 +18,8 @@ from spkit.tasks.expression_language import (
     trace,
     written,
 )
-from spkit.tasks.expression_proposals import (
+from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN, asked, step_errors
+from spkit.tasks.expressions.proposals import (
     SEED,
     Triplet,
     inputs_text,
@@ -28,7 +29,6 @@ from spkit.tasks.expression_proposals import (
     read_inputs,
     read_proposal,
 )
-from spkit.tasks.expressions import KINDS, PAIRS, SHOWN, asked, step_errors
 
 PROGRAM = "(x+y)*(y-3)"  # at 4,7: (4+7)*(7-3) = 1*4 = 4
 DEDUCTION = asked("deduction", PROGRAM, [(4, 7)])

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.tasks.expression_language import (
+from spkit.tasks.expressions.language import (
     BASE,
     MAX_DEPTH,
     MAX_OPERATIONS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..word_story import FRUIT, GOODS, Teller
+from ..story import FRUIT, GOODS, Teller
 
 
 def journey(t: Teller) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..word_story import GOODS, TREATS, Teller
+from ..story import GOODS, TREATS, Teller
 
 
 def shopping(t: Teller) -> Iterator[str]:

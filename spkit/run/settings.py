@@ -1,0 +1,57 @@
+"""Checks that the settings of every loop share: each raises one sentence that names the setting."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from .errors import SpkitError
+
+C = TypeVar("C")
+
+
+def at_least(config: Any, low: float, *names: str) -> None:
+    """Raise SpkitError naming the first of these settings that is below `low`."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= low:
+            raise SpkitError(f"{name} must be {low:g} or more, not {value}")
+
+
+def one_of(config: Any, **choices: Sequence[str]) -> None:
+    """Raise SpkitError naming the first setting that is not among its choices."""
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise SpkitError(f"{name} must be one of {', '.join(allowed)}, not {getattr(config, name)!r}")
+
+
+def shares(config: Any, *names: str) -> None:
+    """Raise SpkitError naming the first of these settings that is not between 0 and 1."""
+    for name in names:
+        if not 0 <= getattr(config, name) <= 1:
+            raise SpkitError(f"{name} must be between 0 and 1, not {getattr(config, name)}")
+
+
+def positive(config: Any, *names: str) -> None:
+    """Raise SpkitError naming the first of these settings that is not above 0."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise SpkitError(f"{name} must be positive, not {getattr(config, name)}")
+
+
+def changed(config: C, changes: Mapping[str, Any]) -> C:
+    """The settings (a dataclass) with some of them changed, those of a part by their dotted name: `proposer.reward`.
+
+    Raises SpkitError for a setting that does not exist, and what the settings themselves raise.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    values = {}
+    for name, value in changes.items():
+        head, dot, rest = name.partition(".")
+        if head not in {field.name for field in fields(config)}:
+            raise SpkitError(f"{type(config).__name__} has no setting {head!r}")
+        if dot:
+            parts.setdefault(head, {})[rest] = value
+        else:
+            values[head] = value
+    nested = {head: changed(getattr(config, head), rest) for head, rest in parts.items()}
+    return replace(config, **values, **nested)
