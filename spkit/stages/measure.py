@@ -14,6 +14,7 @@ from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..tasks import Problem, Task, Verdict, test_set
+from .finishing import finished_share
 from .solve import Attempts, Sample, rows_of, solve
 from .verify import distinct
 
@@ -43,6 +44,7 @@ def measure(
         )
     result = {
         **accuracy(tests, greedy.verdicts),
+        "finished": finished_share(policy, greedy.rollouts, run),
         "samples": first_samples(zip(tests, greedy.rollouts.texts, greedy.verdicts)),
     }
     if train:
