@@ -51,7 +51,15 @@ def takes(model: nn.Module) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def _named(kind: type[nn.Module]) -> frozenset[str]:
-    return frozenset(inspect.signature(kind.forward).parameters)
+    """The parameters of `forward`, and those of the classes above as long as the rest is passed on to them."""
+    names: set[str] = set()
+    for one in kind.__mro__:
+        if "forward" in vars(one):
+            parameters = inspect.signature(one.forward).parameters.values()
+            names |= {parameter.name for parameter in parameters}
+            if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return frozenset(names)
 
 
 def forward(model: nn.Module, **given: Any) -> Any:
