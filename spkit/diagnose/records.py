@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..run.errors import SpkitError
-from ..run.folder import load_run
+from ..run.description import load_run
 from .aggregate import Totals
 from .audit import Audit
 from .files import raw_rows

@@ -4,8 +4,7 @@ import copy
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
+from .checkpoints import SETTINGS, load_model, no_bars
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
+from .rollouts import Rollouts
 from .row_budget import RowBudget
 from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
@@ -27,28 +27,6 @@ from .static_cache import StaticDecoder
 from .steps import ADVICE
 from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
-
-SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """Completions, row `i * n + j` being sample j of prompt i.
-
-    `token_ids[r]` holds the completion's tokens, what ended it included if the row `finished` (an end token, or the
-    tokens up to the one that completes a stop text); `token_logprobs[r]` their log-probabilities under the policy at
-    temperature 1 (nats), `logprobs` (rows,) their sums; `texts[r]` excludes the end.
-    """
-
-    prompts: list[str]
-    token_ids: list[list[int]]
-    texts: list[str]
-    token_logprobs: list[Tensor]
-    logprobs: Tensor
-    finished: list[bool]
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 @dataclass
@@ -302,9 +280,7 @@ class Policy:
 
     def restored(self, folder: str | Path) -> "Policy":
         """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
-        from .loading import load_policy
-
-        return replace(self, model=load_policy(folder, self.model.device).model)
+        return replace(self, model=load_model(folder, self.model.device))
 
 
 def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
@@ -312,18 +288,6 @@ def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
     for tensor in tensors:
         start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
     return start
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """Keep the progress bars of transformers off the terminal."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _batches(lengths: list[int], size: int) -> list[list[int]]:

@@ -24,7 +24,7 @@ import trl
 
 from spkit.loops.rlvr import RlvrConfig, fixed_problems, longest, rlvr
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
+from spkit.policy.checkpoints import no_bars
 from spkit.run.folder import Run
 from spkit.tasks import load_task
 

@@ -15,7 +15,7 @@ import time
 import torch
 
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
+from spkit.policy.checkpoints import no_bars
 from spkit.tasks import load_task, problems
 
 PROMPTS, SAMPLES, LIMIT = 64, 16, 64

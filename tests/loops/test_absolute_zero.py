@@ -6,6 +6,17 @@ from math import exp
 
 import pytest
 import torch
+from spkit.stages.attempts import (
+    Attempts,
+    attempt,
+    leniently_right,
+    rewards_of,
+    scores_of,
+    verdict_on,
+    vote_shares,
+    votes_right,
+)
+from spkit.stages.worlds import ExpressionWorld
 
 from spkit.loops import absolute_zero as loop
 from spkit.loops.absolute_zero import (
@@ -21,21 +32,11 @@ from spkit.loops.absolute_zero import (
 from spkit.maths.advantages import reinforce_pp, rloo, trr_pp
 from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
-from spkit.run.folder import Run, read_jsonl
+from spkit.run.files import read_jsonl
+from spkit.run.folder import Run
 from spkit.run.streams import generator
-from spkit.stages.attempts import (
-    Attempts,
-    attempt,
-    leniently_right,
-    rewards_of,
-    scores_of,
-    verdict_on,
-    vote_shares,
-    votes_right,
-)
 from spkit.stages.buffers import Buffers
 from spkit.stages.propose import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
-from spkit.stages.worlds import ExpressionWorld
 from spkit.tasks import Expressions, load_task
 from spkit.tasks.expressions.language import evaluate, parse, split_of
 from spkit.tasks.expressions.problem import KINDS, asked

@@ -8,16 +8,17 @@ import string
 
 import pytest
 import torch
+from spkit.stages.attempts import attempt, leniently_right, verdict_on
+from spkit.stages.worlds import entry_of, world_of
 
 from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, seeded
 from spkit.policy import Policy, Rollouts
-from spkit.run.folder import Run, read_jsonl
+from spkit.run.files import read_jsonl
+from spkit.run.folder import Run
 from spkit.run.streams import generator
-from spkit.stages.attempts import attempt, leniently_right, verdict_on
 from spkit.stages.buffers import Buffers
 from spkit.stages.propose import propose, uniform_proposals
-from spkit.stages.worlds import entry_of, world_of
 from spkit.tasks import PythonPrograms
 from spkit.tasks.expressions.problem import KINDS
 from spkit.tasks.python_programs.generator import variables_of

@@ -21,8 +21,9 @@ from spkit.measures.epiplexity import ObserverConfig, epiplexity
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.steps import clipped_step
 from spkit.policy.training import Example
+from spkit.run.description import load_run
 from spkit.run.errors import NotFinite, SpkitError
-from spkit.run.folder import Run, finite_weights, load_run
+from spkit.run.folder import Run, finite_weights
 from spkit.stages import learn_pg as rl_update
 from spkit.stages import learn_preference as spin_update
 from spkit.tasks import load_task

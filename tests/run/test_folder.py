@@ -18,8 +18,10 @@ from safetensors.torch import load_file
 from spkit.loops.rlvr import rlvr
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, load_policy
+from spkit.run.description import load_run
 from spkit.run.errors import SpkitError
-from spkit.run.folder import Run, finish_before_interrupt, load_run, read_jsonl, write_atomic
+from spkit.run.files import finish_before_interrupt, read_jsonl, write_atomic
+from spkit.run.folder import Run
 from spkit.tasks import load_task
 from tests.conftest import make_policy
 from tests.killed_run import LOOPS, records

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from spkit.policy import data_folder
-from spkit.sandbox.base import Limits, MontySandbox, Sandbox
+from spkit.sandbox.base import Limits, Sandbox
+from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
 from spkit.tasks import TASKS, Addition, load_task
 from spkit.tasks.python_programs.problem import PythonPrograms, asked

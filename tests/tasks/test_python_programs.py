@@ -10,8 +10,9 @@ from collections import Counter
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.sandbox.base import Limits, MontySandbox
+from spkit.sandbox.base import Limits
 from spkit.sandbox.literals import canonical, read_literal, same
+from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
 from spkit.tasks import PythonPrograms, load_task, problems, test_set
 from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN

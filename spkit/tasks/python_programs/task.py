@@ -23,7 +23,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from ...run.errors import SpkitError
-from ...sandbox.base import Limits, Sandbox, open_sandbox
+from ...sandbox import open_sandbox
+from ...sandbox.base import Limits, Sandbox
 from ...sandbox.literals import MAX_CHARS, literal_text, read_literal
 from ..base import KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
 from .generator import MAX_VARIABLES, Program, distinct_inputs, random_program
