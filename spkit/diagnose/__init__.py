@@ -2,7 +2,8 @@
 
 from .aggregate import read_log
 from .audit import read_audit
-from .judge import Diagnosis, Finding, Limits, diagnose
+from .findings import Finding
+from .judge import Diagnosis, Limits, diagnose
 from .records import read_run
 from .steps import Evidence, Step
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..run.errors import SpkitError
 from ..run.description import load_run
+from ..run.errors import SpkitError
 from .aggregate import Totals
 from .audit import Audit
 from .files import raw_rows

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
-from .judge import Diagnosis, flip_rates
+from .judge import Diagnosis
 from .steps import Step
+from .verifier_faults import flip_rates
 
 SHOWN = {  # name of a number: how it is called
     "useful": "useful groups", "all_right": "groups all right", "all_wrong": "groups all wrong", "solve_rate": "solve rate",

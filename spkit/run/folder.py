@@ -16,20 +16,18 @@ its folder is held (`spkit.run.locks`), so that no second process writes to it; 
 
 import contextlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from .checkpoints import Savable, finite_weights, remove_old_checkpoints, save_checkpoint
 from .description import check_same_run, read_description, with_words
 from .errors import NotFinite, SpkitError
 from .files import disk_errors, finish_before_interrupt, read_jsonl, write_atomic, write_jsonl
@@ -37,23 +35,9 @@ from .json_files import dumps
 from .locks import Hold, hold
 from .progress import Silent, Tick, tell
 
-KEPT_CHECKPOINTS = 2
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
 FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
 STAGES = ("propose", "solve", "verify", "learn", "measure")  # every record has the seconds of each
-
-
-class Savable(Protocol):
-    """What a run needs of a policy."""
-
-    def fingerprint(self) -> str:
-        """A text that differs for other weights."""
-
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint."""
-
-    def restored(self, folder: Path) -> Any:
-        """The policy that a checkpoint holds."""
 
 
 P = TypeVar("P", bound=Savable)
@@ -261,13 +245,13 @@ class Run:
             with finish_before_interrupt(), disk_errors(self.folder, FREE_SPACE):
                 self._check_hold()
                 if iteration > 0:
-                    self._save(iteration, policy, state)
+                    save_checkpoint(self._checkpoint(iteration), policy, state)
                 earlier = read_jsonl(self.folder / "samples.jsonl")
                 write_jsonl(
                     self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples]
                 )
                 write_jsonl(self.folder / "metrics.jsonl", rows)
-                self._prune(iteration)
+                remove_old_checkpoints(self.folder, iteration)
         self.records = rows
         self._close_if_finished()
         return row
@@ -297,28 +281,3 @@ class Run:
             raise SpkitError(
                 f"{path} is gone or damaged: delete the folder {path.parent} and start the same command again"
             ) from error
-
-    def _save(self, iteration: int, policy: Savable, state: dict[str, Tensor] | None) -> None:
-        final = self._checkpoint(iteration)
-        partial = final.with_name(f".partial-{final.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            policy.save(partial)
-            if state is not None:
-                save_file(state, partial / "state.safetensors")
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(partial, final)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-
-    def _prune(self, iteration: int) -> None:
-        for path in (self.folder / "checkpoints").glob("iteration-*"):
-            if int(path.name.split("-")[1]) <= iteration - KEPT_CHECKPOINTS:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def finite_weights(policy: Savable) -> bool:
-    """Whether every weight is a finite number; those in 4 bits, which no update changes, are not looked at."""
-    weights = [weight for weight in policy.model.parameters() if weight.is_floating_point()]
-    return bool(torch.stack([weight.detach().isfinite().all() for weight in weights]).all())

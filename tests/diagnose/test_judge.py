@@ -12,10 +12,10 @@ import pytest
 
 from spkit.diagnose import Limits, diagnose, read_audit, read_log, read_run
 from spkit.diagnose.aggregate import Totals
-from spkit.diagnose.judge import flip_rates
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
+from spkit.diagnose.verifier_faults import flip_rates
 from tests.diagnose.keep_runs import load
 from tests.diagnose.world import WORLDS, World, rows
 

@@ -22,15 +22,7 @@ from spkit.exercises import (
 )
 from spkit.exercises.__main__ import main
 from spkit.exercises.experiments import check_conclude, check_plan
-from spkit.exercises.self_training import (
-    check_kept_sizes,
-    check_pass_at_k,
-    check_precision,
-    check_select,
-    check_star_pairs,
-    check_tolerable,
-    check_vote_is_right,
-)
+from spkit.exercises.self_training import check_kept_sizes, check_pass_at_k, check_select, check_star_pairs
 from spkit.exercises.spin import check_displaced, check_spin_loss, check_training_ids
 from spkit.exercises.spin_tables import (
     check_best_response,
@@ -41,6 +33,7 @@ from spkit.exercises.spin_tables import (
     check_spin_gradient,
 )
 from spkit.exercises.student import generate, student_notebook, without_solutions
+from spkit.exercises.verifiers import check_precision, check_tolerable, check_vote_is_right
 from spkit.loops.rest_em import RestEmConfig
 from spkit.policy import SftConfig
 from spkit.run.errors import SpkitError

@@ -21,9 +21,10 @@ from spkit.measures.epiplexity import ObserverConfig, epiplexity
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.steps import clipped_step
 from spkit.policy.training import Example
+from spkit.run.checkpoints import finite_weights
 from spkit.run.description import load_run
 from spkit.run.errors import NotFinite, SpkitError
-from spkit.run.folder import Run, finite_weights
+from spkit.run.folder import Run
 from spkit.stages import learn_pg as rl_update
 from spkit.stages import learn_preference as spin_update
 from spkit.tasks import load_task
