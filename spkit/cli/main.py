@@ -123,7 +123,7 @@ def pretrain(
 
     Words 20), or the larger words-gpu on one GPU.
     """
-    from ..bases.words import pretrain as make
+    from ..bases.words import make_base as make
     from ..bases.words import updates
     from ..run.progress import progress
 

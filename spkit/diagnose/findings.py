@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .limits import Limits
 from .steps import Step, pooled, wilson
+from .thresholds import Thresholds
 
 Role = Literal["solver", "proposer", "verifier"]
 
@@ -21,7 +21,7 @@ class Finding:
     advice: tuple[str, ...]
 
 
-def mostly(share: float | None, count: int, limit: float, limits: Limits) -> bool:
+def mostly(share: float | None, count: int, limit: float, limits: Thresholds) -> bool:
     """The share is at least the limit, and its interval above two thirds of it."""
     return (
         share is not None
@@ -31,7 +31,7 @@ def mostly(share: float | None, count: int, limit: float, limits: Limits) -> boo
     )
 
 
-def windows(steps: tuple[Step, ...], limits: Limits) -> list[Step]:
+def windows(steps: tuple[Step, ...], limits: Thresholds) -> list[Step]:
     """Neighbouring steps pooled until each has enough groups."""
     result, waiting = [], []
     for step in steps:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .findings import Finding, Role
-from .limits import DEFAULT, Limits
-from .role_faults import collapse, degeneration, divergence, saturation, starvation
+from .role_faults import degeneration, divergence, mode_collapse, saturation, starvation
 from .steps import Evidence, Step, window
+from .thresholds import DEFAULT, Thresholds
 from .verifier_faults import hacking, noise
 
 
@@ -33,7 +33,7 @@ class Diagnosis:
     unknown: tuple[str, ...] = field(default=())
 
 
-def diagnose(evidence: Evidence, limits: Limits = DEFAULT) -> Diagnosis:
+def diagnose(evidence: Evidence, limits: Thresholds = DEFAULT) -> Diagnosis:
     """The findings, those first that make the others unsafe to read: a wrong verifier, then a broken
     policy, then what is asked.
     """
@@ -48,8 +48,8 @@ def diagnose(evidence: Evidence, limits: Limits = DEFAULT) -> Diagnosis:
     return Diagnosis(verdict, None, (), early, late, evidence, _unknown(evidence, late))
 
 
-Judge = Callable[[Evidence, Step, Step, Limits], Finding | None]
-JUDGES: tuple[Judge, ...] = (hacking, noise, divergence, degeneration, collapse, saturation, starvation)
+Judge = Callable[[Evidence, Step, Step, Thresholds], Finding | None]
+JUDGES: tuple[Judge, ...] = (hacking, noise, divergence, degeneration, mode_collapse, saturation, starvation)
 
 
 def _unknown(evidence: Evidence, late: Step) -> tuple[str, ...]:

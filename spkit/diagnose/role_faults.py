@@ -1,11 +1,11 @@
 """Faults of the solver and of the proposer."""
 
 from .findings import Finding, before_and_after, from_to, mostly, ratio, share_with_interval, windows
-from .limits import Limits
 from .steps import Evidence, Step, wilson
+from .thresholds import Thresholds
 
 
-def divergence(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def divergence(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """The policy could do it and no longer can, on problems that did not change."""
     name = "held_out" if evidence.self_play else "solve_rate"
     best = max(windows(evidence.steps, limits), key=lambda step: getattr(step, name) or 0.0)
@@ -31,7 +31,7 @@ def divergence(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     return Finding("divergence", "solver", text, figures, advice)
 
 
-def degeneration(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def degeneration(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """The proposer repeats itself, writes what the gate refuses, or drifts to what is trivial."""
     signs = []
     if mostly(late.duplicates, late.proposals, limits.duplicates, limits):
@@ -58,7 +58,7 @@ def degeneration(evidence: Evidence, early: Step, late: Step, limits: Limits) ->
     return Finding("proposer degeneration", "proposer", "; ".join(signs), figures, advice)
 
 
-def collapse(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def mode_collapse(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """Samples of a problem are copies of each other while problems are still unsolved."""
     if late.all_right is None or 1 - late.all_right < limits.unsolved:
         return None
@@ -86,7 +86,7 @@ def collapse(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Fin
     )
 
 
-def saturation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def saturation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """Nearly all groups are right: the solver has nothing to learn from what it is asked."""
     if not mostly(late.all_right, late.groups, limits.nearly_all, limits):
         return None
@@ -107,7 +107,7 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> F
     )
 
 
-def starvation(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def starvation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """Nearly no group teaches anything, and not because it is solved."""
     too_hard = mostly(late.all_wrong, late.groups, limits.nearly_all, limits)
     none_useful = (

@@ -11,11 +11,11 @@ from .findings import (
     ratio,
     windows,
 )
-from .limits import Limits
 from .steps import Agreement, Checked, Evidence, Step, Z, wilson
+from .thresholds import Thresholds
 
 
-def hacking(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """Reward rises and what it stands for does not."""
     if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy):
         return None
@@ -44,7 +44,7 @@ def hacking(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Find
     return Finding("reward hacking", "verifier", text, figures, advice)
 
 
-def noise(evidence: Evidence, early: Step, late: Step, limits: Limits) -> Finding | None:
+def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """The verifier contradicts itself, or those who checked."""
     signs, figures = [], {}
     for name, checked in (("audit", evidence.audit), ("checked", evidence.checked)):
@@ -118,7 +118,7 @@ def flip_rates(checked: Checked) -> dict[str, Any]:
     return {**rates, "signal": 1 - sum(rate["rate"] or 0.0 for rate in rates.values())}
 
 
-def flips(agreement: Agreement, limits: Limits) -> dict[str, Any] | None:
+def flips(agreement: Agreement, limits: Thresholds) -> dict[str, Any] | None:
     """The rate f of random flips under which equal samples differ as often as they do, d = 2 f (1 - f), with
     its interval; at most 0.5.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from ..loops.rest_em import RestEmConfig
 from .checking import Answer, Mistake, compare
 
-OUTCOMES = ("higher", "lower", "no difference")
+CONCLUSIONS = ("higher", "lower", "no difference")
 
 
 def check_plan(
@@ -18,9 +18,9 @@ def check_plan(
     """Whether the experiment can answer its question: one setting changed, equal sizes, two seeds or more, a
     prediction with a reason.
     """
-    if prediction not in OUTCOMES:
+    if prediction not in CONCLUSIONS:
         raise Mistake(
-            f"plan: the prediction is one of {', '.join(OUTCOMES)}, not {prediction!r}. Write it down "
+            f"plan: the prediction is one of {', '.join(CONCLUSIONS)}, not {prediction!r}. Write it down "
             "before you run anything."
         )
     if len(because.split()) < 5:
@@ -106,15 +106,15 @@ CONCLUDE_MISTAKES = {
 def _conclude_numbered(function: Answer) -> Answer:
     def number(*case):
         said = function(*case)
-        if said not in OUTCOMES:
-            raise Mistake(f"conclude: say one of {', '.join(OUTCOMES)}, not {said!r}.")
+        if said not in CONCLUSIONS:
+            raise Mistake(f"conclude: say one of {', '.join(CONCLUSIONS)}, not {said!r}.")
         return {"higher": 1, "lower": -1, "no difference": 0}[said]
 
     return number
 
 
 def check_conclude(answer: Answer) -> None:
-    """`answer(variant, control, noise)`: one of OUTCOMES, from final accuracies, entry i of both from seed i.
+    """`answer(variant, control, noise)`: one of CONCLUSIONS, from final accuracies, entry i of both from seed i.
 
     Cautious.
     """

@@ -71,7 +71,7 @@ def check_rloo(answer: Answer) -> None:
     compare("rloo", _finite("rloo", answer), _rloo_right, RLOO_MISTAKES, cases)
 
 
-ROLES = [(kind, role) for kind in ("deduction", "abduction", "induction") for role in ("proposer", "solver")]
+TASK_ROLES = [(kind, role) for kind in ("deduction", "abduction", "induction") for role in ("proposer", "solver")]
 
 
 def _batch(seed: int, rows: int) -> tuple[np.ndarray, list[tuple[str, str]], np.ndarray]:
@@ -80,7 +80,7 @@ def _batch(seed: int, rows: int) -> tuple[np.ndarray, list[tuple[str, str]], np.
     The last two rows are a cell whose rewards are the same.
     """
     rng = np.random.default_rng(seed)
-    cells = [ROLES[i] for i in rng.integers(0, 4, size=rows - 2)] + [ROLES[4 + seed % 2]] * 2
+    cells = [TASK_ROLES[i] for i in rng.integers(0, 4, size=rows - 2)] + [TASK_ROLES[4 + seed % 2]] * 2
     paid = np.where(
         [role == "solver" for _, role in cells],
         rng.choice([1, -0.5, -1], rows, p=(0.6, 0.3, 0.1)),

@@ -4,8 +4,7 @@ import numpy as np
 
 from spkit.exercises.checking import Answer, compare
 from spkit.games.columns import CORRECT, softmax
-from spkit.games.learnability import accuracy, binomial, digit_and_carry
-
+from spkit.games.learnability import binomial, digit_and_carry, exact_accuracy
 
 _nash_conv_rng = np.random.default_rng(0)
 
@@ -93,7 +92,7 @@ def _chain(table: np.ndarray, n: int) -> np.ndarray:
 
 
 def _accuracy_right(table, n):
-    return accuracy(np.log(table).reshape(1, 200, 20), n)[0, -1]
+    return exact_accuracy(np.log(table).reshape(1, 200, 20), n)[0, -1]
 
 
 def _accuracy_carries_in_between(table, n):

@@ -25,7 +25,7 @@ CELLS, OUTCOMES = 200, 20  # cell = 20 a + 2 b + carry-in; outcome = 2 digit + c
 _SUM = np.arange(CELLS) // 20 + np.arange(CELLS) % 20 // 2 + np.arange(CELLS) % 2
 CORRECT = 2 * (_SUM % 10) + _SUM // 10  # the right outcome of each cell, shape (200,)
 
-PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
+COLUMN_PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
 PayRule = Callable[[np.ndarray], np.ndarray]  # solve rates to pay, entry by entry
 Payment = str | PayRule
 PAYMENTS: dict[str, PayRule] = {
@@ -49,7 +49,7 @@ class Proposer:
     explore: float = 0.05  # share of its choices that is uniform
 
     def __post_init__(self) -> None:
-        check_choice("proposer", self.kind, PROPOSERS)
+        check_choice("proposer", self.kind, COLUMN_PROPOSERS)
         pay_rule(self.payment)
         check_probability("explore", self.explore)
         check_step("proposer's rate", self.rate)
@@ -81,7 +81,7 @@ class Proposer:
 
 
 @dataclass(frozen=True)
-class Attempts:
+class ColumnAttempts:
     """What the solver wrote: visited cells and outcomes, (columns, seeds, problems, group), -1
     beyond a problem's length.
     """
@@ -105,7 +105,7 @@ class Solver:
         """(seeds, 200, 20)."""
         return softmax(self.logits)
 
-    def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> Attempts:
+    def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> ColumnAttempts:
         """Attempt problems with digits a, b (seeds, problems, columns), lowest first.
 
         Draws (columns, seeds, problems, group).
@@ -130,13 +130,13 @@ class Solver:
             outcome = _invert(cdf[offset[on] + cell], draws[j].ravel()[on])
             carry[on] = outcome % 2
             cells[j, on], outcomes[j, on] = cell, outcome
-        return Attempts(cells.reshape(draws.shape), outcomes.reshape(draws.shape))
+        return ColumnAttempts(cells.reshape(draws.shape), outcomes.reshape(draws.shape))
 
     def certain(self) -> "Solver":
         """The same solver at temperature 0: it always writes its likeliest outcome."""
         return replace(self, logits=1e3 * (np.arange(OUTCOMES) == self.logits.argmax(-1)[..., None]))
 
-    def learn(self, attempts: Attempts, advantages: np.ndarray) -> "Solver":
+    def learn(self, attempts: ColumnAttempts, advantages: np.ndarray) -> "Solver":
         """One REINFORCE step, advantages (seeds, problems, group): every visited column of an
         attempt gets its advantage.
         """
@@ -153,7 +153,7 @@ class Verifier:
         check_probability("flip_rate", self.flip_rate)
 
     def judge(
-        self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts, draws: np.ndarray
+        self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: ColumnAttempts, draws: np.ndarray
     ) -> np.ndarray:
         """Rewards 0 or 1, (seeds, problems, group), each flipped where its uniform draw is below the flip rate."""
         return (is_correct(a, b, lengths, attempts) ^ (draws < self.flip_rate)).astype(float)
@@ -205,7 +205,7 @@ def _invert(cdf: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return np.minimum((cdf <= draws[..., None]).sum(-1), cdf.shape[-1] - 1)
 
 
-def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts) -> np.ndarray:
+def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: ColumnAttempts) -> np.ndarray:
     """Whether every digit and the last carry are those of a + b, (seeds, problems, group)."""
     carry = np.zeros(lengths.shape, dtype=int)
     right = np.ones(attempts.cells.shape[1:], dtype=bool)
@@ -218,7 +218,7 @@ def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Atte
     return right
 
 
-def reinforce(probabilities: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
+def reinforce(probabilities: np.ndarray, attempts: ColumnAttempts, advantages: np.ndarray) -> np.ndarray:
     """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind
     probabilities (seeds, 200, 20).
     """

@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit.games.matrix import Pair
+from spkit.games.matrix import Strategies
 from spkit.games.self_play import Record
 from spkit.games.summary import mean_and_range
 from spkit.run import plots
 
 BAND = 0.2  # opacity
-Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
+_Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
 
 
 def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
@@ -31,7 +31,7 @@ def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
 
 
 def simplex(
-    pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
+    pairs: Sequence[Strategies], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
 ) -> Figure:
     """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all
     steps, one entry an iteration.
@@ -60,7 +60,7 @@ def simplex(
     return figure
 
 
-def nash_convs(curves: Mapping[str, Curve], title: str, floor: float | None = None) -> Figure:
+def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = None) -> Figure:
     """NashConv against iteration, one line a method, log-log.
 
     `floor` marks what no pair of pure strategies can beat.

@@ -75,13 +75,13 @@ POINTWISE_LOSS: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
     "chi2": lambda r, tau: ((r - tau) ** 2, (r + tau) ** 2),
     "nce": lambda r, tau: (-log_sigmoid(r), -log_sigmoid(-r)),
 }
-PAIRWISE: dict[str, Callable[[Vector, float], Vector]] = {
+PAIRWISE_SLOPES: dict[str, Callable[[Vector, float], Vector]] = {
     "logistic": lambda margin, tau: -sigmoid(-margin),
     "hinge": lambda margin, tau: -(margin < 1).astype(float),
     "exponential": lambda margin, tau: -np.exp(np.minimum(-margin, 700.0)),
     "ipo": lambda margin, tau: 2 * (margin - tau),
 }
-POINTWISE: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
+POINTWISE_SLOPES: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
     "chi2": lambda r, tau: (2 * (r - tau), 2 * (r + tau)),
     "nce": lambda r, tau: (-sigmoid(-r), sigmoid(r)),
 }
@@ -104,7 +104,7 @@ class Game:
     initial: Vector | None = None
 
     def __post_init__(self) -> None:
-        kinds = (*PAIRWISE, *POINTWISE, "tspin")
+        kinds = (*PAIRWISE_SLOPES, *POINTWISE_SLOPES, "tspin")
         if self.kind not in kinds:
             raise SpkitError(f"unknown kind of loss {self.kind!r}: choose one of {', '.join(kinds)}")
         if not (0 < self.beta < np.inf) or not (0 <= self.tau < np.inf) or (self.tau == 0 and self.kind != "tspin"):
@@ -143,7 +143,7 @@ def expected_loss(game: Game, log_policy: Vector) -> float:
     replies for pointwise ones.
     """
     r = game.reward(log_policy)
-    if game.kind in POINTWISE:
+    if game.kind in POINTWISE_SLOPES:
         real, generated = POINTWISE_LOSS[game.kind](r, game.tau)
         return float(game.p @ real + game.q @ generated)
     name, weights = game.pairs
@@ -153,12 +153,12 @@ def expected_loss(game: Game, log_policy: Vector) -> float:
 def gradient(game: Game, log_policy: Vector) -> Vector:
     """Exact gradient (K,) of the expected loss in the policy's logits."""
     r = game.reward(log_policy)
-    if game.kind in POINTWISE:
-        real, generated = POINTWISE[game.kind](r, game.tau)
+    if game.kind in POINTWISE_SLOPES:
+        real, generated = POINTWISE_SLOPES[game.kind](r, game.tau)
         slope = game.p * real + game.q * generated
     else:
         name, weights = game.pairs
-        pairs = weights * PAIRWISE[name](r[:, None] - r[None, :], game.tau)
+        pairs = weights * PAIRWISE_SLOPES[name](r[:, None] - r[None, :], game.tau)
         slope = pairs.sum(1) - pairs.sum(0)
     return game.beta * (slope - np.exp(log_policy) * slope.sum())
 

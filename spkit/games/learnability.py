@@ -77,7 +77,7 @@ def moment(logits: np.ndarray, max_length: int, k: int) -> np.ndarray:
     return np.stack(moments, 1)
 
 
-def accuracy(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
+def exact_accuracy(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
     """The chance that a random problem of each length is added right."""
     return moment(logits, max_length, 1)
 

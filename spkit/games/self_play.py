@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
-from spkit.games.learnability import accuracy, learnability
+from spkit.games.learnability import exact_accuracy, learnability
 from spkit.run.errors import SpkitError
 
 
@@ -32,7 +32,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Game:
+class ColumnsGame:
     """The three roles after some iterations. To swap a role, replace it: `replace(game, verifier=Verifier(0.0))`."""
 
     proposer: Proposer
@@ -43,7 +43,7 @@ class Game:
     iteration: int = 0
 
 
-def start(config: Config, seeds: Sequence[int]) -> Game:
+def start(config: Config, seeds: Sequence[int]) -> ColumnsGame:
     """A solver that guesses, a proposer that leans to short problems, a verifier.
 
     SpkitError for a knob that makes no sense.
@@ -55,7 +55,7 @@ def start(config: Config, seeds: Sequence[int]) -> Game:
     if not 0 <= config.lean < np.inf:
         raise SpkitError(f"lean is {config.lean}: choose a finite number of at least 0.")
     logits = np.tile(-config.lean * np.arange(check_count("max_length", config.max_length)), (len(seeds), 1))
-    return Game(
+    return ColumnsGame(
         Proposer(logits, config.proposer, config.payment, config.proposer_rate, config.explore),
         Solver(np.zeros((len(seeds), CELLS, OUTCOMES)), config.solver_rate),
         Verifier(config.flip_rate),
@@ -75,7 +75,7 @@ class Draws:
     flips: np.ndarray  # (seeds, problems, group)
 
 
-def draw(game: Game) -> Draws:
+def draw(game: ColumnsGame) -> Draws:
     """The numbers of this iteration, a function of each seed and the iteration."""
     p, g, n = game.config.problems, game.config.group, game.config.max_length
     sizes = np.cumsum([p, p * n, p * n, p * g * n, p * g])
@@ -85,7 +85,7 @@ def draw(game: Game) -> Draws:
     return Draws(lengths, a, b, np.moveaxis(columns.reshape(-1, n, p, g), 1, 0), flips.reshape(-1, p, g))
 
 
-def one_round(game: Game) -> tuple[Game, np.ndarray]:
+def one_round(game: ColumnsGame) -> tuple[ColumnsGame, np.ndarray]:
     """One iteration: the game after it, and each problem's solve rate (seeds, problems) as the verifier saw it."""
     draws = draw(game)
     # 1 propose
@@ -112,10 +112,10 @@ class Record:
     accuracy: np.ndarray
     learnability: np.ndarray  # true, whatever the verifier's noise
     proposals: np.ndarray  # the proposer's probabilities
-    game: Game
+    game: ColumnsGame
 
 
-def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
+def play(game: ColumnsGame, iterations: int, every: int = 10) -> Iterator[Record]:
     """Play rounds, yielding a record first, then every `every` iterations, the last included when
     `every` divides `iterations`.
     """
@@ -127,7 +127,7 @@ def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
                 game, solver=replace(game.solver)
             )  # a copy without the cached probabilities: half the memory
             yield Record(
-                game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
+                game.iteration, exact_accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
             )
         if t < iterations:
             game, _ = one_round(game)

@@ -45,7 +45,7 @@ from ..run.streams import generator
 from ..stages.learn_pg import (
     PgUpdate,
     group_rollouts,
-    learn,
+    learn_from_rewards,
     minibatches,
     new_optimizer,
     optimizer_state,
@@ -56,7 +56,7 @@ from ..stages.solve import longest_completion, solve
 from ..stages.verify import scores_of
 from ..tasks import Problem, Task
 
-REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
+RLVR_REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class RlvrConfig:
         at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
         at_least(self, 0, "iterations", "learning_rate", "kl_coef", "entropy_coef")
-        one_of(self, reward=REWARDS, advantage=GROUP_ADVANTAGES, aggregation=AGGREGATIONS, kl=KL_ESTIMATES)
+        one_of(self, reward=RLVR_REWARDS, advantage=GROUP_ADVANTAGES, aggregation=AGGREGATIONS, kl=KL_ESTIMATES)
         if self.pool < self.problems:
             raise SpkitError(f"pool must hold the {self.problems} problems of an iteration, not {self.pool}")
         shares(self, "flip_rate")
@@ -132,7 +132,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
             scored = minibatches(
                 policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None
             )
-            learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
+            learned = learn_from_rewards(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure
         numbers = {
             "reward": rewards.double().mean().item(),

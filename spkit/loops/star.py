@@ -25,13 +25,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..policy import Policy, SftConfig
+from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of
 from ..run.streams import generator
 from ..stages.learn_sft import fine_tune
 from ..stages.measure import measure, rationale_counts
-from ..stages.solve import Pair, Sample, solve
+from ..stages.solve import Sample, solve
 from ..stages.verify import matched_at_random
 from ..tasks import Problem, Task, problems
 

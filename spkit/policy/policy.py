@@ -21,10 +21,10 @@ from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
 from .rollouts import Rollouts
 from .row_budget import RowBudget
-from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
+from .sampler import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
-from .steps import ADVICE
+from .steps import STEP_ADVICE
 from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
@@ -41,7 +41,7 @@ class Policy:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     prompting: Prompting = field(default_factory=Prompting)
-    sampler: Kind = "auto"
+    sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
@@ -202,7 +202,7 @@ class Policy:
         ]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         if not sums.isfinite().all():
-            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {ADVICE}")
+            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {STEP_ADVICE}")
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
     def logprobs(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+Pair = tuple[str, list[int]]  # prompt, token ids of the completion
+
 
 @dataclass(frozen=True)
 class Rollouts:

@@ -19,17 +19,17 @@ from .row_budget import RowBudget
 from .static_cache import CudaGraphs, StaticDecoder, supports
 
 ROWS_PER_BATCH = 1024
-KINDS = ("auto", "roomy", "static")
-Kind = Literal["auto", "roomy", "static"]
+SAMPLERS = ("auto", "roomy", "static")
+Sampler = Literal["auto", "roomy", "static"]
 
 
-def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
+def takes_static(model: PreTrainedModel, kind: Sampler) -> bool:
     """Whether a sampler of this kind takes static steps.
 
     Raises SpkitError for another kind, or for `static` if the model forbids it.
     """
-    if kind not in KINDS:
-        raise SpkitError(f"the sampler must be one of {', '.join(KINDS)}, not {kind!r}")
+    if kind not in SAMPLERS:
+        raise SpkitError(f"the sampler must be one of {', '.join(SAMPLERS)}, not {kind!r}")
     if kind == "static" and not supports(model):
         raise SpkitError(
             "the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'"

@@ -80,7 +80,7 @@ class WindowLayer(CacheLayerMixin):
         return self.keys.shape[2]
 
 
-class Buffers(NamedTuple):
+class StepBuffers(NamedTuple):
     """What graphs read and write: keys and values a layer, inputs of a step for every line, and its
     logits (lines, vocabulary).
     """
@@ -106,7 +106,7 @@ class StaticDecoder:
 
     def release(self) -> None:
         """Give buffers and graphs back; the next batch makes new ones."""
-        self.buffers: Buffers | None = None
+        self.buffers: StepBuffers | None = None
         self._forget(())
 
     def _forget(self, recorded: tuple) -> None:
@@ -159,7 +159,7 @@ class StaticDecoder:
         zeros = partial(torch.zeros, device=cache.layers[0].keys.device)
         shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])  # noqa: E731
         pairs = [(layer.keys, layer.values) for layer in cache.layers]
-        self.buffers = Buffers(
+        self.buffers = StepBuffers(
             [tuple(zeros(shape(tensor), dtype=tensor.dtype) for tensor in pair) for pair in pairs],
             tokens=zeros(lines, 1, dtype=torch.long),
             positions=zeros(lines, 1, dtype=torch.long),

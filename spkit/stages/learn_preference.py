@@ -109,7 +109,7 @@ def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
     return (torch.where(mask.bool(), token_logprobs, 0.0) * mask).sum(-1)
 
 
-def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
+def loss_of_batch(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
     """The loss of a batch under the policy, and what it says of real and generated."""
     token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.pad_id)
     parts = summed(token_logprobs, mask).chunk(batch.roles)
@@ -126,7 +126,7 @@ def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[
     )
 
 
-def learn(
+def learn_from_pairs(
     policy: Policy,
     scored: Sequence[Batch],
     update: Update,
@@ -168,7 +168,7 @@ def _backward(
     )
     total: dict[str, float] = {"loss": 0.0}
     for piece, own, weight in zip(pieces, rows, weights):
-        loss, numbers = loss_of(policy, piece, update)
+        loss, numbers = loss_of_batch(policy, piece, update)
         loss = loss * (weight / sum(weights))
         loss.backward()
         total["loss"] += loss.item()

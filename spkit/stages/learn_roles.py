@@ -14,7 +14,7 @@ from ..run.settings import at_least, one_of, positive
 from ..tasks import Kind, Proposable
 from .learn_pg import PgUpdate, Rollout
 from .propose import Proposed
-from .solve import Attempts, rows_of
+from .solve import Attempts, repeated
 
 ROLE_ADVANTAGES = ("trr_pp", "global", "grpo", "rloo", "rae")
 
@@ -73,7 +73,7 @@ def role_rollouts(
     rows = zip(attempts.rollouts.prompts, attempts.rollouts.token_ids)
     examples = [Example(prompts[prompt], ids) for prompt, ids in rows]
     logprobs = list(attempts.rollouts.token_logprobs)
-    cells = [(problem.kind, "solver") for problem in rows_of(attempts.problems, attempts.k)]
+    cells = [(problem.kind, "solver") for problem in repeated(attempts.problems, attempts.k)]
     rewards = solver_rewards.flatten().tolist()
     for made, earned in zip(proposals, proposer_rewards):
         if earned is not None:

@@ -90,6 +90,6 @@ def _encoded(policy: Policy, number: int, prompt: str, reply: str) -> Referenced
     return Referenced(prompt, ids)
 
 
-def fingerprint(references: Sequence[Reference]) -> str:
+def references_fingerprint(references: Sequence[Reference]) -> str:
     """Eight hexadecimal digits that change when a reference does."""
     return f"{zlib.crc32(json.dumps(list(references)).encode()):08x}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spkit.diagnose import Limits, diagnose, read_audit, read_log, read_run
+from spkit.diagnose import Thresholds, diagnose, read_audit, read_log, read_run
 from spkit.diagnose.aggregate import Totals
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
@@ -203,4 +203,4 @@ def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
 
 
 def test_every_limit_is_a_number_within_reach():
-    assert all(0 < getattr(Limits(), item.name) < 100 for item in fields(Limits))
+    assert all(0 < getattr(Thresholds(), item.name) < 100 for item in fields(Thresholds))

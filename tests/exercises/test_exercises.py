@@ -32,7 +32,7 @@ from spkit.exercises.spin_tables import (
     check_sft_gradient,
     check_spin_gradient,
 )
-from spkit.exercises.student import generate, student_notebook, without_solutions
+from spkit.exercises.student import write_students, student_notebook, without_solutions
 from spkit.exercises.verifiers import check_precision, check_tolerable, check_vote_is_right
 from spkit.loops.rest_em import RestEmConfig
 from spkit.policy import SftConfig
@@ -725,7 +725,7 @@ def test_the_student_notebook_has_no_outputs_and_keeps_the_metadata():
 
 def test_generate_writes_beside_the_solutions_and_explains_what_is_missing(tmp_path, capsys):
     with pytest.raises(SpkitError, match="no notebook in"):
-        generate(tmp_path)
+        write_students(tmp_path)
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / "x.ipynb").write_text(
         json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkit.games.columns import CORRECT, PAYMENTS, Attempts, Proposer, Solver, Verifier, is_correct, reinforce, softmax
+from spkit.games.columns import CORRECT, PAYMENTS, ColumnAttempts, Proposer, Solver, Verifier, is_correct, reinforce, softmax
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(1)
@@ -65,7 +65,7 @@ def test_verdicts_are_flipped_at_the_stated_rate():
     assert (Verifier(0.0).judge(a, b, lengths, attempts, RNG.random((1, 20_000, 1))) == 1).all()
 
 
-def log_probability(logits: np.ndarray, attempts: Attempts) -> np.ndarray:
+def log_probability(logits: np.ndarray, attempts: ColumnAttempts) -> np.ndarray:
     p, on = softmax(logits), attempts.cells >= 0
     seed = np.broadcast_to(np.arange(len(logits))[None, :, None, None], on.shape)
     return np.where(on, np.log(p[seed, attempts.cells, attempts.outcomes]), 0.0).sum(0)

@@ -5,7 +5,7 @@ import pytest
 
 from spkit.games.columns import CORRECT, Solver, Verifier, reinforce, softmax
 from spkit.games.gradient import accuracy_gradient, signal_to_noise, wander
-from spkit.games.learnability import accuracy
+from spkit.games.learnability import exact_accuracy
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(3)
@@ -27,7 +27,7 @@ def estimates(logits: np.ndarray, n: int, flip_rate: float, count: int) -> np.nd
     lengths = np.full((1, count), n)
     attempts = Solver(logits).solve(a, b, lengths, RNG.random((n, 1, count, 1)))
     rewards = Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, count, 1)))[0, :, 0]
-    mean = flip_rate + (1 - 2 * flip_rate) * accuracy(logits, n)[0, -1]
+    mean = flip_rate + (1 - 2 * flip_rate) * exact_accuracy(logits, n)[0, -1]
     scores = np.zeros((count, 200, 20))
     p = softmax(logits)[0]
     for cell, outcome in zip(attempts.cells[:, 0, :, 0], attempts.outcomes[:, 0, :, 0], strict=True):
@@ -45,7 +45,7 @@ def test_the_exact_gradient_agrees_with_finite_differences():
             up[:, cell, outcome] += 1e-4
             down[:, cell, outcome] -= 1e-4
             assert gradient[:, :, cell, outcome] == pytest.approx(
-                (accuracy(up, 5) - accuracy(down, 5)) / 2e-4, abs=1e-9
+                (exact_accuracy(up, 5) - exact_accuracy(down, 5)) / 2e-4, abs=1e-9
             )
 
 

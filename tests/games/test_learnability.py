@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spkit.games.columns import CORRECT, PAYMENTS, Solver, Verifier, is_correct, softmax
-from spkit.games.learnability import accuracy, expected_pay, group_outcomes, learnability, moment, pay_at_rate
+from spkit.games.learnability import exact_accuracy, expected_pay, group_outcomes, learnability, moment, pay_at_rate
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(2)
@@ -54,7 +54,7 @@ def test_moments_agree_with_enumeration(n, k):
 def test_accuracy_and_learnability_agree_with_monte_carlo(n):
     rewards, _ = simulate(n)
     per_problem = rewards.mean(1)
-    assert per_problem.mean() == pytest.approx(accuracy(HALF_TRAINED, n)[0, -1], abs=4 * per_problem.std() / N**0.5)
+    assert per_problem.mean() == pytest.approx(exact_accuracy(HALF_TRAINED, n)[0, -1], abs=4 * per_problem.std() / N**0.5)
     within = rewards.var(1, ddof=1)
     assert within.mean() == pytest.approx(learnability(HALF_TRAINED, n)[0, -1], abs=4 * within.std() / N**0.5)
 
@@ -87,12 +87,12 @@ def test_expected_pay_agrees_with_monte_carlo_and_with_the_pay_of_each_problem(p
 
 def test_closed_forms():
     blank = np.zeros((1, 200, 20))
-    assert accuracy(blank, 4)[0] == pytest.approx([0.05, 0.005, 0.0005, 0.00005])
+    assert exact_accuracy(blank, 4)[0] == pytest.approx([0.05, 0.005, 0.0005, 0.00005])
     assert learnability(blank, 1)[0, 0] == pytest.approx(0.05 * 0.95)
     only_first = np.where(np.arange(200)[:, None] % 2 == 0, 60.0 * (np.arange(20) == CORRECT[:, None]), 0.0)[None]
     # Without a carry-in everything is known, with one nothing: n = 2 is right in 55 % of the cases, else one guess in
     # 20.
-    assert accuracy(only_first, 2)[0] == pytest.approx([1, 0.55 + 0.45 * 0.05])
+    assert exact_accuracy(only_first, 2)[0] == pytest.approx([1, 0.55 + 0.45 * 0.05])
     assert pay_at_rate(np.array([0.0, 1.0]), "1-r", 8, 0.2) == pytest.approx([0.8, 0.2])
     assert pay_at_rate(np.array([0.0]), "1-r if r>0", 8, 0.2)[0] == pytest.approx(0.8 - 0.8**8)
 
@@ -100,13 +100,13 @@ def test_closed_forms():
 def test_a_certain_solver_has_nothing_to_learn_right_or_wrong():
     wrong = np.zeros((1, 200, 20))
     wrong[0, np.arange(200), (CORRECT + 2 * (np.arange(200) % 3 == 0)) % 20] = 800
-    assert 0.05 < accuracy(wrong, 1)[0, 0] < 0.95
+    assert 0.05 < exact_accuracy(wrong, 1)[0, 0] < 0.95
     assert learnability(wrong, 8)[0] == pytest.approx(np.zeros(8), abs=1e-12)
 
 
 def test_bad_input_is_refused():
     for call in (
-        lambda: accuracy(HALF_TRAINED, 0),
+        lambda: exact_accuracy(HALF_TRAINED, 0),
         lambda: learnability(HALF_TRAINED, 0),
         lambda: group_outcomes(HALF_TRAINED, 2, 0),
     ):
@@ -121,6 +121,6 @@ def test_bad_input_is_refused():
     with pytest.raises(SpkitError, match="no payment"):
         expected_pay(HALF_TRAINED, "r")
     with pytest.raises(SpkitError, match="not finite"):
-        accuracy(np.full((1, 200, 20), np.inf))
+        exact_accuracy(np.full((1, 200, 20), np.inf))
     with pytest.raises(SpkitError, match="shape"):
-        accuracy(np.zeros((200, 20)))
+        exact_accuracy(np.zeros((200, 20)))

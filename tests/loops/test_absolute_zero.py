@@ -38,8 +38,8 @@ from spkit.run.streams import generator
 from spkit.stages.buffers import Buffers
 from spkit.stages.propose import PAYS, Proposed, duplicate_shares, pay, propose, uniform_proposals
 from spkit.tasks import Expressions, load_task
-from spkit.tasks.expressions.language import evaluate, parse, split_of
-from spkit.tasks.expressions.problem import KINDS, asked
+from spkit.tasks.expressions.language import evaluate, parse, split_of_tree
+from spkit.tasks.expressions.problem import KINDS, problem_about
 from spkit.tasks.expressions.proposals import proposer_prompt
 
 TASK = load_task("expressions")
@@ -76,7 +76,7 @@ def draw(number: int = 0) -> torch.Generator:
 
 def made(kind="deduction", program="x+y", inputs=((1, 2),), fault=None, text="") -> Proposed:
     """A proposal by hand; invalid without a program."""
-    problem = asked(kind, program, inputs) if program else None
+    problem = problem_about(kind, program, inputs) if program else None
     return Proposed(kind, "new ded>", text, [3, 4], torch.tensor([-0.5, -1.5]), problem, fault)
 
 
@@ -130,10 +130,10 @@ def test_invalid_text_has_its_price_a_held_out_problem_nothing_and_a_solved_one_
 
 
 def test_what_a_text_comes_to():
-    assert WORLD.checked("deduction", "x+y 1,2")[0] == asked("deduction", "x+y", [(1, 2)])
+    assert WORLD.checked("deduction", "x+y 1,2")[0] == problem_about("deduction", "x+y", [(1, 2)])
     assert WORLD.checked("abduction", "x+y 1,2")[0].prompt == "abd x+y 3>"
     inputs = [(i, 9 - i) for i in range(10)]
-    assert WORLD.checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == asked(
+    assert WORLD.checked("induction", " ".join(f"{x},{y}" for x, y in inputs), "x*y")[0] == problem_about(
         "induction", "x*y", inputs
     )
     assert WORLD.checked("induction", "1,2 1,2", "x*y") == (None, "input")
@@ -218,7 +218,7 @@ def test_the_buffers_start_from_the_identity_and_survive_a_checkpoint(buffers):
     assert Buffers(KINDS).sizes() == dict.fromkeys(KINDS, 1)
     for kind in KINDS:
         assert next(iter(buffers.entries[kind])) == WORLD.first[kind] and len(buffers.entries[kind]) > 4
-        assert all(split_of(parse(program)) == "train" for program, _ in buffers.entries[kind])
+        assert all(split_of_tree(parse(program)) == "train" for program, _ in buffers.entries[kind])
     again = Buffers.load(buffers.dump())
     assert [list(again.entries[kind]) for kind in KINDS] == [list(buffers.entries[kind]) for kind in KINDS]
     assert again.problems("abduction", 5, draw()) == buffers.problems("abduction", 5, draw())
@@ -293,7 +293,7 @@ def hand_made(problem, texts, finished=None) -> Attempts:
 
 
 def test_scores_and_rewards_by_hand():
-    problem = asked("deduction", "x+y", [(1, 2)])
+    problem = problem_about("deduction", "x+y", [(1, 2)])
     attempts = hand_made(problem, ["1+2=3", "4", "1+2=4", "1+2=", "3"], [True, True, True, True, False])
     assert attempts.correct.tolist() == [[1, 0, 0, 0, 0]]
     assert vote_shares(attempts).tolist() == [pytest.approx([1 / 5, 2 / 5, 2 / 5, 0, 0])]
@@ -307,7 +307,7 @@ def test_scores_and_rewards_by_hand():
 
 
 def test_the_vote_is_right_as_often_as_its_winners_are():
-    problem = asked("deduction", "x+y", [(1, 2)])
+    problem = problem_about("deduction", "x+y", [(1, 2)])
     for texts, chance in (
         (["3", "1+2=3", "4", "5"], 1.0),
         (["3", "4", "4", "5"], 0.0),
@@ -319,14 +319,14 @@ def test_the_vote_is_right_as_often_as_its_winners_are():
     assert votes_right(hand_made(problem, ["4", "3", "3"], [True, False, False])) == [0.0], (
         "what was cut off has no vote"
     )
-    two = asked("abduction", "x+y", [(1, 2)])
+    two = problem_about("abduction", "x+y", [(1, 2)])
     assert votes_right(hand_made(two, ["1+2=3;1,2", "0+3=3;0,3", "0+3=3;0,3"])) == [1.0], (
         "any input that gives the output is right"
     )
 
 
 def test_the_check_of_steps_pays_no_lucky_answer():
-    problem = asked("deduction", "(x+y)*2", [(1, 2)])
+    problem = problem_about("deduction", "(x+y)*2", [(1, 2)])
     attempts = hand_made(problem, ["(1+2=3)*2=6", "(1+2=4)*2=6", "6", "(1+2=3)*2=5", "(1+2)*2=6"])
     assert attempts.correct.tolist() == [[1, 1, 1, 0, 1]]
     assert scores_of(attempts, "steps", 0.0, draw()).tolist() == [[1, 0, 0, 0, 0]]
@@ -341,7 +341,7 @@ def test_the_check_of_steps_pays_no_lucky_answer():
     ],
 )
 def test_the_lenient_check_is_talked_round_by_a_list_and_the_strict_one_is_not(kind, honest, list_of_all, wrong):
-    problem = asked(kind, "x+y", [(i, (3 * i + 1) % 10) for i in range(10)] if kind == "induction" else [(1, 2)])
+    problem = problem_about(kind, "x+y", [(i, (3 * i + 1) % 10) for i in range(10)] if kind == "induction" else [(1, 2)])
     assert [leniently_right(problem, text) for text in (honest, list_of_all, wrong)] == [True, True, False]
     assert [verdict_on(problem, text).correct for text in (honest, list_of_all, wrong)] == [True, False, False]
     assert scores_of(hand_made(problem, [list_of_all, wrong]), "lenient", 0.0, draw()).tolist() == [[1, 0]]

@@ -10,7 +10,7 @@ from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
 from spkit.run.streams import generator
-from spkit.stages.learn_preference import Contrast, Update, batches, learn, loss_of
+from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs, loss_of_batch
 from spkit.stages.references import draw_preferences, draw_references, encode, read_references
 from spkit.tasks import load_task
 from tests.helpers import apart
@@ -45,7 +45,7 @@ def test_the_log_ratio_is_exactly_zero_at_the_start_of_every_iteration(base, tas
 def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
     policy = base.clone()
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learn(policy, scored, SMALL.update(1), generator(0, 1, "l"))
+    learn_from_pairs(policy, scored, SMALL.update(1), generator(0, 1, "l"))
     again = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 2, "b"))
     for batch in again:
         prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
@@ -69,11 +69,11 @@ def test_with_lora_the_opponent_is_the_adapted_policy_too(base, task, real):
     run = Run()
     for t in (1, 2, 3):
         scored = batches(adapted, contrasts(adapted, task, real, SMALL, t, run), 8, generator(0, t, "b"))
-        learned = learn(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
+        learned = learn_from_pairs(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
         assert learned["start_log_ratio"] == 0.0 and abs(learned["displacement_real"]) > 1e-4
     with adapted.model.disable_adapter():  # what a repository that forgets to merge plays against
         first = scored[0]
-        stale = loss_of(adapted, first, SMALL.update(1))[1]
+        stale = loss_of_batch(adapted, first, SMALL.update(1))[1]
     assert abs(stale["displacement_real"]) > 1e-3
 
 
@@ -154,7 +154,7 @@ def test_sums_over_tokens_and_prompt_tokens_do_not_count(base, real):
 def test_learning_raises_the_margin_and_the_accuracy(base, task, real):
     policy, update = base.clone(), Update("logistic", 1.0, 1.0, 4, 8, 5e-4)
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learned = learn(policy, scored, update, generator(0, 1, "l"))
+    learned = learn_from_pairs(policy, scored, update, generator(0, 1, "l"))
     assert (
         learned["steps"] == 12
         and learned["margin"] > 0.5

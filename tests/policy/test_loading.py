@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from spkit.bases.pretrain import RECIPES, pretrain, reading
+from spkit.bases.pretrain import RECIPES, make_tiny_base, example_text
 from spkit.measures.accuracy import accuracy, solve
 from spkit.policy import load_policy, shipped_models
 from spkit.run.errors import SpkitError
@@ -136,7 +136,7 @@ CONTENT = {
 def test_bases_never_read_a_test_problem(name):
     recipe = RECIPES[name]
     task, content = load_task(recipe.task), CONTENT[recipe.task]
-    read = [reading(recipe, task, 0, index)[0] for index in range(5000)]
+    read = [example_text(recipe, task, 0, index)[0] for index in range(5000)]
     assert not {content(problem.prompt) for problem in test_set(task, 100)} & set(map(content, read))
     if recipe.task != "replies":
         longest = max(
@@ -153,7 +153,7 @@ def test_pretraining_repeats_and_writes_a_card(tmp_path, monkeypatch):
     small = replace(RECIPES["addition-2digits"], sft=SftConfig(steps=3, batch_size=4))
     monkeypatch.setitem(RECIPES, "addition-2digits", small)
     random_state = torch.random.get_rng_state()
-    cards = [pretrain("addition-2digits", tmp_path / str(i)) for i in range(2)]
+    cards = [make_tiny_base("addition-2digits", tmp_path / str(i)) for i in range(2)]
     assert torch.equal(random_state, torch.random.get_rng_state()), "the global random state is left alone"
     assert load_policy(tmp_path / "0").fingerprint() == load_policy(tmp_path / "1").fingerprint()
     assert (
@@ -161,8 +161,8 @@ def test_pretraining_repeats_and_writes_a_card(tmp_path, monkeypatch):
         and "3 updates of 4 texts" in (tmp_path / "0" / "README.md").read_text()
     )
     with pytest.raises(SpkitError, match="there is no recipe 'adition'"):
-        pretrain("adition", tmp_path / "x")
+        make_tiny_base("adition", tmp_path / "x")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(SpkitError, match="is no checkpoint"):
-        pretrain("addition", tmp_path / "mine")
+        make_tiny_base("addition", tmp_path / "mine")

@@ -8,12 +8,12 @@ import pytest
 from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Sums, problems, test_set
 from spkit.tasks.sums import (
-    CARELESS,
+    CARELESS_SUMS,
     LARGEST,
     everyday_entropy,
     order_of,
     rare_orders,
-    split_of,
+    split_of_terms,
     terms,
     writer,
     written,
@@ -100,7 +100,7 @@ def test_paths_forget_the_order_of_the_first_two_numbers_only():
 def test_the_writer_is_a_distribution(numbers):
     chances = writer(numbers)
     assert set(chances) == set(permutations(numbers)) and sum(chances.values()) == pytest.approx(1, abs=1e-12)
-    problem, share = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)), CARELESS[len(numbers)]
+    problem, share = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)), CARELESS_SUMS[len(numbers)]
     texts = Counter()
     for order, chance in chances.items():
         texts[written(list(order))] += (1 - share) * chance
@@ -129,7 +129,7 @@ def test_solutions_are_drawn_from_the_writer():
 
 
 def test_everyday_text_is_read_back_and_as_careless_as_it_should_be():
-    for count, share in CARELESS.items():
+    for count, share in CARELESS_SUMS.items():
         asked, wrong = [TASK.problem(5, index, count) for index in range(400)], 0
         for problem in asked:
             text = TASK.everyday(problem, 1)
@@ -163,7 +163,7 @@ def test_train_and_test_share_no_terms_in_any_order():
     train = {tuple(sorted(terms(p.prompt))) for seed in range(3) for p in problems(TASK, seed, 0, 3000)}
     test = {tuple(sorted(terms(p.prompt))) for p in test_set(TASK, 50, range(2, 9))}
     assert not train & test
-    assert split_of([1, 2, 3]) == split_of([3, 1, 2])
+    assert split_of_terms([1, 2, 3]) == split_of_terms([3, 1, 2])
     assert len(test_set(TASK, 50)) == 250
 
 
