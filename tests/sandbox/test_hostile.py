@@ -12,8 +12,8 @@ import pytest
 from spkit.policy import data_folder
 from spkit.sandbox.base import Limits, MontySandbox, Sandbox
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import TASKS, Addition, load_task
-from spkit.tasks.python_programs.problem import PythonPrograms, asked
+from spkit.tasks import TASKS, Addition, PythonPrograms, load_task
+from spkit.tasks.python_programs.problem import asked
 from spkit.tasks.python_programs.proposals import proposal, proposed_inputs
 from tests.helpers import children, resident_mb
 from tests.hostile import ATTACKS, LOOKALIKES, MARKER, TEXTS

@@ -13,8 +13,8 @@ from spkit.run.errors import SpkitError
 from spkit.sandbox.base import Limits, MontySandbox
 from spkit.sandbox.literals import canonical, read_literal, same
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import PythonPrograms, load_task, problems, test_set
-from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN
+from spkit.tasks import KINDS, PythonPrograms, load_task, problems, test_set
+from spkit.tasks.expressions.problem import PAIRS, SHOWN
 from spkit.tasks.python_programs.generator import (
     INPUT_TYPES,
     MAX_VARIABLES,

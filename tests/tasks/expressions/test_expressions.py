@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.tasks import Expressions, load_task, problems, test_set
+from spkit.tasks import KINDS, Expressions, load_task, problems, test_set
 from spkit.tasks.expressions.language import (
     MAX_DEPTH,
     apply,
@@ -18,7 +18,7 @@ from spkit.tasks.expressions.language import (
     trace,
     written,
 )
-from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN, asked, step_errors
+from spkit.tasks.expressions.problem import PAIRS, SHOWN, asked, step_errors
 from spkit.tasks.expressions.proposals import (
     SEED,
     Triplet,
