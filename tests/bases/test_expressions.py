@@ -9,13 +9,14 @@ import pytest
 from spkit.bases.expressions import CARELESS_EXPRESSIONS, REFERENCES, careless_trace, role_text
 from spkit.bases.pretrain import RECIPES, example_text
 from spkit.bases.tiny import char_tokenizer
-from spkit.measures.accuracy import by_difficulty, solve
+from spkit.measures.accuracy import by_difficulty
 from spkit.policy import load_policy, shipped_models
 from spkit.run.streams import generator
-from spkit.tasks import Expressions, load_task, test_set
-from spkit.tasks.expressions.language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of_tree
-from spkit.tasks.expressions.problem import KINDS, step_errors
+from spkit.stages.solve import solve
+from spkit.tasks import KINDS, Expressions, load_task, test_set
 from spkit.tasks.base import INDUCTION_PAIRS
+from spkit.tasks.expressions.language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of_tree
+from spkit.tasks.expressions.problem import step_errors
 from spkit.tasks.expressions.proposals import (
     Triplet,
     inputs_text,
@@ -104,7 +105,7 @@ def shipped():
 def test_the_shipped_base_solves_as_its_card_says(shipped, kind):
     policy, card = shipped
     tests = test_set(Expressions(kind), 100, (1, 2, 3))
-    measured = by_difficulty(tests, [verdict.correct for verdict in solve(policy, Expressions(kind), tests)[1]])
+    measured = by_difficulty(tests, [verdict.correct for verdict in solve(policy, Expressions(kind), tests).verdicts])
     stated = card["solver"][kind]["greedy"]
     assert measured == pytest.approx({level: stated[level] for level in measured}, abs=0.05)
 

@@ -13,12 +13,13 @@ from safetensors import safe_open
 
 from spkit.bases import words as small_base
 from spkit.bases.small import bpe_tokenizer, small_qwen2
-from spkit.bases.words import MIXTURES, PARTS, half_precision, mixed_reading, make_base, read_by
-from spkit.measures.accuracy import accuracy, solve
+from spkit.bases.words import MIXTURES, PARTS, half_precision, make_base, mixed_reading, read_by
+from spkit.measures.accuracy import accuracy
 from spkit.policy import SftConfig, load_policy, shipped_models
 from spkit.policy.training import Example, sft
 from spkit.run.errors import SpkitError
 from spkit.run.streams import generator
+from spkit.stages.solve import solve
 from spkit.tasks import item_rng, load_task, test_set
 from spkit.tasks.addition import operands
 from spkit.tasks.expressions.language import fingerprint, parse
@@ -226,7 +227,7 @@ def test_the_shipped_model_does_what_its_card_says(shipped):
     for name in ("word_problems", "python_programs"):
         task = load_task(name)
         tests = test_set(task, small_base.CARD_TESTS)
-        assert accuracy(tests, solve(policy, task, tests)[1])["accuracy"] == pytest.approx(
+        assert accuracy(tests, solve(policy, task, tests).verdicts)["accuracy"] == pytest.approx(
             card["tasks"][name]["greedy"]["accuracy"], abs=0.03
         )
 

@@ -29,8 +29,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Q
 
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
-from spkit.policy.memory import estimate
 from spkit.policy.checkpoints import no_bars
+from spkit.policy.memory import estimate
 
 # hidden size, feed-forward size, layers, heads, heads of keys and values, vocabulary; the Qwen2.5 models but the first
 SHAPES = {

@@ -32,7 +32,7 @@ from spkit.exercises.spin_tables import (
     check_sft_gradient,
     check_spin_gradient,
 )
-from spkit.exercises.student import write_students, student_notebook, without_solutions
+from spkit.exercises.student import student_notebook, without_solutions, write_students
 from spkit.exercises.verifiers import check_precision, check_tolerable, check_vote_is_right
 from spkit.loops.rest_em import RestEmConfig
 from spkit.policy import SftConfig

@@ -6,7 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkit.games.columns import CORRECT, PAYMENTS, ColumnAttempts, Proposer, Solver, Verifier, is_correct, reinforce, softmax
+from spkit.games.columns import (
+    CORRECT,
+    PAYMENTS,
+    ColumnAttempts,
+    Proposer,
+    Solver,
+    Verifier,
+    is_correct,
+    reinforce,
+    softmax,
+)
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(1)

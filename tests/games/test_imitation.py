@@ -27,7 +27,7 @@ from spkit.games.imitation import (
     sft_gradient,
     sft_steps,
 )
-from spkit.maths.preference import KINDS, spin_loss
+from spkit.maths.preference import LOSSES, spin_loss
 from spkit.run.errors import SpkitError
 
 P, START = example()
@@ -50,7 +50,7 @@ def torch_loss(game: Game, logits: torch.Tensor) -> torch.Tensor:
     return total
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LOSSES)
 @pytest.mark.parametrize("generated", [None, greedy(START)])
 def test_losses_and_gradients_are_those_that_train_language_models(kind, generated):
     game = Game(
@@ -156,7 +156,7 @@ def test_a_policy_that_diverges_is_never_nan():
         assert not np.isnan(distances(kind, P, START, 500, beta)).any()
     assert distances("logistic", P, START, 500, 0.1)[-1] > 1e200
     assert all(
-        not np.isnan(distance_after(kind, P, START, 300, beta=3.0, rate=50.0)) for kind in KINDS if kind != "tspin"
+        not np.isnan(distance_after(kind, P, START, 300, beta=3.0, rate=50.0)) for kind in LOSSES if kind != "tspin"
     )
 
 
@@ -226,7 +226,7 @@ def test_the_first_gradient_is_a_multiple_of_that_of_sft(kind, factor):
     assert sft_steps(kind, 0.3, 0.6) == pytest.approx(0.3 * factor)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "tspin"])
+@pytest.mark.parametrize("kind", [kind for kind in LOSSES if kind != "tspin"])
 def test_the_data_is_a_fixed_point_for_sampled_replies_and_not_for_greedy_ones(kind):
     at_data = np.log(P)
     assert np.abs(gradient(Game(kind, P, at_data), at_data)).max() < 1e-12

@@ -30,7 +30,7 @@ from spkit.stages.learn_sft import (
     validation_set,
 )
 from spkit.tasks import Problem, Verdict, load_task, problems, test_set
-from spkit.tasks.sums import written
+from spkit.tasks.sums import order_text
 
 TASK = load_task("sums")
 QUICK = SftConfig(steps=2, batch_size=8, learning_rate=3e-4)
@@ -51,7 +51,7 @@ def draw(seed: int = 0) -> torch.Generator:
 
 
 def sample(order: list[int], prompt: str = "7+15+8=", wrong: bool = False) -> Sample:
-    text = written(order) + ("1" if wrong else "")
+    text = order_text(order) + ("1" if wrong else "")
     problem = Problem(prompt, str(sum(int(n) for n in prompt[:-1].split("+"))), prompt.count("+") + 1)
     return Sample(problem, [order[0]], text, TASK.verify(problem, text), TASK.path(problem, text))
 

@@ -6,10 +6,11 @@ import sys
 import pytest
 import torch
 
-from spkit.bases.pretrain import RECIPES, make_tiny_base, example_text
-from spkit.measures.accuracy import accuracy, solve
+from spkit.bases.pretrain import RECIPES, example_text, make_tiny_base
+from spkit.measures.accuracy import accuracy
 from spkit.policy import load_policy, shipped_models
 from spkit.run.errors import SpkitError
+from spkit.stages.solve import solve
 from spkit.tasks import load_task, test_set
 from spkit.tasks.addition import operands
 from spkit.tasks.sums import terms
@@ -108,15 +109,15 @@ def test_shipped_models_are_what_their_cards_say(name):
     policy, task = load_policy(name), load_task(RECIPES[name].task)
     assert 0.2e6 < sum(p.numel() for p in policy.model.parameters()) < 1.5e6
     tests = test_set(task, 100)
-    measured = accuracy(tests, solve(policy, task, tests)[1])
+    measured = accuracy(tests, solve(policy, task, tests).verdicts)
     assert measured["accuracy"] == pytest.approx(card["greedy"]["accuracy"], abs=0.02)
 
 
 def test_the_addition_base_is_weak_but_above_chance():
     task, policy = load_task("addition"), load_policy("addition")
     tests = test_set(task, 100)
-    plain = accuracy(tests, solve(policy, task, tests)[1])
-    hinted = accuracy(tests, solve(policy, task, tests, prompts=[task.hint(p) for p in tests])[1])
+    plain = accuracy(tests, solve(policy, task, tests).verdicts)
+    hinted = accuracy(tests, solve(policy, task, tests, prompts=[task.hint(p) for p in tests]).verdicts)
     assert 0.25 <= plain["accuracy"] <= 0.50
     per_length = list(plain["accuracy_by_difficulty"].values())
     assert per_length[1] > per_length[2] >= per_length[3] >= per_length[4]

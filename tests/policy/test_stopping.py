@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spkit.measures.accuracy import verify_all
 from spkit.policy import Policy, SftConfig
 from spkit.policy.prompting import Prompting, prompting_for
 from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.stopping import StopText
 from spkit.run.streams import generator
+from spkit.stages.solve import verify_all
 from spkit.tasks import load_task, problems
 from tests.conftest import in_four_bits
 from tests.policy.test_static_cache import record

@@ -13,8 +13,8 @@ from spkit.policy import data_folder
 from spkit.sandbox.base import Limits, Sandbox
 from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import TASKS, Addition, load_task
-from spkit.tasks.python_programs.problem import PythonPrograms, problem_about
+from spkit.tasks import TASKS, Addition, PythonPrograms, load_task
+from spkit.tasks.python_programs.problem import problem_about
 from spkit.tasks.python_programs.proposals import proposal, proposed_inputs
 from tests.helpers import children, resident_mb
 from tests.hostile import ATTACKS, LOOKALIKES, MARKER, TEXTS

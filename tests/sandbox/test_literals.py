@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spkit.sandbox.literals import MAX_CHARS, MAX_BRACKETS, NotLiteral, canonical, literal_text, read_literal, same
+from spkit.sandbox.literals import MAX_BRACKETS, MAX_CHARS, NotLiteral, canonical, literal_text, read_literal, same
 from tests.hostile import LOOKALIKES
 
 

@@ -11,7 +11,15 @@ from safetensors.torch import load_file, save_file
 from spkit.maths.policy_gradient import PgLoss, pg_loss
 from spkit.policy import Example, Policy
 from spkit.run.errors import SpkitError
-from spkit.stages.learn_pg import PgUpdate, Rollout, learn_from_rewards, minibatches, new_optimizer, optimizer_state, resumed
+from spkit.stages.learn_pg import (
+    PgUpdate,
+    Rollout,
+    learn_from_rewards,
+    minibatches,
+    new_optimizer,
+    optimizer_state,
+    resumed,
+)
 from tests.conftest import make_policy
 
 UPDATE = PgUpdate(PgLoss(), epochs=2, batch_size=8, learning_rate=1e-3, rows_at_once=3)

@@ -6,8 +6,8 @@ import pytest
 from spkit.run.errors import SpkitError
 from spkit.tasks import gym as module
 from spkit.tasks import load_task, problems, test_set
-from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text
 from spkit.tasks.base import split_by_content
+from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text
 
 
 class Sums:

@@ -14,8 +14,7 @@ from spkit.sandbox.base import Limits
 from spkit.sandbox.literals import canonical, read_literal, same
 from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import PythonPrograms, load_task, problems, test_set
-from spkit.tasks.expressions.problem import KINDS
+from spkit.tasks import KINDS, PythonPrograms, load_task, problems, test_set
 from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
 from spkit.tasks.python_programs.generator import (
     INPUT_TYPES,

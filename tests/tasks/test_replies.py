@@ -10,8 +10,19 @@ import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Replies, load_task, problems, test_set
-from spkit.tasks.replies import CARELESS_REPLIES, PRICES, STYLES, careless_total, everyday_chances, everyday_forms, order, rare_replies, styled_forms, total
 from spkit.tasks.base import split_by_content
+from spkit.tasks.replies import (
+    CARELESS_REPLIES,
+    PRICES,
+    STYLES,
+    careless_total,
+    everyday_chances,
+    everyday_forms,
+    order,
+    rare_replies,
+    styled_forms,
+    total,
+)
 
 TASK = Replies()
 ASKED = problems(TASK, 0, 0, 60)

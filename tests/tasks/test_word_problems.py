@@ -15,7 +15,7 @@ from spkit.tasks import WordProblems, load_task, problems, test_set
 from spkit.tasks.word_problems.stories import STORIES
 from spkit.tasks.word_problems.story import tell_story
 from spkit.tasks.word_problems.task import question_of, shipped_lines, split_of_calculations, write_shipped
-from spkit.tasks.worked import WorkedProblem, question_prompt, calculations
+from spkit.tasks.worked import WorkedProblem, calculations, question_prompt
 
 TASK = WordProblems()
 PENS = WorkedProblem(

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.tasks import Expressions, load_task, problems, test_set
+from spkit.tasks import KINDS, Expressions, load_task, problems, test_set
+from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
 from spkit.tasks.expressions.language import (
     MAX_DEPTH,
     apply,
@@ -18,8 +19,7 @@ from spkit.tasks.expressions.language import (
     trace,
     tree_text,
 )
-from spkit.tasks.expressions.problem import KINDS, problem_about, step_errors
-from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
+from spkit.tasks.expressions.problem import problem_about, step_errors
 from spkit.tasks.expressions.proposals import (
     SEED,
     Triplet,
