@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spkit.games.columns import CELLS, ATTEMPT_OUTCOMES, check_count, check_probability, check_step, softmax
+from spkit.games.columns import CELLS, OUTCOMES, check_count, check_probability, check_step, softmax
 from spkit.games.learnability import check_logits, digit_and_carry, right_digit, transition
 
 
@@ -50,7 +50,7 @@ def accuracy_gradient(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
                 before[i][:, c, :, None, None, None] * left[n - 1 - i][:, None, carry[:, :, c], :] for i in range(n)
             )
             slope[:, a, b, :, digit[:, :, c], :] += np.moveaxis(after, (2, 3), (0, 1)) / 100
-        slope = slope.reshape(len(p), CELLS, ATTEMPT_OUTCOMES)
+        slope = slope.reshape(len(p), CELLS, OUTCOMES)
         gradients.append(p * (slope - (p * slope).sum(-1, keepdims=True)))
     return np.stack(gradients, 1)
 

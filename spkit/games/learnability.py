@@ -15,7 +15,7 @@ from math import comb
 
 import numpy as np
 
-from spkit.games.columns import CELLS, ATTEMPT_OUTCOMES, Payment, check_count, check_probability, pay_rule, softmax
+from spkit.games.columns import CELLS, OUTCOMES, Payment, check_count, check_probability, pay_rule, softmax
 from spkit.run.errors import SpkitError
 
 
@@ -38,7 +38,7 @@ def right_digit(probabilities: np.ndarray) -> np.ndarray:
 def check_logits(logits: np.ndarray) -> np.ndarray:
     """The solver's logits as floats; SpkitError unless they are finite and of shape (seeds, 200, 20)."""
     logits = np.asarray(logits, dtype=float)
-    if logits.ndim != 3 or logits.shape[1:] != (CELLS, ATTEMPT_OUTCOMES):
+    if logits.ndim != 3 or logits.shape[1:] != (CELLS, OUTCOMES):
         raise SpkitError(
             f"The solver's table has the shape {logits.shape}: pass logits of shape (seeds, {CELLS}, {OUTCOMES})."
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spkit.games.columns import CELLS, ATTEMPT_OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
+from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
 from spkit.games.learnability import exact_accuracy, learnability
 from spkit.run.errors import SpkitError
 
@@ -57,7 +57,7 @@ def start(config: Config, seeds: Sequence[int]) -> ColumnsGame:
     logits = np.tile(-config.lean * np.arange(check_count("max_length", config.max_length)), (len(seeds), 1))
     return ColumnsGame(
         Proposer(logits, config.proposer, config.payment, config.proposer_rate, config.explore),
-        Solver(np.zeros((len(seeds), CELLS, ATTEMPT_OUTCOMES)), config.solver_rate),
+        Solver(np.zeros((len(seeds), CELLS, OUTCOMES)), config.solver_rate),
         Verifier(config.flip_rate),
         config,
         tuple(seeds),

@@ -66,7 +66,7 @@ class Sums(Task):
 
     def solution(self, problem: Problem, variant: int = 0) -> str:
         """The rationale of a careful writer; each `variant` is an independent draw of the order."""
-        return written(self._order(problem, variant))
+        return order_text(self._order(problem, variant))
 
     def reference(self, problem: Problem, variant: int = 0) -> str:
         """The solution of writer `variant`: all of them are careful."""
@@ -76,7 +76,7 @@ class Sums(Task):
         """The rationale of a writer who leaves out the number that would come last: every step
         right, the answer too small.
         """
-        return written(self._order(problem, variant)[:-1])
+        return order_text(self._order(problem, variant)[:-1])
 
     def everyday(self, problem: Problem, variant: int = 0) -> str:
         """What an everyday writer puts, careful or careless: the text that the base has read."""
@@ -142,7 +142,7 @@ def terms(prompt: str) -> list[int]:
     return [int(number) for number in match[1].split("+")]
 
 
-def written(order: list[int]) -> str:
+def order_text(order: list[int]) -> str:
     """The completion that adds the numbers in this order, without a mistake."""
     steps, total = [], order[0]
     for number in order[1:]:
@@ -179,7 +179,7 @@ def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
     order = [int(matches[0][1]), *(int(match[2]) for match in matches)]
     left = Counter(terms(problem.prompt)) - Counter(order)
     whole = tuple(order + list(left.elements()))
-    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and written(order) == completion
+    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and order_text(order) == completion
     return whole if readable else None
 
 
