@@ -152,8 +152,8 @@ class Totals:
     def _moments(self, group: _Group) -> None:
         size = len(group.rewards)
         length, reward = sum(group.lengths) / size, sum(group.rewards) / size
-        for own, paid in zip(group.lengths, group.rewards):
-            products = (own - length) * (paid - reward), (own - length) ** 2, (paid - reward) ** 2
+        for own, earned in zip(group.lengths, group.rewards):
+            products = (own - length) * (earned - reward), (own - length) ** 2, (earned - reward) ** 2
             self.moments = [total + product for total, product in zip(self.moments, products)]
 
     def evidence(self, source: str, notes: Iterable[str], warnings: Iterable[str]) -> Evidence:

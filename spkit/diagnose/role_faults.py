@@ -51,7 +51,7 @@ def degeneration(evidence: Evidence, early: Step, late: Step, limits: Thresholds
         early, late, "valid", "duplicates", "depth", "proposal_length", "proposal_entropy", "solve_rate"
     )
     advice = (
-        "pay nothing for duplicates and invalid proposals, and less for problems that are always solved",
+        "reward no duplicates and no invalid proposals, and less the problems that are always solved",
         "show the proposer a few problems from a buffer and ask for a different one",
         "hold the proposer near the base: a KL term, a frozen copy, or a lower learning rate for its role",
     )
@@ -94,7 +94,7 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
         f"{share_with_interval(late.all_right, late.groups)} of the groups are all right, {late.useful:.0%} are useful"
     )
     advice = (
-        "ask harder problems, or pay the proposer for problems of middling solve rate",
+        "ask harder problems, or reward the proposer for problems of middling solve rate",
         "leave solved problems out and sample others in their place",
         "stop here if the held-out accuracy is what you wanted",
     )

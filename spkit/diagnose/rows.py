@@ -2,7 +2,7 @@
 
     spkit    prompt or prompt_id, completion, reward, step; optional role (solver, proposer), gold (the right answer),
              correct (whether it really is right), entropy (nats a token), and of a proposal depth, valid or fault (null
-             if it has none); a proposal that nobody paid has the reward null
+             if it has none); a proposal that was not rewarded has the reward null
     trl      step, prompt, completion, advantage and one column a reward function (`log_completions=True` of its GRPO
              and RLOO trainers)
     verl     input, output, score, step, and gts (the right answer) and acc in most versions

@@ -26,7 +26,7 @@ def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> 
     noise = Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
     if gain < limits.change or real > gain / 2 or gain - real < max(limits.change, noise):
         return None
-    how = ["the verifier pays for something else than right answers"]
+    how = ["the verifier rewards something else than right answers"]
     if ratio(late.length, early.length) >= limits.longer:
         how.append("completions get longer with it")
     if (late.extra or 0) - (early.extra or 0) >= limits.added:
@@ -37,7 +37,7 @@ def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> 
         f"{from_to(early.accuracy, late.accuracy)}: {'; '.join(how)}"
     )
     advice = (
-        "read twenty of the best paid completions of the last steps",
+        "read twenty of the completions with the highest reward of the last steps",
         "check the final answer exactly, alone in its place, and refuse what has anything beside it",
         "take terms for length or format out of the reward; use an exact check instead of a vote or a judge",
     )
@@ -76,7 +76,7 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Fi
             figures[name] = flip
             if flip["interval"][0] > limit:
                 signs.append(
-                    f"{what} of a problem get different rewards, as if a verdict were turned round "
+                    f"{what} of a problem get different rewards, as if a verdict were flipped "
                     f"{rate_with_interval(flip)}"
                 )
     if evidence.reward_gap is not None:

@@ -99,7 +99,7 @@ CONCLUDE_MISTAKES = {
     "one seed is not enough: every seed must show it.": lambda v, c, noise: _conclude_by(
         lambda v, c: [max(v - c, key=abs)]
     )(v, c, noise),
-    "the sign is turned round: it is the variant minus its control.": _conclude_by(lambda v, c: c - v),
+    "the sign is flipped: it is the variant minus its control.": _conclude_by(lambda v, c: c - v),
 }
 
 

@@ -56,7 +56,7 @@ RLOO_MISTAKES = {
     "this is the baseline; the advantage is the reward minus it.": lambda x: (
         (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1)
     ),
-    "the sign is turned round: the advantage is the reward minus the baseline.": lambda x: -_rloo_right(x),
+    "the sign is flipped: the advantage is the reward minus the baseline.": lambda x: -_rloo_right(x),
     "the axis is wrong: a row holds the attempts at one problem.": lambda x: _rloo_right(x.T).T,
 }
 
@@ -81,14 +81,14 @@ def _batch(seed: int, rows: int) -> tuple[np.ndarray, list[tuple[str, str]], np.
     """
     rng = np.random.default_rng(seed)
     cells = [TASK_ROLES[i] for i in rng.integers(0, 4, size=rows - 2)] + [TASK_ROLES[4 + seed % 2]] * 2
-    paid = np.where(
+    rewards = np.where(
         [role == "solver" for _, role in cells],
         rng.choice([1, -0.5, -1], rows, p=(0.6, 0.3, 0.1)),
         rng.integers(0, 8, rows) / 8,
     )
     lengths = np.where([role == "solver" for _, role in cells], rng.integers(6, 40, rows), rng.integers(5, 14, rows))
-    paid[-2:] = 1.0
-    return paid, cells, lengths
+    rewards[-2:] = 1.0
+    return rewards, cells, lengths
 
 
 def _places(cells: Sequence[Hashable]) -> np.ndarray:
@@ -132,7 +132,7 @@ def _trr_pp_rule(
 
 TRR_PP_MISTAKES = {
     (
-        "one baseline over both roles and all tasks (REINFORCE++); a role that is paid more is raised as "
+        "one baseline over both roles and all tasks (REINFORCE++); a role that is rewarded more is raised as "
         "a whole, whatever it did."
     ): _trr_pp_rule(_trr_pp_everything),
     "one baseline for everything, over tokens; long completions weigh more, and the roles are mixed.": _trr_pp_rule(

@@ -1,4 +1,4 @@
-"""Checks for the exercises of notebook 01 about the proposer's pay, the data gate, the vote, and learnable information.
+"""Checks for the exercises of notebook 01 about the proposer reward, the data gate, and learnable information.
 
 Those about advantages and the policy-gradient loss are in `spkit.exercises.policy_gradient`. The reference arithmetic
 is carried here, so that a fault of the package's own cannot hide in its exercise.
@@ -25,25 +25,25 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
     return attempts * valid[:, None], greedy * valid, valid
 
 
-_proposer_pay_inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
+_proposer_reward_inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
 
 
-def _proposer_pay_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:
+def _proposer_reward_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:
     """`of` the solve rates where the proposal is valid."""
     return lambda attempts, greedy, valid: np.where(valid, of(attempts.mean(1)), invalid)
 
 
-PROPOSER_PAY_MISTAKES = {
-    "this pays r, the share of right attempts; what is solved too easily would earn most: pay 1 - r.": _proposer_pay_rule(
-        lambda r: _proposer_pay_inside(r) * r
+PROPOSER_REWARD_MISTAKES = {
+    "this rewards r, the share of right attempts; what is solved too easily would earn most: reward 1 - r.": _proposer_reward_rule(
+        lambda r: _proposer_reward_inside(r) * r
     ),
-    "this pays r, also where every attempt is right; the proposer would ask what everybody knows.": _proposer_pay_rule(
+    "this rewards r, also where every attempt is right; the proposer would ask what everybody knows.": _proposer_reward_rule(
         lambda r: r
     ),
     (
         "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong "
-        "answer, would be paid best: pay 0."
-    ): _proposer_pay_rule(lambda r: 1 - r),
+        "answer, would earn most: reward 0."
+    ): _proposer_reward_rule(lambda r: 1 - r),
     "r is that of one attempt, 0 or 1; take the mean of all k.": lambda a, greedy, valid: np.where(
         valid, 1 - a[:, 0], -1.0
     ),
@@ -53,36 +53,36 @@ PROPOSER_PAY_MISTAKES = {
     (
         "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is "
         "0 or 1, and both earn 0."
-    ): _proposer_pay_rule(lambda r: 0 * r),
-    "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1.": _proposer_pay_rule(
-        lambda r: _proposer_pay_inside(r) * (1 - r), 0.0
+    ): _proposer_reward_rule(lambda r: 0 * r),
+    "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1.": _proposer_reward_rule(
+        lambda r: _proposer_reward_inside(r) * (1 - r), 0.0
     ),
     "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: (
         1 - a.mean(1)
     ),
-    "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": _proposer_pay_rule(
-        lambda r: _proposer_pay_inside(r) * (1 - r), -0.5
+    "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": _proposer_reward_rule(
+        lambda r: _proposer_reward_inside(r) * (1 - r), -0.5
     ),
-    "this pays -0.5 where r is 0 or 1, which is what the published code does; the equation says 0.": _proposer_pay_rule(
-        lambda r: np.where(_proposer_pay_inside(r), 1 - r, -0.5)
+    "this gives -0.5 where r is 0 or 1, which is what the published code does; the equation says 0.": _proposer_reward_rule(
+        lambda r: np.where(_proposer_reward_inside(r), 1 - r, -0.5)
     ),
-    "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": _proposer_pay_rule(
+    "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": _proposer_reward_rule(
         lambda r: 1 - 2 * abs(r - 0.5)
     ),
-    "this is r (1 - r), the variance; the equation pays 1 - r.": _proposer_pay_rule(lambda r: r * (1 - r)),
+    "this is r (1 - r), the variance; the equation gives 1 - r.": _proposer_reward_rule(lambda r: r * (1 - r)),
     (
-        "this pays 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more."
-    ): _proposer_pay_rule(lambda r: _proposer_pay_inside(r) * 1.0),
+        "this gives 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * 1.0),
     "this subtracts the number of right attempts; r is their share.": lambda a, greedy, valid: np.where(
-        valid, _proposer_pay_inside(a.mean(1)) * (1 - a.sum(1)), -1.0
+        valid, _proposer_reward_inside(a.mean(1)) * (1 - a.sum(1)), -1.0
     ),
-    "one r for the whole batch: every proposal is paid for its own problem.": lambda a, greedy, valid: np.where(
+    "one r for the whole batch: every proposal is rewarded for its own problem.": lambda a, greedy, valid: np.where(
         valid, 1 - a[valid].mean(), -1.0
     ),
 }
 
 
-def check_proposer_pay(answer: Answer) -> None:
+def check_proposer_reward(answer: Answer) -> None:
     """`answer(attempts, greedy, valid)`: what each proposal earns, eq. 4 of arXiv:2505.03335, and -1 for an invalid
     one.
 
@@ -91,10 +91,10 @@ def check_proposer_pay(answer: Answer) -> None:
     """
     cases = [_attempted(seed, proposals, k) for seed, proposals, k in ((0, 9, 8), (1, 12, 4), (2, 10, 5))]
     compare(
-        "proposer_pay",
+        "proposer_reward",
         answer,
-        _proposer_pay_rule(lambda r: _proposer_pay_inside(r) * (1 - r)),
-        PROPOSER_PAY_MISTAKES,
+        _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * (1 - r)),
+        PROPOSER_REWARD_MISTAKES,
         cases,
     )
 
@@ -103,39 +103,39 @@ PASSES_MISTAKES = {
     (
         "this gates on the reward; whether a text is a problem is one question, what it is worth "
         "another: every valid problem passes."
-    ): (lambda valid, pay, u, leak: (pay > 0) | (u < leak)),
-    "this gates on the reward, and has no leak.": lambda valid, pay, u, leak: pay > 0,
-    "this gates on validity and on the reward; a valid problem passes whatever it earned.": lambda valid, pay, u, leak: (
-        valid & (pay > 0) | ~valid & (u < leak)
+    ): (lambda valid, reward, u, leak: (reward > 0) | (u < leak)),
+    "this gates on the reward, and has no leak.": lambda valid, reward, u, leak: reward > 0,
+    "this gates on validity and on the reward; a valid problem passes whatever it earned.": lambda valid, reward, u, leak: (
+        valid & (reward > 0) | ~valid & (u < leak)
     ),
-    "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, pay, u, leak: valid,
-    "the leak is for all here; a valid problem passes without luck.": lambda valid, pay, u, leak: u < leak,
+    "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, reward, u, leak: valid,
+    "the leak is for all here; a valid problem passes without luck.": lambda valid, reward, u, leak: u < leak,
     (
         "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - leak."
-    ): lambda valid, pay, u, leak: valid | (u >= leak),
-    "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, pay, u, leak: (
+    ): lambda valid, reward, u, leak: valid | (u >= leak),
+    "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, reward, u, leak: (
         valid & (u >= leak)
     ),
-    "these are the invalid ones that came through; the valid ones pass as well.": lambda valid, pay, u, leak: (
+    "these are the invalid ones that came through; the valid ones pass as well.": lambda valid, reward, u, leak: (
         ~valid & (u < leak)
     ),
-    "these are the ones held back.": lambda valid, pay, u, leak: ~valid & (u >= leak),
+    "these are the ones held back.": lambda valid, reward, u, leak: ~valid & (u >= leak),
 }
 
 
 def check_passes(answer: Answer) -> None:
-    """`answer(valid, pay, draws, leak)`: which proposals the solver meets, booleans (proposals,).
+    """`answer(valid, reward, draws, leak)`: which proposals the solver meets, booleans (proposals,).
 
-    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one
+    `valid` are booleans, `reward` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one
     needs a draw below `leak`.
     """
     cases = []
     for seed, leak in ((0, 0.3), (1, 0.0), (2, 1.0), (3, 0.6)):
         attempts, _, valid = _attempted(seed, 16, 8)
         r = attempts.mean(1)
-        pay = np.where(valid, np.where((r > 0) & (r < 1), 1 - r, 0), -1)
-        cases.append((valid, pay, np.random.default_rng(seed).random(16), leak))
-    compare("passes", answer, lambda valid, pay, u, leak: valid | (u < leak), PASSES_MISTAKES, cases)
+        reward = np.where(valid, np.where((r > 0) & (r < 1), 1 - r, 0), -1)
+        cases.append((valid, reward, np.random.default_rng(seed).random(16), leak))
+    compare("passes", answer, lambda valid, reward, u, leak: valid | (u < leak), PASSES_MISTAKES, cases)
 
 
 def _reading(seed: int, passes: int, best: int, steep: float) -> tuple:
@@ -183,10 +183,10 @@ LEARNABLE_INFORMATION_MISTAKES = {
         "these are the losses after each update; what a batch costs has to be asked before the observer learns from it."
     ): _learnable_information_by(lambda before, after: after[0].sum()),
     "these are nats; a bit is ln 2 of them.": _learnable_information_by(unit=1.0),
-    "this adds up the losses of all passes; the stream is paid for once, in the first reading.": _learnable_information_by(
+    "this adds up the losses of all passes; the stream is counted once, in the first reading.": _learnable_information_by(
         lambda before, after: before.sum()
     ),
-    "this adds up the losses of every pass so far; the stream is paid for once.": _learnable_information_by(
+    "this adds up the losses of every pass so far; the stream is counted once.": _learnable_information_by(
         lambda before, after: before.sum(1).cumsum()
     ),
     "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen.": _learnable_information_by(
@@ -206,7 +206,7 @@ LEARNABLE_INFORMATION_MISTAKES = {
     "this adds all bits of S to H, which is a token's; divide S by the training tokens first.": _learnable_information_by(
         pick=lambda S, H, tokens, held: int(np.argmin(S + H))
     ),
-    "this divides S by the held-out tokens when it chooses; S was paid for the training tokens.": _learnable_information_by(
+    "this divides S by the held-out tokens when it chooses; S was counted over the training tokens.": _learnable_information_by(
         pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))
     ),
     (

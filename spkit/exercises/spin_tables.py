@@ -99,7 +99,7 @@ FATE_MISTAKES = {
     "lambda = 1 is no cycle: one step lands on the data; and the threshold is not there.": _fate_around(
         1, "diverges", "2-cycle", "converges"
     ),
-    "the threshold is not at 1, and it is turned round: a larger lambda is a smaller change.": _fate_around(
+    "the threshold is not at 1, and it is flipped: a larger lambda is a smaller change.": _fate_around(
         1, "converges", "converges", "diverges"
     ),
     "below 1 the iterates alternate, but an alternation is a 2-cycle only if its size stays the same.": _fate_around(
@@ -108,7 +108,7 @@ FATE_MISTAKES = {
     "between 1/2 and 1 the iterates alternate, but their distance to the data shrinks.": _fate_by(
         lambda lam: "diverges" if lam < 0.5 else "2-cycle" if lam < 1 else "converges"
     ),
-    "this is turned round: a small lambda is a large change (1 / lambda is the exponent).": _fate_around(
+    "this is flipped: a small lambda is a large change (1 / lambda is the exponent).": _fate_around(
         0.5, "converges", "2-cycle", "diverges"
     ),
     "at lambda = 1/2 the log-ratio only changes its sign, for ever: it does not shrink.": _fate_around(
@@ -181,7 +181,7 @@ BOUNDED_REWARD_MISTAKES = {
     "the sign is missing: what the opponent says too often has a negative reward.": lambda p, q, tau: (
         tau * np.abs(p - q) / (p + q)
     ),
-    "the sign is turned round: what the data say more often has a positive reward.": lambda p, q, tau: (
+    "the sign is flipped: what the data say more often has a positive reward.": lambda p, q, tau: (
         tau * (q - p) / (p + q)
     ),
     "this is the logit clipped; the chi-square reward bends, it is not cut.": lambda p, q, tau: np.clip(

@@ -154,17 +154,17 @@ def check_debias(answer: Answer) -> None:
     compare("debias", answer, lambda v, f: (v - f) / (1 - 2 * f), known, cases)
 
 
-_payment_p = np.linspace(0, 1, 21)
+_noisy_reward_p = np.linspace(0, 1, 21)
 
 
-PAYMENT_MISTAKES = {
-    "this pays for hard: impossible problems earn the most.": lambda r, f, g: 1 - r,
+NOISY_REWARD_MISTAKES = {
+    "this rewards hard problems: impossible ones earn the most.": lambda r, f, g: 1 - r,
     "this is Absolute Zero's rule: with flips, impossible problems pass its gate.": lambda r, f, g: np.where(
         r > 0, 1 - r, 0
     ),
     "this is R-Zero's rule: flips alone earn it something at p = 0 and p = 1.": lambda r, f, g: 1 - 2 * np.abs(r - 0.5),
     "r (1 - r) is too small by (g - 1) / g on average, and flips alone earn it something.": lambda r, f, g: r * (1 - r),
-    "the flips' own variance f (1 - f) is still paid for.": lambda r, f, g: r * (1 - r) * g / (g - 1),
+    "the flips' own variance f (1 - f) is still rewarded.": lambda r, f, g: r * (1 - r) * g / (g - 1),
     "the flips' variance is gone, but what remains is (1 - 2 f)^2 too small.": lambda r, f, g: (
         r * (1 - r) * g / (g - 1) - f * (1 - f)
     ),
@@ -174,21 +174,21 @@ PAYMENT_MISTAKES = {
 }
 
 
-def check_payment(answer: Answer) -> None:
-    """`answer(r, flip_rate, group)`: a pay whose expectation at a problem of true solve rate p is p (1
-    - p), whatever the noise.
+def check_noisy_reward(answer: Answer) -> None:
+    """`answer(r, flip_rate, group)`: a proposer reward whose expectation at a problem of true solve
+    rate p is p (1 - p), whatever the noise.
 
     The check takes the expectation exactly, over the binomial of verdicts, at 21 solve rates.
     """
     cases = [(flip_rate, group) for flip_rate in (0.0, 0.1, 0.25) for group in (4, 8)]
 
-    def expectation(pay):
+    def expectation(reward):
         def over_verdicts(flip_rate, group):
-            seen = flip_rate + (1 - 2 * flip_rate) * _payment_p
-            values = np.broadcast_to(pay(np.arange(group + 1) / group, flip_rate, group), (group + 1,))
+            seen = flip_rate + (1 - 2 * flip_rate) * _noisy_reward_p
+            values = np.broadcast_to(reward(np.arange(group + 1) / group, flip_rate, group), (group + 1,))
             return binomial(group, seen) @ values
 
         return over_verdicts
 
-    compare("payment", expectation(answer), expectation(lambda r, f, g: (r * (1 - r) * g / (g - 1) - f * (1 - f)) / (1 - 2 * f) ** 2),
-            {text: expectation(wrong) for text, wrong in PAYMENT_MISTAKES.items()}, cases)  # fmt: skip
+    compare("noisy_reward", expectation(answer), expectation(lambda r, f, g: (r * (1 - r) * g / (g - 1) - f * (1 - f)) / (1 - 2 * f) ** 2),
+            {text: expectation(wrong) for text, wrong in NOISY_REWARD_MISTAKES.items()}, cases)  # fmt: skip

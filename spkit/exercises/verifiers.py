@@ -56,9 +56,9 @@ VOTE_SHARE_MISTAKES = {
         lambda row, said: row.count(said) / _vote_share_readable(row)
     ),
     (
-        "this pays 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant."
+        "this gives 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant."
     ): _vote_share_by(lambda row, said: float(row.count(said) == _vote_share_top(row))),
-    "this pays every attempt the share of the most frequent answer; each earns the share of its own.": _vote_share_by(
+    "this gives every attempt the share of the most frequent answer; each earns the share of its own.": _vote_share_by(
         lambda row, said: _vote_share_top(row) / len(row)
     ),
     "these are counts of votes; divide by k.": _vote_share_by(lambda row, said: row.count(said)),
@@ -211,7 +211,7 @@ PRECISION_MISTAKES = {
         p * (1 - f)
     ),
     "this is the share of the samples that is kept.": lambda p, f: p * (1 - f) + (1 - p) * f,
-    "this forgets the false positives: wrong samples whose verdict was turned round are kept too.": lambda p, f: 1.0,
+    "this forgets the false positives: wrong samples whose verdict was flipped are kept too.": lambda p, f: 1.0,
     (
         "a share f of the wrong samples is kept, and they are 1 - p of all: the false positives are (1 - p) f."
     ): lambda p, f: p * (1 - f) / (p * (1 - f) + f),

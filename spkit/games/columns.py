@@ -6,8 +6,8 @@ whole answer with the true sum, so a right column inside a wrong sum earns nothi
 `spkit.games.self_play.one_round`.
 
 Simplified against the papers: the "prompt" is a length, the proposer cannot write an invalid problem, and both learners
-take plain REINFORCE steps (no clipping, no KL). The proposer's payments are those of Absolute Zero (arXiv:2505.03335,
-eq. 4), R-Zero (arXiv:2508.05004; `min` is what its code pays) and Self-Questioning Language Models (arXiv:2508.03682).
+take plain REINFORCE steps (no clipping, no KL). The proposer's rewards are those of Absolute Zero (arXiv:2505.03335,
+eq. 4), R-Zero (arXiv:2508.05004; `min` is what its code gives) and Self-Questioning Language Models (arXiv:2508.03682).
 
 Every array starts with the axis of seeds, because all seeds are played at once; a seed's games never
 depend on the other seeds.
@@ -26,9 +26,9 @@ _SUM = np.arange(CELLS) // 20 + np.arange(CELLS) % 20 // 2 + np.arange(CELLS) % 
 CORRECT = 2 * (_SUM % 10) + _SUM // 10  # the right outcome of each cell, shape (200,)
 
 COLUMN_PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
-PayRule = Callable[[np.ndarray], np.ndarray]  # solve rates to pay, entry by entry
-Payment = str | PayRule
-PAYMENTS: dict[str, PayRule] = {
+RewardRule = Callable[[np.ndarray], np.ndarray]  # solve rates to proposer rewards, entry by entry
+ColumnReward = str | RewardRule
+COLUMN_REWARDS: dict[str, RewardRule] = {
     "1-r": lambda r: 1 - r,
     "1-r if r>0": lambda r: np.where(r > 0, 1 - r, 0.0),  # Absolute Zero, eq. 4
     "1-2|r-1/2|": lambda r: 1 - 2 * np.abs(r - 0.5),
@@ -40,17 +40,17 @@ PAYMENTS: dict[str, PayRule] = {
 
 @dataclass(frozen=True)
 class Proposer:
-    """Chooses how long the next problems are; the adaptive kind moves towards the lengths that paid."""
+    """Chooses how long the next problems are; the adaptive kind moves towards the lengths that were rewarded."""
 
     logits: np.ndarray  # (seeds, lengths)
     kind: str = "adaptive"
-    payment: Payment = "1-r if r>0"  # what it earns for a problem with solve rate r
+    reward: ColumnReward = "1-r if r>0"  # what it earns for a problem with solve rate r
     rate: float = 5.0
     explore: float = 0.05  # share of its choices that is uniform
 
     def __post_init__(self) -> None:
         check_choice("proposer", self.kind, COLUMN_PROPOSERS)
-        pay_rule(self.payment)
+        reward_rule(self.reward)
         check_probability("explore", self.explore)
         check_step("proposer's rate", self.rate)
 
@@ -68,15 +68,17 @@ class Proposer:
         return 1 + _invert(self.probabilities.cumsum(-1)[:, None, :], draws)
 
     def learn(self, lengths: np.ndarray, solve_rates: np.ndarray) -> "Proposer":
-        """One REINFORCE step on the pay for solve rates (seeds, problems), compared with its mean.
+        """One REINFORCE step on the reward for solve rates (seeds, problems), compared with its mean.
 
         Only the adaptive kind moves.
         """
         if self.kind != "adaptive":
             return self
-        pay = pay_rule(self.payment)(solve_rates)
+        earned = reward_rule(self.reward)(solve_rates)
         chosen = lengths[..., None] == 1 + np.arange(self.logits.shape[1])
-        step = ((pay - pay.mean(1, keepdims=True))[..., None] * (chosen - softmax(self.logits)[:, None, :])).mean(1)
+        step = ((earned - earned.mean(1, keepdims=True))[..., None] * (chosen - softmax(self.logits)[:, None, :])).mean(
+            1
+        )
         return replace(self, logits=self.logits + self.rate * step)
 
 
@@ -165,12 +167,12 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise SpkitError(f"There is no {name} {value!r}: choose one of {', '.join(choices)}.")
 
 
-def pay_rule(payment: Payment) -> PayRule:
+def reward_rule(reward: ColumnReward) -> RewardRule:
     """The rule of that name, or the reader's own function; SpkitError for a name that is not known."""
-    if callable(payment):
-        return payment
-    check_choice("payment", payment, PAYMENTS)
-    return PAYMENTS[payment]
+    if callable(reward):
+        return reward
+    check_choice("reward", reward, COLUMN_REWARDS)
+    return COLUMN_REWARDS[reward]
 
 
 def check_probability(name: str, value: float) -> float:

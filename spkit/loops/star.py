@@ -14,7 +14,7 @@ What differs from the paper, and why:
 - Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic
   in section 4.3) with other starting values, and the learning rate is larger and decays to 0 within an iteration; the
   paper holds 1e-6 constant.
-- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of
+- Training problems are new in each iteration, drawn from an endless stream (the paper draws 10,000 from a pool of
   50,000).
 
 Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star

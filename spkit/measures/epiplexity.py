@@ -42,7 +42,7 @@ class ObserverConfig:
 
     train_tokens: int = 8000  # completion tokens it learns from, exactly
     validation_tokens: int = 2000  # completion tokens it is asked about and never learns from, exactly
-    passes: int = 4  # over the training part; the first is the one that is paid for
+    passes: int = 4  # over the training part; the first is the one that is counted
     batch_size: int = 8
     learning_rate: float = 1e-3
     clip: float = 1.0

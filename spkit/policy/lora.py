@@ -10,7 +10,7 @@ A loop that restarts from the base, keeps its best weights or plays its last ite
 Each policy holds an `AdapterView`, which switches the shared model to its own adapter whenever it is called, so two
 policies cannot be taken for each other; an adapter goes when its last view goes.
 
-What bites, and is dealt with here:
+What goes wrong elsewhere, and is handled here:
 - peft makes the adapters that are not active untrainable. If another policy is asked something between a loss and
   its `backward`, gradients are dropped without a word. All adapters stay trainable here, and an optimizer holds
   those of its own view alone.

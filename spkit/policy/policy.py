@@ -22,7 +22,7 @@ from .rereading import RereadingDecoder
 from .rollouts import Rollouts
 from .row_budget import RowBudget
 from .sampler import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
-from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
 from .steps import STEP_ADVICE
 from .stopping import StopText
@@ -33,7 +33,7 @@ from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `roomy` or `static`
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or `static`
     (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no result;
     `budget` remembers how many fit, for clones too.
     """
@@ -166,7 +166,7 @@ class Policy:
             _batches(lengths, at_once)
         ):  # the longest first: what they need is room enough for the others
             compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
-            self.budget.in_turn("sampling", batch, compute)
+            self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
     def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
@@ -187,7 +187,7 @@ class Policy:
         if not takes_static(self.model, self.sampler):
             if self.rereads is None:
                 self.rereads = must_reread(self.model)
-            return RereadingDecoder(self.model) if self.rereads else RoomyDecoder(self.model)
+            return RereadingDecoder(self.model) if self.rereads else GrowingDecoder(self.model)
         if self._static is None or self._static.model is not self.model:
             self._static = static_decoder(self.model, self.budget)
         return self._static
@@ -237,7 +237,7 @@ class Policy:
                 result[r] = row[counted]
 
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            self.budget.in_turn("scoring", batch, score)
+            self.budget.run_in_chunks("scoring", batch, score)
         return result
 
     def fit(

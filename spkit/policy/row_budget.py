@@ -1,9 +1,9 @@
 """Fewer rows at once when memory runs out, with a message, and never a lost iteration.
 
 How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there
-are kept and what is left goes on in halves (`in_turn`). A gradient is another matter: memory can run out half-way
+are kept and what is left goes on in halves (`run_in_chunks`). A gradient is another matter: memory can run out half-way
 through `backward`, when some parameters have got their share and others have not, so a minibatch begins again, in
-smaller parts whose gradients add up to its own (`afresh`). What was found holds for the rest of the run: a policy
+smaller parts whose gradients add up to its own (`retry_smaller`). What was found holds for the rest of the run: a policy
 shares its budget with its clones.
 """
 
@@ -51,7 +51,7 @@ class RowBudget:
         """How many of `wanted` rows to compute at once, at least 1."""
         return max(1, min(wanted, getattr(self, purpose) or wanted))
 
-    def in_turn(
+    def run_in_chunks(
         self, purpose: Purpose, rows: Sequence[_T], compute: Callable[[Sequence[_T]], None], at_once: int | None = None
     ) -> None:
         """`compute` consecutive parts of the rows, at most `at_once` of them, and halves of what is left
@@ -67,7 +67,7 @@ class RowBudget:
             else:
                 self._halve(purpose, len(part))
 
-    def afresh(self, count: int, compute: Callable[[int], _T]) -> _T:
+    def retry_smaller(self, count: int, compute: Callable[[int], _T]) -> _T:
         """`compute(size)`, from its beginning, for a size of training part at which it fits.
 
         Raises SpkitError if one row does not.

@@ -1,7 +1,7 @@
 """The `learn` stage of SPIN: tell the references from the opponent's replies, by the policy's own
 log-ratio to the opponent.
 
-The opponent is the policy as it stood when the iteration began. Its log-probabilities are taken once, on exactly the
+The opponent is the policy at the start of the iteration. Its log-probabilities are taken once, on exactly the
 batches that are then trained on, and no copy of its weights is kept. So the log-ratio is exactly 0 before the first
 update, whatever the model is made of: with LoRA the adapter of the last iteration is part of the opponent, which a
 disabled adapter would leave out.

@@ -129,7 +129,7 @@ def _from_hub(source: Source, split: Split) -> list[Raw]:
 
 
 def in_order(problems: tuple[AnyProblem, ...], *parts: int | str, index: int) -> AnyProblem:
-    """Problem `index` of the shuffled set, shuffled anew each time it is through.
+    """Problem `index` of the shuffled set, shuffled again each time it is through.
 
     The order depends on `parts` and the set's size.
     """

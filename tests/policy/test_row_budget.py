@@ -54,7 +54,7 @@ def said(monkeypatch, capsys) -> Callable[[], list[str]]:
     return lambda: capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize("kind", ["roomy", "static"])
+@pytest.mark.parametrize("kind", ["growing", "static"])
 def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
     sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)  # noqa: E731
     whole, ticks = sample(make_policy(), []), []
@@ -235,7 +235,7 @@ def test_what_is_no_lack_of_memory_is_not_tried_again():
         raise RuntimeError("size mismatch")
 
     with pytest.raises(RuntimeError, match="size mismatch"):
-        RowBudget().in_turn("sampling", range(8), wrong)
+        RowBudget().run_in_chunks("sampling", range(8), wrong)
     assert len(calls) == 1
 
 

@@ -28,7 +28,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 
 def attacked(short: Sandbox, long: Sandbox, which: str) -> None:
-    """Run the attacks, and say which was not dealt with as it should be."""
+    """Run the attacks, and say which was not handled as it should be."""
     problems = []
     for attack in ATTACKS:
         begun = time.perf_counter()

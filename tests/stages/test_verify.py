@@ -1,4 +1,4 @@
-"""Who decides what is kept: each test names the mistake it would catch."""
+"""The verifier: each test names the mistake it would catch."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The grammar of the replies: exact probabilities, checked by listing derivations anew, by drawing,
+"""The grammar of the replies: exact probabilities, checked by listing derivations again, by drawing,
 and against hostile text.
 """
 

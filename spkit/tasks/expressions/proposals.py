@@ -45,7 +45,7 @@ class Proposal:
 
     There is a `triplet` if and only if the text is a valid proposal; a valid one is still not taken when it is a
     `duplicate`, or when its function is `held out` for the test split. Neither is a slip of syntax, and a loop may
-    pay for them differently.
+    reward them differently.
     """
 
     triplet: Triplet | None
