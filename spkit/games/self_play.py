@@ -32,7 +32,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class ColumnsGame:
+class Game:
     """The three roles after some iterations. To swap a role, replace it: `replace(game, verifier=Verifier(0.0))`."""
 
     proposer: Proposer
@@ -43,7 +43,7 @@ class ColumnsGame:
     iteration: int = 0
 
 
-def start(config: Config, seeds: Sequence[int]) -> ColumnsGame:
+def start(config: Config, seeds: Sequence[int]) -> Game:
     """A solver that guesses, a proposer that leans to short problems, a verifier.
 
     SpkitError for a knob that makes no sense.
@@ -55,7 +55,7 @@ def start(config: Config, seeds: Sequence[int]) -> ColumnsGame:
     if not 0 <= config.lean < np.inf:
         raise SpkitError(f"lean is {config.lean}: choose a finite number of at least 0.")
     logits = np.tile(-config.lean * np.arange(check_count("max_length", config.max_length)), (len(seeds), 1))
-    return ColumnsGame(
+    return Game(
         Proposer(logits, config.proposer, config.proposer_reward, config.proposer_rate, config.explore),
         Solver(np.zeros((len(seeds), CELLS, OUTCOMES)), config.solver_rate),
         Verifier(config.flip_rate),
@@ -75,7 +75,7 @@ class Draws:
     flips: np.ndarray  # (seeds, problems, group)
 
 
-def draw(game: ColumnsGame) -> Draws:
+def draw(game: Game) -> Draws:
     """The numbers of this iteration, a function of each seed and the iteration."""
     p, g, n = game.config.problems, game.config.group, game.config.max_length
     sizes = np.cumsum([p, p * n, p * n, p * g * n, p * g])
@@ -85,7 +85,7 @@ def draw(game: ColumnsGame) -> Draws:
     return Draws(lengths, a, b, np.moveaxis(columns.reshape(-1, n, p, g), 1, 0), flips.reshape(-1, p, g))
 
 
-def one_round(game: ColumnsGame) -> tuple[ColumnsGame, np.ndarray]:
+def one_round(game: Game) -> tuple[Game, np.ndarray]:
     """One iteration: the game after it, and each problem's solve rate (seeds, problems) as the verifier saw it."""
     draws = draw(game)
     # 1 propose
@@ -112,10 +112,10 @@ class Record:
     accuracy: np.ndarray
     learnability: np.ndarray  # true, whatever the verifier's noise
     proposals: np.ndarray  # the proposer's probabilities
-    game: ColumnsGame
+    game: Game
 
 
-def play(game: ColumnsGame, iterations: int, every: int = 10) -> Iterator[Record]:
+def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
     """Play rounds, yielding a record first, then every `every` iterations, the last included when
     `every` divides `iterations`.
     """
