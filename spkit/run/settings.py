@@ -31,13 +31,6 @@ def shares(config: Any, *names: str) -> None:
             raise SpkitError(f"{name} must be between 0 and 1, not {getattr(config, name)}")
 
 
-def positive(config: Any, *names: str) -> None:
-    """Raise SpkitError naming the first of these settings that is not above 0."""
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise SpkitError(f"{name} must be positive, not {getattr(config, name)}")
-
-
 def changed(config: C, changes: Mapping[str, Any]) -> C:
     """The settings (a dataclass) with some of them changed, those of a part by their dotted name: `proposer.reward`.
 
