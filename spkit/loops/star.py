@@ -124,10 +124,9 @@ def attempt(
 
     Return the rationales to train on and the problems that failed.
     """
-    name = "rationalize" if hinted else "solve"
-    draw = generator(config.seed, t, name)
+    draw = generator(config.seed, t, "rationalize" if hinted else "solve")
     prompts = [task.hint(problem) for problem in batch] if hinted else None
-    with run.stage(name, len(batch), "problems") as tick:
+    with run.stage("solve", len(batch), "problems") as tick:
         attempts = solve(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..maths.advantages import group_advantages, rae, reinforce_pp, trr_pp
-from ..maths.policy_gradient import AGGREGATIONS, PgLoss
+from ..maths.policy_gradient import PgLoss
 from ..policy import Example, Policy
-from ..run.settings import at_least, one_of, positive
+from ..run.settings import at_least, one_of
 from ..tasks import Kind, Proposable
 from .learn_pg import PgUpdate, Rollout
 from .propose import Proposed
@@ -37,9 +37,9 @@ class RolesConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "minibatches", "rows_at_once")
-        at_least(self, 0, "learning_rate", "kl_coef", "entropy_coef")
-        positive(self, "clip_low", "clip_high")
-        one_of(self, advantage=ROLE_ADVANTAGES, whiten=("tokens", "rows"), aggregation=AGGREGATIONS)
+        at_least(self, 0, "learning_rate")
+        one_of(self, advantage=ROLE_ADVANTAGES, whiten=("tokens", "rows"))
+        self.update(1, 1)  # the loss checks its own settings
 
     def update(self, rows: int, length: int) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts; `length` (tokens) is for `constant`."""

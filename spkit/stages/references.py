@@ -55,9 +55,9 @@ def read_references(path: str | Path) -> list[Reference]:
     if not path.is_file():
         raise SpkitError(f"there is no file {path}: give one of a JSON object with prompt and reply a line")
     advice = 'write {"prompt": "...", "reply": "..."}'
-    rows = list(rows_of(path, advice, ("prompt", "reply")))
+    rows = list(rows_of(path, advice))
     for place, row in rows:
-        if not (isinstance(row["prompt"], str) and isinstance(row["reply"], str)):
+        if not (isinstance(row.get("prompt"), str) and isinstance(row.get("reply"), str)):
             raise SpkitError(f"{place} is no reference, its prompt and reply must be texts: {advice}")
     return [(row["prompt"], row["reply"]) for _, row in rows]
 

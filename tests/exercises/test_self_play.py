@@ -16,7 +16,7 @@ from spkit.exercises.self_play import check_learnable_information, check_passes,
 from spkit.exercises.verifiers import check_vote_gap, check_vote_share
 from spkit.maths.advantages import rloo, trr_pp
 from spkit.maths.policy_gradient import PgLoss, pg_loss
-from spkit.stages.propose import pay
+from spkit.maths.proposer_rewards import proposer_reward
 
 
 def pays(attempts, valid, *, rule=lambda wins, k: 1 - wins / k, never=0, always=0, invalid=-1):
@@ -167,7 +167,9 @@ RIGHT = [  # the package's own among them
     (check_proposer_reward, lambda a, greedy, valid: pays(a, valid)),
     (
         check_proposer_reward,
-        lambda a, greedy, valid: [pay("1-r", sum(row) / len(row)) if ok else -1 for row, ok in zip(a, valid)],
+        lambda a, greedy, valid: [
+            proposer_reward("1-r", sum(row) / len(row)) if ok else -1 for row, ok in zip(a, valid)
+        ],
     ),
     (check_passes, lambda valid, earned, u, leak: let_in(valid, u, leak)),
     (check_vote_share, lambda answers: votes(answers)),

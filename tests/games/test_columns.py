@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from spkit.games.columns import (
-    CORRECT,
     COLUMN_REWARDS,
+    CORRECT,
     ColumnAttempts,
     Proposer,
     Solver,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spkit.games.columns import CORRECT, Solver, Verifier, reinforce, softmax
-from spkit.games.gradient import accuracy_gradient, signal_to_noise, drift
+from spkit.games.gradient import accuracy_gradient, drift, signal_to_noise
 from spkit.games.learnability import exact_accuracy
 from spkit.run.errors import SpkitError
 

@@ -5,8 +5,15 @@ from math import comb
 import numpy as np
 import pytest
 
-from spkit.games.columns import CORRECT, COLUMN_REWARDS, Solver, Verifier, is_correct, softmax
-from spkit.games.learnability import exact_accuracy, expected_reward, group_outcomes, learnability, moment, reward_at_rate
+from spkit.games.columns import COLUMN_REWARDS, CORRECT, Solver, Verifier, is_correct, softmax
+from spkit.games.learnability import (
+    exact_accuracy,
+    expected_reward,
+    group_outcomes,
+    learnability,
+    moment,
+    reward_at_rate,
+)
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(2)

@@ -27,6 +27,8 @@ from spkit.run.errors import NotFinite, SpkitError
 from spkit.run.folder import Run
 from spkit.stages import learn_pg as rl_update
 from spkit.stages import learn_preference as spin_update
+from spkit.stages.learn_roles import RolesConfig
+from spkit.stages.propose import ProposerConfig
 from spkit.tasks import load_task
 from tests.conftest import make_policy
 
@@ -148,7 +150,13 @@ LOOPS = {
         absolute_zero,
         "expressions",
         AbsoluteZeroConfig(
-            2, tasks=3, k=4, seed_rounds=1, epochs=4, learning_rate=RATE, test_per_difficulty=2, test_samples=2
+            2,
+            tasks=3,
+            k=4,
+            proposer=ProposerConfig(seed_rounds=1),
+            learn=RolesConfig(epochs=4, learning_rate=RATE),
+            test_per_difficulty=2,
+            test_samples=2,
         ),
     ),
 }

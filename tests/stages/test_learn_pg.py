@@ -8,12 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from spkit.maths.advantages import rloo
 from spkit.maths.policy_gradient import PgLoss, pg_loss
-from spkit.policy import Example, Policy
+from spkit.policy import Example, Policy, Rollouts
 from spkit.run.errors import SpkitError
 from spkit.stages.learn_pg import (
     PgUpdate,
     Rollout,
+    group_rollouts,
     learn_from_rewards,
     minibatches,
     new_optimizer,
@@ -21,6 +23,7 @@ from spkit.stages.learn_pg import (
     resumed,
 )
 from tests.conftest import make_policy
+from tests.stages.by_hand import SUMS
 
 UPDATE = PgUpdate(PgLoss(), epochs=2, batch_size=8, learning_rate=1e-3, rows_at_once=3)
 
@@ -185,3 +188,36 @@ def test_nothing_to_learn_from_is_refused(policy):
     rows = sampled(policy)
     with pytest.raises(SpkitError, match="a rollout needs the log-probability of each of its completion's tokens"):
         minibatches(policy, [*rows, rows[0]._replace(logprobs=rows[0].logprobs[:-1])], UPDATE, draw())
+
+
+def found(asked, k, lengths):
+    """Made-up samples, with numbers for log-probabilities by which they are known."""
+    ids = [[5] * n for n in lengths]
+    scores = [torch.full((n,), -float(i)) for i, n in enumerate(lengths)]
+    return Rollouts(
+        [p.prompt for p in asked for _ in range(k)],
+        ids,
+        [""] * len(ids),
+        scores,
+        torch.zeros(len(ids)),
+        [True] * len(ids),
+    )
+
+
+def test_advantages_stand_by_their_own_samples(adder):
+    asked = [SUMS.problem(0, index) for index in range(3)]
+    samples, rewards = found(asked, 4, range(1, 13)), torch.tensor([[1.0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
+    rows = group_rollouts(adder, samples, rewards, "rloo")
+    assert [row.advantage for row in rows] == pytest.approx(rloo(rewards).flatten().tolist())
+    assert [row.example.completion for row in rows] == samples.token_ids
+    assert [row.example.prompt for row in rows] == [
+        adder.prompt_ids(problem.prompt) for problem in asked for _ in range(4)
+    ]
+    assert [row.logprobs[0].item() for row in rows] == [-float(i) for i in range(12)]
+
+
+def test_a_longer_completion_weighs_more_in_reinforce_pp_alone(adder):
+    same, longer = (found([SUMS.problem(0, 0)], 4, lengths) for lengths in ([4] * 4, [40, 4, 4, 4]))
+    rewards = torch.tensor([[1.0, 0, 0, 1]])
+    of = lambda samples, kind: [row.advantage for row in group_rollouts(adder, samples, rewards, kind)]  # noqa: E731
+    assert of(same, "grpo") == of(longer, "grpo") and of(same, "reinforce_pp")[0] > of(longer, "reinforce_pp")[0] > 0
