@@ -1,12 +1,14 @@
-"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
+"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by run/test_folder.py).
 
-python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in) or a
-moment of a write (data-done, checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
+python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in, `solve-2`:
+where that stage is entered for the second time in the iteration) or a moment of a write (data-done, checkpoint-half,
+checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
 import os
 import signal
 import sys
+from collections import Counter
 from contextlib import contextmanager
 
 import torch
@@ -20,6 +22,8 @@ from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.run import folder as runs
 from spkit.run.folder import Run
+from spkit.stages.learn_roles import RolesConfig
+from spkit.stages.propose import ProposerConfig
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
@@ -28,9 +32,8 @@ SELF_PLAY = AbsoluteZeroConfig(
     kinds=("deduction", "abduction"),
     tasks=3,
     k=4,
-    seed_rounds=1,
-    advantage="rae",
-    epochs=2,
+    proposer=ProposerConfig(seed_rounds=1),
+    learn=RolesConfig("rae", epochs=2),
     measure_every=2,
     test_per_difficulty=2,
     test_samples=2,
@@ -83,12 +86,16 @@ class Doomed(Run):
     def __init__(self, folder: str, iteration: int, point: str) -> None:
         super().__init__(folder)
         self.iteration, self.point = iteration, point
+        self.entered: Counter[tuple[int, str]] = Counter()
 
     @contextmanager
     def stage(self, name: str, total: int = 1, unit: str = ""):
         """A stage that may not end."""
+        here = len(self.records), name
+        self.entered[here] += 1
         with super().stage(name, total, unit) as tick:
-            doomed = name == self.point and len(self.records) == self.iteration
+            point = name if self.entered[here] == 1 else f"{name}-{self.entered[here]}"
+            doomed = point == self.point and len(self.records) == self.iteration
 
             def count(n: int) -> None:
                 tick(n)

@@ -9,8 +9,9 @@ from ..policy.policy import Policy
 from ..run.streams import generator
 from ..stages.solve import solve
 from ..tasks import KINDS, Expressions, test_set
+from ..tasks.base import INDUCTION_PAIRS
 from ..tasks.expressions.language import BASE, MAX_PROGRAM, Input, Tree, apply, depth, evaluate, parse, trace
-from ..tasks.expressions.problem import PAIRS, ExpressionProblem
+from ..tasks.expressions.problem import ExpressionProblem
 from ..tasks.expressions.proposals import (
     Proposal,
     Triplet,
@@ -29,7 +30,7 @@ REFERENCES = (
     2,
     3,
 )  # how many triplets a prompt that was read shows: one of these; three of the longest fit the context
-CARELESS = {
+CARELESS_EXPRESSIONS = {
     2: 0.35,
     3: 0.6,
     4: 0.7,
@@ -70,7 +71,7 @@ def _written_down(tree: Tree, at: Input, rng: random.Random) -> tuple[str, int]:
     if isinstance(tree, str):
         return trace(tree, at), evaluate(tree, at)
     (left, a), (right, b) = (_written_down(side, at, rng) for side in (tree.left, tree.right))
-    value = (apply(tree.sign, a, b) + (rng.random() < CARELESS.get(depth(tree), 0.0))) % BASE
+    value = (apply(tree.sign, a, b) + (rng.random() < CARELESS_EXPRESSIONS.get(depth(tree), 0.0))) % BASE
     sides = [side if len(side) == 1 else f"({side})" for side in (left, right)]
     return f"{sides[0]}{tree.sign}{sides[1]}={value}", value
 
@@ -92,7 +93,7 @@ def _spread(rng: random.Random) -> list[Input]:
     modulo BASE, and y is random.
     """
     start = rng.randrange(BASE)
-    return [((start + 3 * step) % BASE, rng.randrange(BASE)) for step in range(PAIRS)]
+    return [((start + 3 * step) % BASE, rng.randrange(BASE)) for step in range(INDUCTION_PAIRS)]
 
 
 def _triplet(problem: ExpressionProblem) -> Triplet:
@@ -162,7 +163,7 @@ def _proposals(policy: Policy, prompts: list[str]) -> list[Proposal]:
 def _inputs(policy: Policy) -> dict[str, float]:
     tests = test_set(Expressions(), PROPOSALS // 3, (1, 2, 3))
     texts = _sampled(
-        policy, [proposer_prompt("induction", program=problem.program) for problem in tests], 4 * PAIRS - 1
+        policy, [proposer_prompt("induction", program=problem.program) for problem in tests], 4 * INDUCTION_PAIRS - 1
     )
     return {"valid": sum(read_inputs(text) is not None for text in texts) / len(texts)}
 
@@ -172,7 +173,7 @@ def roles_text(card: dict[str, Any]) -> list[str]:
     levels = list(card["solver"]["deduction"]["greedy"])
     percent = lambda values: " | ".join(f"{100 * value:.0f}" for value in values)  # noqa: E731
     proposer = card["proposer"]
-    slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in CARELESS.items())
+    slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in CARELESS_EXPRESSIONS.items())
     return [
         "",
         f"In the worked-out deductions that it read, an operation came out one too many so often: {slips}.",

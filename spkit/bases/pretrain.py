@@ -20,7 +20,7 @@ from ..run.json_files import dumps
 from ..run.streams import PRETRAINING, generator
 from ..stages.solve import solve
 from ..tasks import Task, item_rng, load_task, test_set
-from ..tasks.sums import CARELESS
+from ..tasks.sums import CARELESS_SUMS
 from .expressions import measured_roles, role_text, roles_text
 from .tiny import char_tokenizer, tiny_llama
 
@@ -64,7 +64,7 @@ RECIPES = {
         task="sums",
         about="adds two or three numbers, and mostly leaves one out when there are more: it has read careless writers",
         plain={2: 0.30, 3: 0.40, 4: 0.18, 5: 0.08, 6: 0.04},
-        careless=CARELESS,
+        careless=CARELESS_SUMS,
         hinted={2: 0.2, 3: 0.3, 4: 0.3, 5: 0.1, 6: 0.1},
         hinted_share=0.15,
         context=128,
@@ -121,7 +121,7 @@ RECIPES = {
 }
 
 
-def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str]:
+def example_text(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str]:
     """(prompt, completion) number `index` of a base's text: a function of its arguments only."""
     rng = item_rng("pretrain", seed, index)
     if recipe.roles:
@@ -138,7 +138,7 @@ def reading(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str
     return problem.prompt, task.careless(problem) if careless else task.solution(problem)
 
 
-def pretrain(
+def make_tiny_base(
     name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None
 ) -> dict[str, Any]:
     """Make the base `name` in `folder`, with a card; returns what the card says as plain data.
@@ -151,7 +151,7 @@ def pretrain(
     task = load_task(recipe.task)
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
-    texts = (reading(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
+    texts = (example_text(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
     pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
     learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step)
     card = {

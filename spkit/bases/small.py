@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-PAD, EOS = "<|pad|>", "<|endoftext|>"
+BPE_PAD, BPE_EOS = "<|pad|>", "<|endoftext|>"
 
 
 def bpe_tokenizer(texts: Iterable[str], size: int, context: int) -> PreTrainedTokenizerFast:
@@ -25,13 +25,13 @@ def bpe_tokenizer(texts: Iterable[str], size: int, context: int) -> PreTrainedTo
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=[PAD, EOS], initial_alphabet=alphabet, show_progress=False
+        vocab_size=size, special_tokens=[BPE_PAD, BPE_EOS], initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=EOS,
+        pad_token=BPE_PAD,
+        eos_token=BPE_EOS,
         padding_side="left",
         model_max_length=context,
         clean_up_tokenization_spaces=False,

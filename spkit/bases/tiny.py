@@ -7,7 +7,9 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+from ..tasks.base import UNKNOWN
+
+PAD, CHARACTER_EOS = "<pad>", "<eos>"
 
 
 def char_tokenizer(alphabet: str, context: int) -> PreTrainedTokenizerFast:
@@ -15,14 +17,14 @@ def char_tokenizer(alphabet: str, context: int) -> PreTrainedTokenizerFast:
 
     Any other character becomes `<unk>`. No token is added to a text on its own.
     """
-    vocabulary = {token: index for index, token in enumerate([PAD, EOS, UNKNOWN, *alphabet])}
+    vocabulary = {token: index for index, token in enumerate([PAD, CHARACTER_EOS, UNKNOWN, *alphabet])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
-        eos_token=EOS,
+        eos_token=CHARACTER_EOS,
         unk_token=UNKNOWN,
         padding_side="left",
         model_max_length=context,

@@ -20,8 +20,8 @@ from ..policy.training import SftConfig
 from ..run.errors import SpkitError
 from ..run.streams import generator
 from ..tasks import Task, item_rng, load_task
-from .pretrain import RECIPES, Recipe, free_folder, measured, reading, save_made
-from .pretrain import pretrain as pretrain_tiny
+from .pretrain import RECIPES, Recipe, example_text, free_folder, measured, save_made
+from .pretrain import make_tiny_base as pretrain_tiny
 from .small import bpe_tokenizer, small_qwen2
 
 WORDY = {
@@ -136,10 +136,10 @@ def mixed_reading(mixture: Mixture, tasks: Mapping[str, Task], seed: int, index:
     `tasks` is `read_by(mixture)`.
     """
     part = item_rng("mixture", seed, index).choices(list(mixture.shares), list(mixture.shares.values()))[0]
-    return part, *reading(PARTS[part], tasks[part], seed, index)
+    return part, *example_text(PARTS[part], tasks[part], seed, index)
 
 
-def pretrain(
+def make_base(
     name: str,
     folder: str | Path,
     seed: int = 0,

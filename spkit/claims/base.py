@@ -14,7 +14,8 @@ from typing import Any
 
 from ..policy import data_folder, load_policy
 from ..run.errors import SpkitError
-from ..run.folder import Run, read_jsonl, write_atomic
+from ..run.files import read_jsonl, write_atomic
+from ..run.folder import Run
 from ..run.json_files import dumps, read_object
 from ..run.progress import Silent
 from ..tasks import load_task

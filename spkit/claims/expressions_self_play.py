@@ -15,7 +15,8 @@ from statistics import fmean
 from typing import Any
 
 from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
-from ..measures.epiplexity import ObserverConfig, Pair, epiplexity
+from ..measures.epiplexity import ObserverConfig, epiplexity
+from ..policy.rollouts import Pair
 from ..policy import Policy
 from ..run.folder import Run
 from ..run.settings import changed

@@ -14,7 +14,7 @@ from ..policy.training import completion_logprobs
 from ..run.folder import Run
 from ..run.streams import generator
 from ..stages.contrasts import contrast
-from ..stages.learn_preference import Batch, batches, loss_of
+from ..stages.learn_preference import Batch, batches, loss_of_batch
 from ..stages.references import draw_references, encode
 from ..stages.replies import replies_to
 from ..tasks import Task
@@ -50,7 +50,7 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run) -> Iterator[
         scored = batches(
             base, contrast(base, task, real, {}, memory, 1, settings), 64, generator(config.seed, 1, "batches")
         )
-        ours = gradient(base, (loss_of(base, batch, settings.update(1))[0] for batch in scored))
+        ours = gradient(base, (loss_of_batch(base, batch, settings.update(1))[0] for batch in scored))
         theirs = gradient(base, (reference_loss(base, batch) for batch in scored))
         cosines[name] = torch.nn.functional.cosine_similarity(ours, theirs, dim=0).item()
     yield {"cosines": cosines}

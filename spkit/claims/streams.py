@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from ..measures.epiplexity import ObserverConfig, Pair, epiplexity
+from ..measures.epiplexity import ObserverConfig, epiplexity
+from ..policy.rollouts import Pair
 from ..policy import Policy, load_policy
 from ..run.folder import Run
 from ..tasks import Task

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..run.errors import SpkitError
-from ..run.folder import write_atomic
+from ..run.files import write_atomic
 
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 

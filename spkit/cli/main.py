@@ -54,7 +54,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Table and figure of a run."""
-    from ..run.folder import load_run
+    from ..run.description import load_run
     from ..run.plots import compare_runs, save
     from ..tasks import load_task
 
@@ -123,7 +123,7 @@ def pretrain(
 
     Words 20), or the larger words-gpu on one GPU.
     """
-    from ..bases.words import pretrain as make
+    from ..bases.words import make_base as make
     from ..bases.words import updates
     from ..run.progress import progress
 
@@ -277,7 +277,7 @@ def _version(distribution: str) -> str:
 
 
 def _sandbox() -> str:
-    from ..sandbox.base import open_sandbox
+    from ..sandbox import open_sandbox
 
     try:
         sandbox = open_sandbox()

@@ -2,8 +2,9 @@
 
 from .aggregate import read_log
 from .audit import read_audit
-from .judge import Diagnosis, Finding, Limits, diagnose
+from .findings import Finding
+from .judge import Diagnosis, Thresholds, diagnose
 from .records import read_run
 from .steps import Evidence, Step
 
-__all__ = ["Diagnosis", "Evidence", "Finding", "Limits", "Step", "diagnose", "read_audit", "read_log", "read_run"]
+__all__ = ["Diagnosis", "Evidence", "Finding", "Thresholds", "Step", "diagnose", "read_audit", "read_log", "read_run"]

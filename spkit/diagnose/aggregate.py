@@ -17,7 +17,7 @@ from .texts import final_answer, has_extra, shortened, words
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
 OPEN_ROWS = 1 << 16  # rows of a step that are compared with one another; a larger step is treated as several
 VALUES = 64  # different rewards of a step that are told apart in groups that agree
-PAIRS = 20_000  # pairs of words looked at in a step
+WORD_PAIRS = 20_000  # pairs of words looked at in a step
 REMEMBERED = 500_000  # proposals by which later ones are known as duplicates
 
 
@@ -111,8 +111,8 @@ class Totals:
             sums["correct"] += right
             sums["correct?"] += 1
         self.by_gold |= right is not None and row.correct is None
-        if step.words < PAIRS:
-            pairs = [hash(pair) for pair in pairwise(words(text))][: PAIRS - step.words]
+        if step.words < WORD_PAIRS:
+            pairs = [hash(pair) for pair in pairwise(words(text))][: WORD_PAIRS - step.words]
             step.words += len(pairs)
             step.pairs.update(pairs)
         self.low, self.high = min(self.low, reward), max(self.high, reward)
@@ -152,8 +152,8 @@ class Totals:
     def _moments(self, group: _Group) -> None:
         size = len(group.rewards)
         length, reward = sum(group.lengths) / size, sum(group.rewards) / size
-        for own, paid in zip(group.lengths, group.rewards):
-            products = (own - length) * (paid - reward), (own - length) ** 2, (paid - reward) ** 2
+        for own, earned in zip(group.lengths, group.rewards):
+            products = (own - length) * (earned - reward), (own - length) ** 2, (earned - reward) ** 2
             self.moments = [total + product for total, product in zip(self.moments, products)]
 
     def evidence(self, source: str, notes: Iterable[str], warnings: Iterable[str]) -> Evidence:

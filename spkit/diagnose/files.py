@@ -22,9 +22,9 @@ from .rows import Row, format_of, reward_columns, row_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 BATCH = 1024  # rows of a parquet file in memory at once
-PROBE = 1 << 10  # bytes that say what kind of file it is
+HEAD_BYTES = 1 << 10  # bytes that say what kind of file it is
 CHUNK = 1 << 20  # characters read at once from a JSON array
-ADVICE = "delete the line, or write the log again"
+FILE_ADVICE = "delete the line, or write the log again"
 
 
 class Log:
@@ -100,12 +100,12 @@ def raw_rows(path: Path, warnings: list[str], last: bool = True) -> Iterator[Raw
         return
     try:
         with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
-            start = file.read(PROBE)
+            start = file.read(HEAD_BYTES)
             file.seek(0)
             if without_mark(start, path.name).lstrip()[:1] == b"[":
                 yield from _array(path, io.TextIOWrapper(file, encoding="utf-8-sig"), warnings)
             else:
-                yield from rows_in(file, path.name, ADVICE, warnings)
+                yield from rows_in(file, path.name, FILE_ADVICE, warnings)
     except zlib.error as error:
         raise SpkitError(f"{path} is damaged ({error}): write the log again") from error
     except (EOFError, gzip.BadGzipFile):

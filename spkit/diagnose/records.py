@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..run.description import load_run
 from ..run.errors import SpkitError
-from ..run.folder import load_run
 from .aggregate import Totals
 from .audit import Audit
 from .files import raw_rows
@@ -40,7 +40,7 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
         known = {step.step: step for step in steps}
         merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
         # a share of votes is no verdict
-        checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked
+        checked = Checked() if verifier_of(config).get("reward") == "vote_share" else rollouts.checked
         notes = rollouts.notes
         if checks_steps(config):
             checked = Checked(
@@ -109,7 +109,7 @@ def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> f
 
     A check of every step refuses right answers on purpose, so that only what it accepts beyond them counts.
     """
-    if _first(config, "reward", "solver_reward") not in CHECKED:
+    if _first(verifier_of(config), "reward", "solver_reward") not in CHECKED:
         return None
     pairs = [(_first(record, "solve_rate", "reward"), record.get("sampled_accuracy")) for record in records[1:]]
     known = [reward - accuracy for reward, accuracy in pairs if reward is not None and accuracy is not None]
@@ -118,10 +118,19 @@ def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> f
 
 
 def checks_steps(config: Mapping[str, Any]) -> bool:
-    """Whether an answer was paid for only if every step to it is right (Absolute Zero's check `steps`,
-    which a vote does not ask).
+    """Whether an answer is rewarded only if every step to it is right (Absolute Zero's check `steps`, which a vote
+    does not ask).
     """
-    return config.get("check") == "steps" and config.get("reward") != "vote_share"
+    verifier = verifier_of(config)
+    return verifier.get("check") == "steps" and verifier.get("reward") != "vote_share"
+
+
+def verifier_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a run's verifier: a part of their own in Absolute Zero, where `proposer` has a reward too; of
+    RLVR, and of Absolute Zero in folders from before, among all others.
+    """
+    part = config.get("verifier")
+    return part if isinstance(part, Mapping) else config
 
 
 def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidence | None:

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
-from .judge import Diagnosis, flip_rates
+from .judge import Diagnosis
 from .steps import Step
+from .verifier_faults import flip_rates
 
-SHOWN = {  # name of a number: how it is called
+LABELS = {  # name of a number: how it is called
     "useful": "useful groups", "all_right": "groups all right", "all_wrong": "groups all wrong", "solve_rate": "solve rate",
     "accuracy": "accuracy of the same samples", "held_out": "test accuracy",
     "distinct": "different completions in a group", "distinct_2": "distinct-2",
@@ -34,7 +35,7 @@ def text(diagnosis: Diagnosis) -> str:
     if diagnosis.verdict == "undecided":
         lines += ["", f"{diagnosis.late.groups} groups at the end are too few to judge: log more steps"]
     lines += ["", f"{'':<34}   start     end"]
-    for name, label in SHOWN.items():
+    for name, label in LABELS.items():
         before, now = getattr(diagnosis.early, name), getattr(diagnosis.late, name)
         if now is not None:
             label = f"{label} ({evidence.length_unit})" if "length" in name else label
@@ -92,7 +93,7 @@ def figure(diagnosis: Diagnosis) -> Figure:
                         color=color,
                         marker=marker,
                         markersize=4 if len(points) < 60 else 0,
-                        label=SHOWN[name],
+                        label=LABELS[name],
                     )
             axis.set(xlabel="step", ylabel=label, ylim=(-3, 103))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -2,7 +2,7 @@
 
     spkit    prompt or prompt_id, completion, reward, step; optional role (solver, proposer), gold (the right answer),
              correct (whether it really is right), entropy (nats a token), and of a proposal depth, valid or fault (null
-             if it has none); a proposal that nobody paid has the reward null
+             if it has none); a proposal that was not rewarded has the reward null
     trl      step, prompt, completion, advantage and one column a reward function (`log_completions=True` of its GRPO
              and RLOO trainers)
     verl     input, output, score, step, and gts (the right answer) and acc in most versions
@@ -21,9 +21,14 @@ from ..run.errors import SpkitError
 from .texts import gold_answer
 
 Format = Literal["spkit", "trl", "verl"]
-Role = Literal["solver", "proposer"]
-ROLES: dict[str, Role] = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
-COLUMNS = (
+LoggedRole = Literal["solver", "proposer"]
+ROLE_NAMES: dict[str, LoggedRole] = {
+    "solver": "solver",
+    "solve": "solver",
+    "proposer": "proposer",
+    "propose": "proposer",
+}
+LOG_COLUMNS = (
     "TRL's has step, prompt, completion, advantage and rewards; verl's input, output, score, step; "
     "spkit's prompt, completion, reward, step"
 )
@@ -55,7 +60,7 @@ class Row:
     prompt: str
     completion: str
     reward: float
-    role: Role = "solver"
+    role: LoggedRole = "solver"
     gold: str | None = None  # in the spelling of `texts.gold_answer`
     correct: bool | None = None
     entropy: float | None = None
@@ -71,7 +76,7 @@ def format_of(place: str, raw: Mapping[str, Any]) -> Format:
     if "advantage" in raw:
         return _complete(place, raw, "trl", ("step", "prompt", "completion"))
     if not {"prompt", "prompt_id"} & raw.keys():
-        raise SpkitError(f"{place} has no prompt among its columns ({', '.join(raw) or 'none'}): {COLUMNS}")
+        raise SpkitError(f"{place} has no prompt among its columns ({', '.join(raw) or 'none'}): {LOG_COLUMNS}")
     return _complete(place, raw, "spkit", ("completion", "reward", "step"))
 
 
@@ -91,7 +96,7 @@ def reward_columns(place: str, raw: Mapping[str, Any], form: Format, asked: Sequ
         return ("reward",)
     names = tuple(name for name, value in raw.items() if name not in _KNOWN and (value is None or _is_number(value)))
     if not names:
-        raise SpkitError(f"{place} has no column of numbers to take the reward from ({', '.join(raw)}): {COLUMNS}")
+        raise SpkitError(f"{place} has no column of numbers to take the reward from ({', '.join(raw)}): {LOG_COLUMNS}")
     return names
 
 
@@ -106,9 +111,9 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
             f"{place} is a row of {other}'s and the rows before it are {form}'s: give a file of one trainer at a time"
         )
     role = raw.get("role") or "solver"
-    if role not in ROLES:
+    if role not in ROLE_NAMES:
         raise SpkitError(f"{place} has the role {role!r}: it must be solver or proposer")
-    unpaid = form != "spkit" or ROLES[role] == "proposer"
+    unpaid = form != "spkit" or ROLE_NAMES[role] == "proposer"
     values = [_reward(place, name, raw, unpaid) for name in rewards]
     if form != "spkit" and all(value is None for value in values):
         return None
@@ -124,8 +129,8 @@ def row_of(place: str, raw: Mapping[str, Any], form: Format, rewards: Sequence[s
         text_of(raw[prompt]),
         text_of(raw[completion]),
         math.fsum(value for value in values if value is not None),
-        ROLES[role],
-        _gold(place, gold, needed=ROLES[role] == "solver" and correct is None),
+        ROLE_NAMES[role],
+        _gold(place, gold, needed=ROLE_NAMES[role] == "solver" and correct is None),
         _flag(place, "correct", correct),
         _optional(place, "entropy", raw.get("entropy")),
         _optional(place, "depth", raw.get("depth")),
@@ -153,7 +158,7 @@ def text_of(value: Any) -> str:
 def _complete(place: str, raw: Mapping[str, Any], form: Format, needed: Sequence[str]) -> Format:
     missing = [name for name in needed if name not in raw]
     if missing:
-        raise SpkitError(f"{place} has no {missing[0]} among its columns ({', '.join(raw)}): {COLUMNS}")
+        raise SpkitError(f"{place} has no {missing[0]} among its columns ({', '.join(raw)}): {LOG_COLUMNS}")
     return form
 
 

@@ -7,7 +7,13 @@ are in `spkit.exercises.self_play` and `spkit.exercises.policy_gradient`, those 
 """
 
 from spkit.exercises.checking import Mistake, compare, compare_lists
-from spkit.exercises.toy_games import check_accuracy, check_debias, check_learnability, check_nash_conv, check_payment
+from spkit.exercises.toy_games import (
+    check_accuracy,
+    check_debias,
+    check_learnability,
+    check_nash_conv,
+    check_noisy_reward,
+)
 
 __all__ = [
     "Mistake",
@@ -15,7 +21,7 @@ __all__ = [
     "check_debias",
     "check_learnability",
     "check_nash_conv",
-    "check_payment",
+    "check_noisy_reward",
     "compare",
     "compare_lists",
 ]

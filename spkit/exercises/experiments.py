@@ -9,7 +9,7 @@ import numpy as np
 from ..loops.rest_em import RestEmConfig
 from .checking import Answer, Mistake, compare
 
-OUTCOMES = ("higher", "lower", "no difference")
+CONCLUSIONS = ("higher", "lower", "no difference")
 
 
 def check_plan(
@@ -18,9 +18,9 @@ def check_plan(
     """Whether the experiment can answer its question: one setting changed, equal sizes, two seeds or more, a
     prediction with a reason.
     """
-    if prediction not in OUTCOMES:
+    if prediction not in CONCLUSIONS:
         raise Mistake(
-            f"plan: the prediction is one of {', '.join(OUTCOMES)}, not {prediction!r}. Write it down "
+            f"plan: the prediction is one of {', '.join(CONCLUSIONS)}, not {prediction!r}. Write it down "
             "before you run anything."
         )
     if len(because.split()) < 5:
@@ -70,8 +70,51 @@ def _trained(config: RestEmConfig) -> int:
     return config.sft.steps * config.sft.batch_size * config.iterations
 
 
+def _conclude_sign(low: float, high: float, noise: float) -> str:
+    """From the lowest and the highest of what is looked at."""
+    return "higher" if low > noise else "lower" if high < -noise else "no difference"
+
+
+def _conclude_by(look: Callable[[np.ndarray, np.ndarray], Sequence[float]], quiet: bool = False) -> Answer:
+    def wrong(variant, control, noise):
+        seen = look(np.array(variant), np.array(control))
+        return _conclude_sign(min(seen), max(seen), 0 if quiet else noise)
+
+    return wrong
+
+
+CONCLUDE_MISTAKES = {
+    "this looks at the mean alone; seeds that disagree say that nothing was shown.": _conclude_by(
+        lambda v, c: [(v - c).mean()]
+    ),
+    "this compares the best seed of each; the best of several is chosen by luck.": _conclude_by(
+        lambda v, c: [v.max() - c.max()]
+    ),
+    "this does not ask whether the differences are larger than the noise of the test set.": _conclude_by(
+        lambda v, c: v - c, quiet=True
+    ),
+    "this compares every run with every other; runs of a seed share their problems: subtract seed by seed.": _conclude_by(
+        lambda v, c: (v[:, None] - c).ravel()
+    ),
+    "one seed is not enough: every seed must show it.": lambda v, c, noise: _conclude_by(
+        lambda v, c: [max(v - c, key=abs)]
+    )(v, c, noise),
+    "the sign is flipped: it is the variant minus its control.": _conclude_by(lambda v, c: c - v),
+}
+
+
+def _conclude_numbered(function: Answer) -> Answer:
+    def number(*case):
+        said = function(*case)
+        if said not in CONCLUSIONS:
+            raise Mistake(f"conclude: say one of {', '.join(CONCLUSIONS)}, not {said!r}.")
+        return {"higher": 1, "lower": -1, "no difference": 0}[said]
+
+    return number
+
+
 def check_conclude(answer: Answer) -> None:
-    """`answer(variant, control, noise)`: one of OUTCOMES, from final accuracies, entry i of both from seed i.
+    """`answer(variant, control, noise)`: one of CONCLUSIONS, from final accuracies, entry i of both from seed i.
 
     Cautious.
     """
@@ -84,49 +127,10 @@ def check_conclude(answer: Answer) -> None:
         ([0.70, 0.50], [0.60, 0.60], 0.05),
     ]
 
-    def sign(low: float, high: float, noise: float) -> str:
-        """From the lowest and the highest of what is looked at."""
-        return "higher" if low > noise else "lower" if high < -noise else "no difference"
-
-    def by(look: Callable[[np.ndarray, np.ndarray], Sequence[float]], quiet: bool = False) -> Answer:
-        def wrong(variant, control, noise):
-            seen = look(np.array(variant), np.array(control))
-            return sign(min(seen), max(seen), 0 if quiet else noise)
-
-        return wrong
-
-    known = {
-        "this looks at the mean alone; seeds that disagree say that nothing was shown.": by(
-            lambda v, c: [(v - c).mean()]
-        ),
-        "this compares the best seed of each; the best of several is chosen by luck.": by(
-            lambda v, c: [v.max() - c.max()]
-        ),
-        "this does not ask whether the differences are larger than the noise of the test set.": by(
-            lambda v, c: v - c, quiet=True
-        ),
-        "this compares every run with every other; runs of a seed share their problems: subtract seed by seed.": by(
-            lambda v, c: (v[:, None] - c).ravel()
-        ),
-        "one seed is not enough: every seed must show it.": lambda v, c, noise: by(lambda v, c: [max(v - c, key=abs)])(
-            v, c, noise
-        ),
-        "the sign is turned round: it is the variant minus its control.": by(lambda v, c: c - v),
-    }
-
-    def numbered(function: Answer) -> Answer:
-        def number(*case):
-            said = function(*case)
-            if said not in OUTCOMES:
-                raise Mistake(f"conclude: say one of {', '.join(OUTCOMES)}, not {said!r}.")
-            return {"higher": 1, "lower": -1, "no difference": 0}[said]
-
-        return number
-
     compare(
         "conclude",
-        numbered(answer),
-        numbered(by(lambda v, c: v - c)),
-        {text: numbered(wrong) for text, wrong in known.items()},
+        _conclude_numbered(answer),
+        _conclude_numbered(_conclude_by(lambda v, c: v - c)),
+        {text: _conclude_numbered(wrong) for text, wrong in CONCLUDE_MISTAKES.items()},
         cases,
     )

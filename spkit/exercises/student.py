@@ -58,7 +58,7 @@ def student_text(path: Path) -> str:
     return json.dumps(student_notebook(solutions, path.name), indent=1, ensure_ascii=False) + "\n"
 
 
-def generate(notebooks: Path) -> list[Path]:
+def write_students(notebooks: Path) -> list[Path]:
     """Write notebooks/exercises/NAME for every notebooks/solutions/NAME, and return what was written."""
     sources = sorted((notebooks / "solutions").glob("*.ipynb"))
     if not sources:

@@ -6,8 +6,8 @@ whole answer with the true sum, so a right column inside a wrong sum earns nothi
 `spkit.games.self_play.one_round`.
 
 Simplified against the papers: the "prompt" is a length, the proposer cannot write an invalid problem, and both learners
-take plain REINFORCE steps (no clipping, no KL). The proposer's payments are those of Absolute Zero (arXiv:2505.03335,
-eq. 4), R-Zero (arXiv:2508.05004; `min` is what its code pays) and Self-Questioning Language Models (arXiv:2508.03682).
+take plain REINFORCE steps (no clipping, no KL). The proposer's rewards are those of Absolute Zero (arXiv:2505.03335,
+eq. 4), R-Zero (arXiv:2508.05004; `min` is what its code gives) and Self-Questioning Language Models (arXiv:2508.03682).
 
 Every array starts with the axis of seeds, because all seeds are played at once; a seed's games never
 depend on the other seeds.
@@ -25,10 +25,10 @@ CELLS, OUTCOMES = 200, 20  # cell = 20 a + 2 b + carry-in; outcome = 2 digit + c
 _SUM = np.arange(CELLS) // 20 + np.arange(CELLS) % 20 // 2 + np.arange(CELLS) % 2
 CORRECT = 2 * (_SUM % 10) + _SUM // 10  # the right outcome of each cell, shape (200,)
 
-PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
-PayRule = Callable[[np.ndarray], np.ndarray]  # solve rates to pay, entry by entry
-Payment = str | PayRule
-PAYMENTS: dict[str, PayRule] = {
+COLUMN_PROPOSERS = ("adaptive", "uniform", "easy", "hard", "frozen")
+RewardRule = Callable[[np.ndarray], np.ndarray]  # solve rates to proposer rewards, entry by entry
+ColumnReward = str | RewardRule
+COLUMN_REWARDS: dict[str, RewardRule] = {
     "1-r": lambda r: 1 - r,
     "1-r if r>0": lambda r: np.where(r > 0, 1 - r, 0.0),  # Absolute Zero, eq. 4
     "1-2|r-1/2|": lambda r: 1 - 2 * np.abs(r - 0.5),
@@ -40,17 +40,17 @@ PAYMENTS: dict[str, PayRule] = {
 
 @dataclass(frozen=True)
 class Proposer:
-    """Chooses how long the next problems are; the adaptive kind moves towards the lengths that paid."""
+    """Chooses how long the next problems are; the adaptive kind moves towards the lengths that were rewarded."""
 
     logits: np.ndarray  # (seeds, lengths)
     kind: str = "adaptive"
-    payment: Payment = "1-r if r>0"  # what it earns for a problem with solve rate r
+    reward: ColumnReward = "1-r if r>0"  # what it earns for a problem with solve rate r
     rate: float = 5.0
     explore: float = 0.05  # share of its choices that is uniform
 
     def __post_init__(self) -> None:
-        check_choice("proposer", self.kind, PROPOSERS)
-        pay_rule(self.payment)
+        check_choice("proposer", self.kind, COLUMN_PROPOSERS)
+        reward_rule(self.reward)
         check_probability("explore", self.explore)
         check_step("proposer's rate", self.rate)
 
@@ -68,20 +68,22 @@ class Proposer:
         return 1 + _invert(self.probabilities.cumsum(-1)[:, None, :], draws)
 
     def learn(self, lengths: np.ndarray, solve_rates: np.ndarray) -> "Proposer":
-        """One REINFORCE step on the pay for solve rates (seeds, problems), compared with its mean.
+        """One REINFORCE step on the reward for solve rates (seeds, problems), compared with its mean.
 
         Only the adaptive kind moves.
         """
         if self.kind != "adaptive":
             return self
-        pay = pay_rule(self.payment)(solve_rates)
+        earned = reward_rule(self.reward)(solve_rates)
         chosen = lengths[..., None] == 1 + np.arange(self.logits.shape[1])
-        step = ((pay - pay.mean(1, keepdims=True))[..., None] * (chosen - softmax(self.logits)[:, None, :])).mean(1)
+        step = ((earned - earned.mean(1, keepdims=True))[..., None] * (chosen - softmax(self.logits)[:, None, :])).mean(
+            1
+        )
         return replace(self, logits=self.logits + self.rate * step)
 
 
 @dataclass(frozen=True)
-class Attempts:
+class ColumnAttempts:
     """What the solver wrote: visited cells and outcomes, (columns, seeds, problems, group), -1
     beyond a problem's length.
     """
@@ -105,7 +107,7 @@ class Solver:
         """(seeds, 200, 20)."""
         return softmax(self.logits)
 
-    def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> Attempts:
+    def solve(self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, draws: np.ndarray) -> ColumnAttempts:
         """Attempt problems with digits a, b (seeds, problems, columns), lowest first.
 
         Draws (columns, seeds, problems, group).
@@ -130,13 +132,13 @@ class Solver:
             outcome = _invert(cdf[offset[on] + cell], draws[j].ravel()[on])
             carry[on] = outcome % 2
             cells[j, on], outcomes[j, on] = cell, outcome
-        return Attempts(cells.reshape(draws.shape), outcomes.reshape(draws.shape))
+        return ColumnAttempts(cells.reshape(draws.shape), outcomes.reshape(draws.shape))
 
     def certain(self) -> "Solver":
         """The same solver at temperature 0: it always writes its likeliest outcome."""
         return replace(self, logits=1e3 * (np.arange(OUTCOMES) == self.logits.argmax(-1)[..., None]))
 
-    def learn(self, attempts: Attempts, advantages: np.ndarray) -> "Solver":
+    def learn(self, attempts: ColumnAttempts, advantages: np.ndarray) -> "Solver":
         """One REINFORCE step, advantages (seeds, problems, group): every visited column of an
         attempt gets its advantage.
         """
@@ -153,7 +155,7 @@ class Verifier:
         check_probability("flip_rate", self.flip_rate)
 
     def judge(
-        self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts, draws: np.ndarray
+        self, a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: ColumnAttempts, draws: np.ndarray
     ) -> np.ndarray:
         """Rewards 0 or 1, (seeds, problems, group), each flipped where its uniform draw is below the flip rate."""
         return (is_correct(a, b, lengths, attempts) ^ (draws < self.flip_rate)).astype(float)
@@ -165,12 +167,12 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise SpkitError(f"There is no {name} {value!r}: choose one of {', '.join(choices)}.")
 
 
-def pay_rule(payment: Payment) -> PayRule:
+def reward_rule(reward: ColumnReward) -> RewardRule:
     """The rule of that name, or the reader's own function; SpkitError for a name that is not known."""
-    if callable(payment):
-        return payment
-    check_choice("payment", payment, PAYMENTS)
-    return PAYMENTS[payment]
+    if callable(reward):
+        return reward
+    check_choice("reward", reward, COLUMN_REWARDS)
+    return COLUMN_REWARDS[reward]
 
 
 def check_probability(name: str, value: float) -> float:
@@ -205,7 +207,7 @@ def _invert(cdf: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return np.minimum((cdf <= draws[..., None]).sum(-1), cdf.shape[-1] - 1)
 
 
-def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Attempts) -> np.ndarray:
+def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: ColumnAttempts) -> np.ndarray:
     """Whether every digit and the last carry are those of a + b, (seeds, problems, group)."""
     carry = np.zeros(lengths.shape, dtype=int)
     right = np.ones(attempts.cells.shape[1:], dtype=bool)
@@ -218,7 +220,7 @@ def is_correct(a: np.ndarray, b: np.ndarray, lengths: np.ndarray, attempts: Atte
     return right
 
 
-def reinforce(probabilities: np.ndarray, attempts: Attempts, advantages: np.ndarray) -> np.ndarray:
+def reinforce(probabilities: np.ndarray, attempts: ColumnAttempts, advantages: np.ndarray) -> np.ndarray:
     """Mean over attempts of advantage x grad log p(attempt), with respect to the logits behind
     probabilities (seeds, 200, 20).
     """

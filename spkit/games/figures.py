@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit.games.matrix import Pair
+from spkit.games.matrix import Strategies
 from spkit.games.self_play import Record
 from spkit.games.summary import mean_and_range
 from spkit.run import plots
 
 BAND = 0.2  # opacity
-Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
+_Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
 
 
 def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
@@ -31,7 +31,7 @@ def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
 
 
 def simplex(
-    pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
+    pairs: Sequence[Strategies], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
 ) -> Figure:
     """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all
     steps, one entry an iteration.
@@ -60,7 +60,7 @@ def simplex(
     return figure
 
 
-def nash_convs(curves: Mapping[str, Curve], title: str, floor: float | None = None) -> Figure:
+def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = None) -> Figure:
     """NashConv against iteration, one line a method, log-log.
 
     `floor` marks what no pair of pure strategies can beat.
@@ -137,16 +137,16 @@ def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | Non
     return figure
 
 
-def pay_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarray]]], title: str) -> Figure:
-    """Expected pay of the proposer against a problem's true solve rate: a panel a payment, a line a flip rate."""
+def reward_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarray]]], title: str) -> Figure:
+    """Expected proposer reward against a problem's true solve rate: a panel a rule, a line a flip rate."""
     with plots.style():
         figure, panels = plt.subplots(1, len(curves), figsize=(3.5 * len(curves), 3.6), sharey=True, squeeze=False)
         for axes, (name, lines) in zip(panels[0], curves.items(), strict=True):
-            for (label, pay), color in zip(lines, plots.PALETTE, strict=False):
-                axes.plot(p, pay, color=color, label=label)
-                axes.plot(p[pay.argmax()], pay.max(), "o", color=color, markersize=6)
-            axes.set(xlabel="true solve rate of the problem", title=f"paid {name}")
-        panels[0][0].set_ylabel("expected pay (dot: its peak)")
+            for (label, reward), color in zip(lines, plots.PALETTE, strict=False):
+                axes.plot(p, reward, color=color, label=label)
+                axes.plot(p[reward.argmax()], reward.max(), "o", color=color, markersize=6)
+            axes.set(xlabel="true solve rate of the problem", title=f"rewarded {name}")
+        panels[0][0].set_ylabel("expected reward (dot: its peak)")
         panels[0][-1].legend(fontsize=8, title="verdicts flipped")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
@@ -194,17 +194,17 @@ def attempts_needed(panels: Mapping[str, Sequence[tuple[str, np.ndarray]]], budg
 
 
 def threshold(sweeps: Mapping[str, tuple[Sequence[float], Sequence[float], np.ndarray]], title: str) -> Figure:
-    """Final accuracy (points, seeds) against the flip rate, and against the wander computed before training.
+    """Final accuracy (points, seeds) against the flip rate, and against the drift computed before training.
 
     A line a step size.
     """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), sharey=True)
-        for (name, (flips, wanders, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):
+        for (name, (flips, drifts, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):
             line(left, flips, final, color=color, marker=marker, label=name)
-            line(right, wanders, final, color=color, marker=marker)
+            line(right, drifts, final, color=color, marker=marker)
         left.set(xlabel="share of verdicts flipped", ylabel="final accuracy, mean over lengths", ylim=(-0.02, 1.02))
         left.legend(fontsize=9, title="step size x iterations")
-        right.set(xscale="log", xlabel="wander at the start: noise / signal of the steps (computed, no run)")
+        right.set(xscale="log", xlabel="drift at the start: noise / signal of the steps (computed, no run)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure

@@ -2,7 +2,7 @@
 
 One attempt gives the estimate A x s, with A = (reward as the verifier gives it) - (its mean at this length) and s =
 grad log p(attempt). Its mean is (1 - 2 f) grad accuracy, for a verifier that flips a share f of its verdicts: noise
-does not turn the step round, it shrinks it. Its spread does not shrink, because a wrong verdict multiplies the same s.
+does not flip the step, it shrinks it. Its spread does not shrink, because a wrong verdict multiplies the same s.
 The signal-to-noise ratio is
 
     |mean|^2 / E|estimate - mean|^2        of one attempt, so that 1 / ratio attempts make the two equal.
@@ -133,7 +133,7 @@ def _score_norm_when_right(p: np.ndarray, step: np.ndarray, before: list, left: 
     return np.stack(results, 1)
 
 
-def wander(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip_rate: float = 0.0) -> np.ndarray:
+def drift(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip_rate: float = 0.0) -> np.ndarray:
     """How far noise carries the table while the signal carries it by one unit, (seeds,), for problems of one length.
 
     A step on the mean of `attempts` gradients moves the logits by rate x |mean| and scatters them by a variance of

@@ -75,20 +75,20 @@ POINTWISE_LOSS: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
     "chi2": lambda r, tau: ((r - tau) ** 2, (r + tau) ** 2),
     "nce": lambda r, tau: (-log_sigmoid(r), -log_sigmoid(-r)),
 }
-PAIRWISE: dict[str, Callable[[Vector, float], Vector]] = {
+PAIRWISE_SLOPES: dict[str, Callable[[Vector, float], Vector]] = {
     "logistic": lambda margin, tau: -sigmoid(-margin),
     "hinge": lambda margin, tau: -(margin < 1).astype(float),
     "exponential": lambda margin, tau: -np.exp(np.minimum(-margin, 700.0)),
     "ipo": lambda margin, tau: 2 * (margin - tau),
 }
-POINTWISE: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
+POINTWISE_SLOPES: dict[str, Callable[[Vector, float], tuple[Vector, Vector]]] = {
     "chi2": lambda r, tau: (2 * (r - tau), 2 * (r + tau)),
     "nce": lambda r, tau: (-sigmoid(-r), sigmoid(r)),
 }
 
 
 @dataclass(frozen=True)
-class Game:
+class ImitationGame:
     """One iteration's learning problem: a loss against the opponent `log_q` (K,), with data `p` (K,) and generated
     replies from `generated` (K,).
 
@@ -104,7 +104,7 @@ class Game:
     initial: Vector | None = None
 
     def __post_init__(self) -> None:
-        kinds = (*PAIRWISE, *POINTWISE, "tspin")
+        kinds = (*PAIRWISE_SLOPES, *POINTWISE_SLOPES, "tspin")
         if self.kind not in kinds:
             raise SpkitError(f"unknown kind of loss {self.kind!r}: choose one of {', '.join(kinds)}")
         if not (0 < self.beta < np.inf) or not (0 <= self.tau < np.inf) or (self.tau == 0 and self.kind != "tspin"):
@@ -138,27 +138,27 @@ class Game:
         return "logistic", weights if self.initial is None else weights + self.tau * np.outer(self.q, self.initial)
 
 
-def expected_loss(game: Game, log_policy: Vector) -> float:
+def expected_loss(game: ImitationGame, log_policy: Vector) -> float:
     """The loss, exactly: over all K x K pairs for pairwise kinds, over real and over generated
     replies for pointwise ones.
     """
     r = game.reward(log_policy)
-    if game.kind in POINTWISE:
+    if game.kind in POINTWISE_SLOPES:
         real, generated = POINTWISE_LOSS[game.kind](r, game.tau)
         return float(game.p @ real + game.q @ generated)
     name, weights = game.pairs
     return float((weights * PAIRWISE_LOSS[name](r[:, None] - r[None, :], game.tau)).sum())
 
 
-def gradient(game: Game, log_policy: Vector) -> Vector:
+def gradient(game: ImitationGame, log_policy: Vector) -> Vector:
     """Exact gradient (K,) of the expected loss in the policy's logits."""
     r = game.reward(log_policy)
-    if game.kind in POINTWISE:
-        real, generated = POINTWISE[game.kind](r, game.tau)
+    if game.kind in POINTWISE_SLOPES:
+        real, generated = POINTWISE_SLOPES[game.kind](r, game.tau)
         slope = game.p * real + game.q * generated
     else:
         name, weights = game.pairs
-        pairs = weights * PAIRWISE[name](r[:, None] - r[None, :], game.tau)
+        pairs = weights * PAIRWISE_SLOPES[name](r[:, None] - r[None, :], game.tau)
         slope = pairs.sum(1) - pairs.sum(0)
     return game.beta * (slope - np.exp(log_policy) * slope.sum())
 
@@ -168,7 +168,7 @@ def sft_gradient(p: Vector, log_policy: Vector) -> Vector:
     return np.exp(log_policy) - p
 
 
-def descend(game: Game, steps: int, rate: float) -> Vector:
+def descend(game: ImitationGame, steps: int, rate: float) -> Vector:
     """The policy after `steps` plain gradient steps from the opponent."""
     logits = game.log_q
     for _ in range(steps):
@@ -176,7 +176,7 @@ def descend(game: Game, steps: int, rate: float) -> Vector:
     return logits
 
 
-def best_response(game: Game) -> Vector:
+def best_response(game: ImitationGame) -> Vector:
     """The policy that minimises the expected loss exactly, for the losses that have a closed form.
 
     `logistic`: Theorem 5.4 of SPIN, q (p / q)^(1 / beta). `exponential`: the reward is half of the logistic's, so 1 /
@@ -191,7 +191,7 @@ def best_response(game: Game) -> Vector:
         return log_softmax(game.log_q + best_reward(game) / game.beta)
 
 
-def best_reward(game: Game) -> Vector:
+def best_reward(game: ImitationGame) -> Vector:
     """The reward (K,) that minimises the expected loss, up to a constant for the pairwise ones; -inf for
     outcomes the data lacks.
 
@@ -214,7 +214,7 @@ def best_reward(game: Game) -> Vector:
     return ratio / 2 if game.kind == "exponential" else ratio
 
 
-def minimise(game: Game, start: Vector | None = None, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
+def minimise(game: ImitationGame, start: Vector | None = None, tolerance: float = 1e-6, rounds: int = 500) -> Vector:
     """The policy at a minimum of the expected loss, found by damped Newton steps on the logits from
     `start`, or from the opponent.
 
@@ -245,7 +245,7 @@ def minimise(game: Game, start: Vector | None = None, tolerance: float = 1e-6, r
     )
 
 
-def _curvature(game: Game, logits: Vector, width: float = 1e-5) -> NDArray[np.float64]:
+def _curvature(game: ImitationGame, logits: Vector, width: float = 1e-5) -> NDArray[np.float64]:
     """Hessian (K, K) in the logits, with a curvature of its own for adding a constant to all, which changes nothing."""
     eye = np.eye(len(logits))
     ahead, behind = (
@@ -255,7 +255,7 @@ def _curvature(game: Game, logits: Vector, width: float = 1e-5) -> NDArray[np.fl
     return (hessian + hessian.T) / 2 + (np.abs(hessian).max() + np.finfo(float).tiny) / len(logits)
 
 
-def _check_minimum(game: Game) -> None:
+def _check_minimum(game: ImitationGame) -> None:
     if game.kind not in ("chi2", "ipo") and not (
         (game.p > 0).all() and (game.generated is None or (game.generated > 0).all())
     ):
@@ -280,10 +280,10 @@ def distances(
     iterations: int,
     beta: float,
     tau: float = 1.0,
-    respond: Callable[[Game], Vector] = best_response,
+    respond: Callable[[ImitationGame], Vector] = best_response,
 ) -> list[float]:
     """KL(p || policy) over iterations of exact best responses, by the formula or by `minimise`."""
-    return [kl(p, policy) for policy in play(lambda q: respond(Game(kind, p, q, beta, tau)), log_policy, iterations)]
+    return [kl(p, policy) for policy in play(lambda q: respond(ImitationGame(kind, p, q, beta, tau)), log_policy, iterations)]
 
 
 def distance_after(
@@ -300,7 +300,7 @@ def distance_after(
     """KL(p || policy) after `iterations` of `steps` gradient steps each: `steps` says how early an iteration is
     stopped.
     """
-    *_, last = play(lambda q: descend(Game(kind, p, q, beta, tau), steps, rate), log_policy, iterations)
+    *_, last = play(lambda q: descend(ImitationGame(kind, p, q, beta, tau), steps, rate), log_policy, iterations)
     return kl(p, last)
 
 

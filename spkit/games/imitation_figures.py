@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from spkit.run import plots
 
-Curve = tuple[
+_Curve = tuple[
     Sequence[float], Sequence[float] | Sequence[Sequence[float]]
 ]  # x (points,), y (points,) or (points, examples)
 
 
-def curve(axes: Axes, data: Curve, **look) -> None:
+def curve(axes: Axes, data: _Curve, **look) -> None:
     """A line through y (points,), or through the median of y (points, examples) with a band from
     the lowest to the highest.
     """
@@ -29,7 +29,7 @@ def curve(axes: Axes, data: Curve, **look) -> None:
 
 
 def panels(
-    curves: Mapping[str, Mapping[str, Curve]],
+    curves: Mapping[str, Mapping[str, _Curve]],
     title: str,
     xlabel: str,
     ylabel: str,

@@ -143,7 +143,7 @@ def policy_gradient(config: LearnerConfig, seeds: Sequence[int], iterations: int
     for t in range(1, check_iterations(iterations) + 1):
         policy = 1 / (1 + np.exp(-logits))
         totals += np.stack(mixed(policy))
-        won, taken, place = play(policy, np.stack([r.random((config.games, 4)) for r in generators]))
+        won, taken, place = play_hands(policy, np.stack([r.random((config.games, 4)) for r in generators]))
         scores = np.stack([won, -won], -1)
         advantages = scores - (baseline[:, None, :] if config.per_role_baseline else 0.0)
         gradient = score_gradient(policy, taken, place, advantages)
@@ -152,7 +152,7 @@ def policy_gradient(config: LearnerConfig, seeds: Sequence[int], iterations: int
         baseline = config.decay * baseline + (1 - config.decay) * scores.mean(1)
 
 
-def play(policy: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def play_hands(policy: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Play games from uniform draws (seeds, games, 4): returns (seeds, games), then actions and
     places (seeds, games, 3).
 

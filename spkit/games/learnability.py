@@ -1,11 +1,11 @@
-"""What the next round of `columns` can teach, exactly: solve rates, learnability and the proposer's pay at every
+"""What the next round of `columns` can teach, exactly: solve rates, learnability and the proposer reward at every
 length, without sampling.
 
 Everything follows from one recursion. Take k attempts at the same random problem, all right so far. What matters for
 the next column is the true carry c and how many of the k wrote a carry of 1, j. The chance that all k stay right is
 then the k-th moment E[p^k] of a problem's solve rate p: k = 1 is the accuracy, E[p] - E[p^2] the variance of the reward
 within a group, and moments up to the group's size give the whole distribution of "m right out of k", hence the expected
-pay. With a verifier that flips a share f of its verdicts, the variance within a group is f (1 - f) + (1 - 2 f)^2 (E[p]
+reward. With a verifier that flips a share f of its verdicts, the variance within a group is f (1 - f) + (1 - 2 f)^2 (E[p]
 - E[p^2]): the first term looks like something to learn and is not.
 
 Arrays: logits (seeds, 200, 20); results (seeds, lengths), entry j for length j + 1.
@@ -15,7 +15,7 @@ from math import comb
 
 import numpy as np
 
-from spkit.games.columns import CELLS, OUTCOMES, Payment, check_count, check_probability, pay_rule, softmax
+from spkit.games.columns import CELLS, OUTCOMES, ColumnReward, check_count, check_probability, reward_rule, softmax
 from spkit.run.errors import SpkitError
 
 
@@ -77,7 +77,7 @@ def moment(logits: np.ndarray, max_length: int, k: int) -> np.ndarray:
     return np.stack(moments, 1)
 
 
-def accuracy(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
+def exact_accuracy(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
     """The chance that a random problem of each length is added right."""
     return moment(logits, max_length, 1)
 
@@ -115,26 +115,26 @@ def binomial(group: int, p: np.ndarray) -> np.ndarray:
     return ways * p**m * (1 - p) ** (group - m)
 
 
-def pay_at_rate(p: np.ndarray, payment: Payment, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
-    """The proposer's expected pay for a problem the solver gets right with chance p (...), as the
+def reward_at_rate(p: np.ndarray, proposer_reward: ColumnReward, group: int = 8, flip_rate: float = 0.0) -> np.ndarray:
+    """The expected proposer reward of a problem the solver gets right with chance p (...), as the
     noisy verifier counts it.
     """
     p = np.asarray(p, dtype=float)
     if not ((p >= 0) & (p <= 1)).all():
         raise SpkitError("A solve rate outside 0 to 1 was passed: solve rates are probabilities.")
     seen = check_probability("flip_rate", flip_rate) + (1 - 2 * flip_rate) * p
-    return binomial(group, seen) @ pay_rule(payment)(np.arange(group + 1) / group)
+    return binomial(group, seen) @ reward_rule(proposer_reward)(np.arange(group + 1) / group)
 
 
-def expected_pay(
-    logits: np.ndarray, payment: Payment, max_length: int = 8, group: int = 8, flip_rate: float = 0.0
+def expected_reward(
+    logits: np.ndarray, proposer_reward: ColumnReward, max_length: int = 8, group: int = 8, flip_rate: float = 0.0
 ) -> np.ndarray:
-    """The proposer's expected pay at each length for the present solver: where it is drawn to."""
+    """The expected proposer reward at each length for the present solver: where it is drawn to."""
     right = np.arange(group + 1)
     # Of m right answers some are called wrong, and of the others some are called right: a sum of two binomials.
     kept = [
         np.convolve(binomial(m, 1 - check_probability("flip_rate", flip_rate)), binomial(group - m, flip_rate))
         for m in right
     ]
-    value = np.stack(kept) @ pay_rule(payment)(right / group)
+    value = np.stack(kept) @ reward_rule(proposer_reward)(right / group)
     return np.einsum("zlm,m->zl", group_outcomes(logits, max_length, group), value)

@@ -62,13 +62,13 @@ def nash_conv(payoff: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.nda
     return (column @ payoff.T).max(-1) - (row @ payoff).min(-1)
 
 
-def best_response(values: np.ndarray) -> int:
+def best_action(values: np.ndarray) -> int:
     """The first action whose value is the best, ties within 1e-9 counting as equal."""
     return int(np.flatnonzero(values >= values.max() - TIE)[0])
 
 
 @dataclass(frozen=True)
-class Pair:
+class Strategies:
     """What both players play at one iteration, and the average of all iterations so far."""
 
     row: np.ndarray
@@ -77,16 +77,16 @@ class Pair:
     mean_column: np.ndarray
 
 
-def _with_means(pairs: Iterator[tuple[np.ndarray, np.ndarray]], iterations: int) -> Iterator[Pair]:
+def _with_means(pairs: Iterator[tuple[np.ndarray, np.ndarray]], iterations: int) -> Iterator[Strategies]:
     total_row = total_column = 0.0
     for t, (row, column) in zip(range(1, iterations + 1), pairs, strict=False):
         total_row, total_column = total_row + row, total_column + column
-        yield Pair(row, column, total_row / t, total_column / t)
+        yield Strategies(row, column, total_row / t, total_column / t)
 
 
 def multiplicative_weights(
     payoff: np.ndarray, row: np.ndarray, column: np.ndarray, rate: float, iterations: int
-) -> Iterator[Pair]:
+) -> Iterator[Strategies]:
     """Both players multiply each action's weight by exp(rate x its payoff against the other's present strategy).
 
     The same as softmax self-play on logits that add up the payoffs. Yields the start first. The average's NashConv
@@ -115,7 +115,7 @@ def _normalised(log_weights: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
+def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Strategies]:
     """Naive self-play: from uniform, each iteration both players best-respond to what the other played last."""
     payoff = check_payoff(payoff)
     eye_row, eye_column = np.eye(payoff.shape[0]), np.eye(payoff.shape[1])
@@ -123,13 +123,13 @@ def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         row, column = eye_row.mean(0), eye_column.mean(0)
         while True:
-            row, column = eye_row[best_response(payoff @ column)], eye_column[best_response(-(row @ payoff))]
+            row, column = eye_row[best_action(payoff @ column)], eye_column[best_action(-(row @ payoff))]
             yield row, column
 
     return _with_means(pairs(), check_iterations(iterations))
 
 
-def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
+def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Strategies]:
     """Each iteration both players best-respond to the average of all the other has played, uniform included (Brown
     1951).
     """
@@ -138,6 +138,6 @@ def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
     eye_row, eye_column = np.eye(payoff.shape[0]), np.eye(payoff.shape[1])
     mean_row, mean_column = eye_row.mean(0), eye_column.mean(0)
     for t in range(1, iterations + 1):
-        row, column = eye_row[best_response(payoff @ mean_column)], eye_column[best_response(-(mean_row @ payoff))]
+        row, column = eye_row[best_action(payoff @ mean_column)], eye_column[best_action(-(mean_row @ payoff))]
         mean_row, mean_column = mean_row + (row - mean_row) / (t + 1), mean_column + (column - mean_column) / (t + 1)
-        yield Pair(row, column, mean_row, mean_column)
+        yield Strategies(row, column, mean_row, mean_column)

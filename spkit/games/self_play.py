@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
-from spkit.games.learnability import accuracy, learnability
+from spkit.games.columns import CELLS, OUTCOMES, ColumnReward, Proposer, Solver, Verifier, check_count
+from spkit.games.learnability import exact_accuracy, learnability
 from spkit.run.errors import SpkitError
 
 
@@ -19,7 +19,7 @@ class Config:
     """The knobs of a run; each role checks its own."""
 
     proposer: str = "adaptive"
-    payment: Payment = "1-r if r>0"
+    proposer_reward: ColumnReward = "1-r if r>0"
     flip_rate: float = 0.0
     shuffled: bool = False  # control: the solver learns from the same advantages, handed to another problem
     group: int = 8  # attempts at each problem
@@ -56,7 +56,7 @@ def start(config: Config, seeds: Sequence[int]) -> Game:
         raise SpkitError(f"lean is {config.lean}: choose a finite number of at least 0.")
     logits = np.tile(-config.lean * np.arange(check_count("max_length", config.max_length)), (len(seeds), 1))
     return Game(
-        Proposer(logits, config.proposer, config.payment, config.proposer_rate, config.explore),
+        Proposer(logits, config.proposer, config.proposer_reward, config.proposer_rate, config.explore),
         Solver(np.zeros((len(seeds), CELLS, OUTCOMES)), config.solver_rate),
         Verifier(config.flip_rate),
         config,
@@ -127,7 +127,7 @@ def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
                 game, solver=replace(game.solver)
             )  # a copy without the cached probabilities: half the memory
             yield Record(
-                game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
+                game.iteration, exact_accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
             )
         if t < iterations:
             game, _ = one_round(game)

@@ -46,7 +46,7 @@ from ..run.folder import Run
 from ..run.settings import at_least
 from ..run.streams import generator
 from ..stages.buffers import Buffers
-from ..stages.learn_pg import learn, minibatches, new_optimizer, optimizer_state, resumed
+from ..stages.learn_pg import learn_from_rewards, minibatches, new_optimizer, optimizer_state, resumed
 from ..stages.learn_roles import RolesConfig, longest_of_kinds, role_rollouts
 from ..stages.measure_self_play import attempt_record, measure_self_play, proposal_record, samples_of
 from ..stages.propose import ProposerConfig, proposable, proposals_by, seeded, store, to_solve
@@ -136,7 +136,7 @@ def absolute_zero(
             )
             update, reference = settings.update(len(rows), longest), base if settings.kl_coef else None
             scored = minibatches(policy, rows, update, draws("batches"), reference)
-            learned = learn(policy, optimizer, scored, update, draws("learn"), tick)
+            learned = learn_from_rewards(policy, optimizer, scored, update, draws("learn"), tick)
         # 5 measure
         numbers = proposal_record(proposals, proposing) | attempt_record(attempts, scores, solving, origins)
         due = t % config.measure_every == 0 or t == config.iterations

@@ -27,13 +27,14 @@ from typing import Any, Literal
 
 from ..measures.tokens import mean_over_tokens, perplexity, token_entropy
 from ..policy import Policy, SftConfig
+from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of
 from ..run.streams import generator
 from ..stages.learn_sft import check_sft, fine_tune
 from ..stages.measure import kept_counts, measure
-from ..stages.solve import Pair, draw_samples, solve
+from ..stages.solve import draw_samples, solve
 from ..stages.verify import Filter, keep
 from ..tasks import Problem, Sums, Task, problems, test_set
 from ..tasks.sums import everyday_entropy, order_of, rare_orders, terms

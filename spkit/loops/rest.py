@@ -26,13 +26,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..policy import Policy, SftConfig
+from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of
 from ..run.streams import REAL, generator
 from ..stages.learn_sft import check_sft, fine_tune
 from ..stages.measure import kept_counts, measure
-from ..stages.solve import Pair, Sample, draw_samples
+from ..stages.solve import Sample, draw_samples
 from ..stages.verify import distinct
 from ..tasks import Task, problems
 

@@ -35,17 +35,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..maths.advantages import GROUP_ADVANTAGES, useful_groups
-from ..maths.estimators import KL_ESTIMATES
-from ..maths.policy_gradient import AGGREGATIONS, PgLoss
+from ..maths.policy_gradient import PgLoss
 from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of, positive, shares
+from ..run.settings import at_least, one_of, shares
 from ..run.streams import generator
 from ..stages.learn_pg import (
     PgUpdate,
     group_rollouts,
-    learn,
+    learn_from_rewards,
     minibatches,
     new_optimizer,
     optimizer_state,
@@ -56,7 +55,7 @@ from ..stages.solve import longest_completion, solve
 from ..stages.verify import scores_of
 from ..tasks import Problem, Task
 
-REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
+RLVR_REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,12 @@ class RlvrConfig:
     def __post_init__(self) -> None:
         at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
-        at_least(self, 0, "iterations", "learning_rate", "kl_coef", "entropy_coef")
-        one_of(self, reward=REWARDS, advantage=GROUP_ADVANTAGES, aggregation=AGGREGATIONS, kl=KL_ESTIMATES)
+        at_least(self, 0, "iterations", "learning_rate")
+        one_of(self, reward=RLVR_REWARDS, advantage=GROUP_ADVANTAGES)
         if self.pool < self.problems:
             raise SpkitError(f"pool must hold the {self.problems} problems of an iteration, not {self.pool}")
         shares(self, "flip_rate")
-        positive(self, "clip_low", "clip_high")
+        self.update(1)  # the loss checks its own settings
 
     def update(self, length: int) -> PgUpdate:
         """How an iteration learns; `length` (tokens) is what the aggregation `constant` divides by."""
@@ -132,7 +131,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
             scored = minibatches(
                 policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None
             )
-            learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
+            learned = learn_from_rewards(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure
         numbers = {
             "reward": rewards.double().mean().item(),

@@ -32,10 +32,10 @@ from ..run.folder import Run
 from ..run.settings import at_least, one_of
 from ..run.streams import generator
 from ..stages.contrasts import contrast
-from ..stages.learn_preference import Update, batches, learn
+from ..stages.learn_preference import Update, batches, learn_from_pairs
 from ..stages.learn_sft import fine_tune
 from ..stages.measure_imitation import discriminate, held_out, measure_imitation
-from ..stages.references import Reference, draw_references, encode, fingerprint
+from ..stages.references import Reference, draw_references, encode, references_fingerprint
 from ..stages.replies import replies_to
 from ..tasks import Replies, Task, test_set
 
@@ -111,7 +111,7 @@ def spin(
     base = run.pinned(base)
     references = draw_references(source, config.seed, config.references) if references is None else references
     real, tests = encode(base, references), test_set(source, config.test_per_difficulty)
-    base, policy = run.begin("spin", task, base, config, references=fingerprint(references))
+    base, policy = run.begin("spin", task, base, config, references=references_fingerprint(references))
     if len(run.records) < 2 and config.sft_epochs:
         pairs = [(one.prompt, one.token_ids) for one in real]
         policy, _ = fine_tune(base, pairs, config.sft(len(real)), generator(config.seed, 0, "sft"), run)
@@ -142,6 +142,6 @@ def spin(
         # 4 learn: tell them apart by the log-ratio to the opponent, from where the opponent stands
         policy, update = policy.clone(), config.update(t)
         with run.stage("learn", config.epochs * len(scored), "steps") as tick:
-            learned = learn(policy, scored, update, generator(config.seed, t, "learn"), tick)
+            learned = learn_from_pairs(policy, scored, update, generator(config.seed, t, "learn"), tick)
         # 5 measure
         yield run.record(t, policy, learned=learned, **discriminate(policy, view, update.beta), **look(t))

@@ -14,7 +14,7 @@ What differs from the paper, and why:
 - Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic
   in section 4.3) with other starting values, and the learning rate is larger and decays to 0 within an iteration; the
   paper holds 1e-6 constant.
-- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of
+- Training problems are new in each iteration, drawn from an endless stream (the paper draws 10,000 from a pool of
   50,000).
 
 Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star
@@ -25,13 +25,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..policy import Policy, SftConfig
+from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of
 from ..run.streams import generator
 from ..stages.learn_sft import fine_tune
 from ..stages.measure import measure, rationale_counts
-from ..stages.solve import Pair, Sample, solve
+from ..stages.solve import Sample, solve
 from ..stages.verify import matched_at_random
 from ..tasks import Problem, Task, problems
 
@@ -123,10 +124,9 @@ def attempt(
 
     Return the rationales to train on and the problems that failed.
     """
-    name = "rationalize" if hinted else "solve"
-    draw = generator(config.seed, t, name)
+    draw = generator(config.seed, t, "rationalize" if hinted else "solve")
     prompts = [task.hint(problem) for problem in batch] if hinted else None
-    with run.stage(name, len(batch), "problems") as tick:
+    with run.stage("solve", len(batch), "problems") as tick:
         attempts = solve(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )

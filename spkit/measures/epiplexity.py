@@ -30,11 +30,10 @@ import torch
 
 from ..maths.preference import sft_loss
 from ..policy import Example, Policy
+from ..policy.rollouts import Pair
 from ..policy.steps import clipped_step
 from ..policy.training import completion_logprobs, one_pass
 from ..run.errors import SpkitError
-
-Pair = tuple[str, list[int]]  # prompt, token ids of the completion
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class ObserverConfig:
 
     train_tokens: int = 8000  # completion tokens it learns from, exactly
     validation_tokens: int = 2000  # completion tokens it is asked about and never learns from, exactly
-    passes: int = 4  # over the training part; the first is the one that is paid for
+    passes: int = 4  # over the training part; the first is the one that is counted
     batch_size: int = 8
     learning_rate: float = 1e-3
     clip: float = 1.0
@@ -182,7 +181,7 @@ def _take(observer: Policy, stream: Sequence[Pair], tokens: int) -> tuple[list[E
     return taken, []
 
 
-def shuffled(stream: Sequence[Pair], seed: int = 0) -> list[Pair]:
+def shuffled_stream(stream: Sequence[Pair], seed: int = 0) -> list[Pair]:
     """The control: the same prompts in the same order and the same completions, each prompt with the
     completion of another pair.
     """

@@ -16,10 +16,10 @@ from typing import TypeVar
 
 from ..run.errors import SpkitError
 
-T = TypeVar("T")
+_T = TypeVar("T")
 
 
-def per_problem(rows: Sequence[T], n: int) -> list[list[T]]:
+def per_problem(rows: Sequence[_T], n: int) -> list[list[_T]]:
     """Rows `i * n + j` (those of `Rollouts` and `solve`) as one list of n a problem.
 
     Raises SpkitError if some are left over.

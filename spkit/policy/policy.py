@@ -4,8 +4,7 @@ import copy
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,48 +13,27 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
+from .checkpoints import SETTINGS, load_model, no_bars
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
+from .rollouts import Rollouts
 from .row_budget import RowBudget
-from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
-from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .sampler import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
+from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
-from .steps import ADVICE
+from .steps import STEP_ADVICE
 from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
-
-SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """Completions, row `i * n + j` being sample j of prompt i.
-
-    `token_ids[r]` holds the completion's tokens, what ended it included if the row `finished` (an end token, or the
-    tokens up to the one that completes a stop text); `token_logprobs[r]` their log-probabilities under the policy at
-    temperature 1 (nats), `logprobs` (rows,) their sums; `texts[r]` excludes the end.
-    """
-
-    prompts: list[str]
-    token_ids: list[list[int]]
-    texts: list[str]
-    token_logprobs: list[Tensor]
-    logprobs: Tensor
-    finished: list[bool]
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 @dataclass
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `roomy` or `static`
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or `static`
     (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no result;
     `budget` remembers how many fit, for clones too.
     """
@@ -63,7 +41,7 @@ class Policy:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     prompting: Prompting = field(default_factory=Prompting)
-    sampler: Kind = "auto"
+    sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
@@ -188,7 +166,7 @@ class Policy:
             _batches(lengths, at_once)
         ):  # the longest first: what they need is room enough for the others
             compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
-            self.budget.in_turn("sampling", batch, compute)
+            self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
     def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
@@ -209,7 +187,7 @@ class Policy:
         if not takes_static(self.model, self.sampler):
             if self.rereads is None:
                 self.rereads = must_reread(self.model)
-            return RereadingDecoder(self.model) if self.rereads else RoomyDecoder(self.model)
+            return RereadingDecoder(self.model) if self.rereads else GrowingDecoder(self.model)
         if self._static is None or self._static.model is not self.model:
             self._static = static_decoder(self.model, self.budget)
         return self._static
@@ -224,7 +202,7 @@ class Policy:
         ]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         if not sums.isfinite().all():
-            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {ADVICE}")
+            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {STEP_ADVICE}")
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
     def logprobs(
@@ -259,7 +237,7 @@ class Policy:
                 result[r] = row[counted]
 
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            self.budget.in_turn("scoring", batch, score)
+            self.budget.run_in_chunks("scoring", batch, score)
         return result
 
     def fit(
@@ -302,9 +280,7 @@ class Policy:
 
     def restored(self, folder: str | Path) -> "Policy":
         """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
-        from .loading import load_policy
-
-        return replace(self, model=load_policy(folder, self.model.device).model)
+        return replace(self, model=load_model(folder, self.model.device))
 
 
 def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
@@ -312,18 +288,6 @@ def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
     for tensor in tensors:
         start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
     return start
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """Keep the progress bars of transformers off the terminal."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _batches(lengths: list[int], size: int) -> list[list[int]]:

@@ -24,7 +24,7 @@ from .chat import rendered, turn_end
 from .stopping import ids_up_to
 
 BREAK = "\n\n"
-KINDS = ("plain", "few_shot", "chat")
+PROMPTINGS = ("plain", "few_shot", "chat")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Prompting:
     date: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(KINDS)}")
+        if self.kind not in PROMPTINGS:
+            raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(PROMPTINGS)}")
         if any(role.kind != self.kind for _, role in self.roles):
             raise SpkitError("all roles are shown their prompts in one form: a completion ends in one way")
         if self.kind == "plain" and (self.demonstrations or self.instruction):

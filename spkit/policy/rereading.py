@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .architecture import forward, same_logits, takes, text_config
 from .row_budget import is_out_of_memory
-from .sampling import Decoder, RoomyDecoder, pad_left, plain_layers
+from .sampling import Decoder, GrowingDecoder, pad_left, plain_layers
 
 TOKENS_AT_ONCE = 2048
 
@@ -62,7 +62,7 @@ def cache_is_right(model: nn.Module) -> bool:
     if {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True
     try:
-        found, expected = (_tried(decoder(model)) for decoder in (RoomyDecoder, RereadingDecoder))
+        found, expected = (_tried(decoder(model)) for decoder in (GrowingDecoder, RereadingDecoder))
     except Exception as error:  # noqa: BLE001  a model that does not know this cache raises whatever it meets
         if is_out_of_memory(error):
             raise

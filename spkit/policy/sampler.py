@@ -1,7 +1,7 @@
 """Which decoder a policy samples with, and how many rows at once.
 
-`roomy` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs
-(`static_cache`); `auto` is static on a GPU where the model allows it, and roomy elsewhere. A model whose cache is of
+`growing` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA graphs
+(`static_cache`); `auto` is static on a GPU where the model allows it, and growing elsewhere. A model whose cache is of
 its own kind has none (`rereading`).
 """
 
@@ -19,20 +19,20 @@ from .row_budget import RowBudget
 from .static_cache import CudaGraphs, StaticDecoder, supports
 
 ROWS_PER_BATCH = 1024
-KINDS = ("auto", "roomy", "static")
-Kind = Literal["auto", "roomy", "static"]
+SAMPLERS = ("auto", "growing", "static")
+Sampler = Literal["auto", "growing", "static"]
 
 
-def takes_static(model: PreTrainedModel, kind: Kind) -> bool:
+def takes_static(model: PreTrainedModel, kind: Sampler) -> bool:
     """Whether a sampler of this kind takes static steps.
 
     Raises SpkitError for another kind, or for `static` if the model forbids it.
     """
-    if kind not in KINDS:
-        raise SpkitError(f"the sampler must be one of {', '.join(KINDS)}, not {kind!r}")
+    if kind not in SAMPLERS:
+        raise SpkitError(f"the sampler must be one of {', '.join(SAMPLERS)}, not {kind!r}")
     if kind == "static" and not supports(model):
         raise SpkitError(
-            "the static sampler needs sdpa or eager attention without sliding windows: take sampler 'roomy'"
+            "the static sampler needs sdpa or eager attention without sliding windows: take sampler 'growing'"
         )
     return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
 

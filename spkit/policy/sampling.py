@@ -3,7 +3,7 @@
 `model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache
 copies every key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each
 distinct prompt is prefilled once, the cache keeps room ahead, and finished rows leave the batch. One loop writes; what
-computes its steps is a decoder: `RoomyDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed
+computes its steps is a decoder: `GrowingDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed
 shapes and replay as a graph.
 
 Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only,
@@ -39,7 +39,7 @@ class SamplingPlan:
     stop_text: StopText | None = None
 
 
-class RoomyLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):
     """A DynamicLayer that writes into a buffer with room ahead instead of concatenating at every token.
 
     Buffers have shape (rows, heads, capacity, head size) and grow by doubling past `capacity`; `keys` and `values` are
@@ -79,12 +79,12 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
 
 
-def roomy_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
-    """The model's own cache, its plain layers replaced by RoomyLayer (sliding-window and other
+def growing_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
+    """The model's own cache, its plain layers replaced by GrowingLayer (sliding-window and other
     layers stay as they are).
     """
     cache = DynamicCache(config=model.config)
-    cache.layers = [RoomyLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [GrowingLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
@@ -128,7 +128,7 @@ class Decoder(Protocol):
         """
 
     def retires(self, left: int, lines: int) -> bool:
-        """Whether it pays to let the lines that are done leave, when only `left` are writing."""
+        """Whether it is faster to let the lines that are done leave, when only `left` are writing."""
 
     def keep(self, lines: Tensor) -> None:
         """Go on with these lines alone, in this order."""
@@ -137,15 +137,15 @@ class Decoder(Protocol):
         """The logits after writing one token a line (lines,). They are good until the next step."""
 
 
-class RoomyDecoder:
-    """Steps over a cache of RoomyLayers, which grow with the text."""
+class GrowingDecoder:
+    """Steps over a cache of GrowingLayers, which grow with the text."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
 
     def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
         """See `Decoder`."""
-        self.cache = roomy_cache(self.model, ids.shape[1] + new_tokens)
+        self.cache = growing_cache(self.model, ids.shape[1] + new_tokens)
         logits, positions = prefill(self.model, ids, mask, self.cache)
         self.cache.reorder_cache(rows)
         unmasked = mask.all() or not any(

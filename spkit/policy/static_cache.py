@@ -14,10 +14,10 @@ addresses and shapes. So
   the window, the next wider one.
 
 Graphs read the weights where they are: an optimizer's updates are seen. Where weights have moved, or another LoRA
-adapter is active, the graphs are captured anew. Prompts are read eagerly, a limited number of tokens at a time.
+adapter is active, the graphs are captured again. Prompts are read eagerly, a limited number of tokens at a time.
 
 What was run: everything but `CudaGraphs`, on a CPU, where tests replay a recording of the step's operations on
-fixed tensors and compare the texts and log-probabilities with those of `RoomyDecoder` and of plain forward passes.
+fixed tensors and compare the texts and log-probabilities with those of `GrowingDecoder` and of plain forward passes.
 `CudaGraphs` follows PyTorch's documentation of `torch.cuda.graph` and has not been run on a GPU. Because of that,
 and because 4-bit layers gave wrong numbers in a graph before bitsandbytes 0.44 (its issue 1308), a new graph's
 logits are compared with those of the same step without it. If capture or comparison fails, sampling goes on without
@@ -80,7 +80,7 @@ class WindowLayer(CacheLayerMixin):
         return self.keys.shape[2]
 
 
-class Buffers(NamedTuple):
+class StepBuffers(NamedTuple):
     """What graphs read and write: keys and values a layer, inputs of a step for every line, and its
     logits (lines, vocabulary).
     """
@@ -106,11 +106,11 @@ class StaticDecoder:
 
     def release(self) -> None:
         """Give buffers and graphs back; the next batch makes new ones."""
-        self.buffers: Buffers | None = None
+        self.buffers: StepBuffers | None = None
         self._forget(())
 
     def _forget(self, recorded: tuple) -> None:
-        """Begin anew with graphs, those to come being of weights and adapters as `recorded` says."""
+        """Begin again with graphs, those to come being of weights and adapters as `recorded` says."""
         self.replays: dict[tuple[int, int], Callable[[], None]] = {}
         self.capture = None if self.graphs is None else self.graphs()
         self.recorded = recorded
@@ -159,7 +159,7 @@ class StaticDecoder:
         zeros = partial(torch.zeros, device=cache.layers[0].keys.device)
         shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])  # noqa: E731
         pairs = [(layer.keys, layer.values) for layer in cache.layers]
-        self.buffers = Buffers(
+        self.buffers = StepBuffers(
             [tuple(zeros(shape(tensor), dtype=tensor.dtype) for tensor in pair) for pair in pairs],
             tokens=zeros(lines, 1, dtype=torch.long),
             positions=zeros(lines, 1, dtype=torch.long),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..run.errors import NotFinite
 
-ADVICE = (
+STEP_ADVICE = (
     "take a lower learning rate, or whatever else makes the loss or the steps smaller (beta, a smoother loss, clipping)"
 )
 
@@ -30,7 +30,7 @@ def clipped_step(
     if not all(map(math.isfinite, (*values, norm_value))):
         rate = optimizer.param_groups[0]["lr"]
         found = f"the loss is {sum(values):.4g} and the norm of its gradient {norm_value:.4g}"
-        raise NotFinite(f"{found} at step {number} (learning rate {rate:.3g}), so it was not taken: {ADVICE}")
+        raise NotFinite(f"{found} at step {number} (learning rate {rate:.3g}), so it was not taken: {STEP_ADVICE}")
     optimizer.step()
     return values, norm_value
 

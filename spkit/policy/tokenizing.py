@@ -17,7 +17,7 @@ from ..run.progress import tell
 from .architecture import text_config
 
 FILE = "tokenizer.json"
-PROBE = (  # what rules for splitting differ in
+SPLITTING_PROBE = (  # what rules for splitting differ in
     "12345 + 67,890.5 = 1e-3",
     "def f(x):\n    if x:\n\n\treturn x[0]\r\n",
     "  two  spaces,   three, and one behind ",
@@ -38,7 +38,7 @@ def load_tokenizer(where: str, revision: str | None, ours: bool) -> PreTrainedTo
     kind = PreTrainedTokenizerFast if exact else AutoTokenizer
     tokenizer = kind.from_pretrained(where, revision=revision, trust_remote_code=False)
     file = cached_file(where, FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
-    found = None if file is None else difference(tokenizer, Tokenizer.from_file(file))
+    found = None if file is None else first_difference(tokenizer, Tokenizer.from_file(file))
     if found is not None:
         tell(
             f"spkit: {where} is read with {type(tokenizer).__name__} of transformers, which cuts {found!r} "
@@ -49,7 +49,7 @@ def load_tokenizer(where: str, revision: str | None, ours: bool) -> PreTrainedTo
     return tokenizer
 
 
-def difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | None:
+def first_difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | None:
     """A text that a tokenizer and a `tokenizer.json` give different token ids, or None.
 
     Tokens that are added at either end do not count.
@@ -59,7 +59,12 @@ def difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | Non
     special = [f"a{token.content}\n1" for token in file.get_added_tokens_decoder().values() if token.special]
     ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
     return next(
-        (text for text in (*PROBE, *special[:20]) if ids(text) != file.encode(text, add_special_tokens=False).ids), None
+        (
+            text
+            for text in (*SPLITTING_PROBE, *special[:20])
+            if ids(text) != file.encode(text, add_special_tokens=False).ids
+        ),
+        None,
     )
 
 

@@ -16,49 +16,28 @@ its folder is held (`spkit.run.locks`), so that no second process writes to it; 
 
 import contextlib
 import json
-import math
-import os
-import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from .checkpoints import Savable, finite_weights, remove_old_checkpoints, save_checkpoint
+from .description import check_same_run, read_description, with_words
 from .errors import NotFinite, SpkitError
-from .json_files import dumps, read_object, rows_of
+from .files import disk_errors, finish_before_interrupt, read_jsonl, write_atomic, write_jsonl
+from .json_files import dumps
 from .locks import Hold, hold
 from .progress import Silent, Tick, tell
 
-MAY_CHANGE = {"iterations"}  # asking for more iterations extends a run
-KEPT_CHECKPOINTS = 2
-DAMAGED = "delete that line and those after it, and start the run again"
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
 FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
-
-
 STAGES = ("propose", "solve", "verify", "learn", "measure")  # every record has the seconds of each
-
-
-class Savable(Protocol):
-    """What a run needs of a policy."""
-
-    def fingerprint(self) -> str:
-        """A text that differs for other weights."""
-
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint."""
-
-    def restored(self, folder: Path) -> Any:
-        """The policy that a checkpoint holds."""
 
 
 P = TypeVar("P", bound=Savable)
@@ -84,7 +63,7 @@ class Run:
         """
         if not base.prompting.dated(base.tokenizer):
             return base
-        config = {} if self.folder is None or not self._config.exists() else _read_config(self._config)
+        config = {} if self.folder is None or not self._config.exists() else read_description(self._config)
         day = base.prompting.date or config.get("prompting", {}).get("date") or date.today().isoformat()
         self.say(
             "date",
@@ -139,7 +118,7 @@ class Run:
         if self.folder is None:
             return base
         shown = base.prompting.identity(base.tokenizer)
-        description = json.loads(dumps(_with_words({"prompting": shown, **description})))
+        description = json.loads(dumps(with_words({"prompting": shown, **description})))
         self._last = description.get("config", {}).get("iterations")
         try:
             self._open(description)
@@ -152,11 +131,11 @@ class Run:
 
     def _open(self, description: dict[str, Any]) -> None:
         config, metrics = self._config, self.folder / "metrics.jsonl"
-        with _disk_errors(self.folder, "choose a folder you can write to, with free space, and start again"):
+        with disk_errors(self.folder, "choose a folder you can write to, with free space, and start again"):
             (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
             self._hold = hold(self.folder)
             if config.exists():
-                _same_run(self.folder, _read_config(config), description)
+                check_same_run(self.folder, read_description(config), description)
             elif metrics.exists():
                 raise SpkitError(
                     f"{self.folder} has metrics but no config.json, so it is no run of spkit: choose another folder"
@@ -205,7 +184,7 @@ class Run:
         """
         self._data[iteration] = list(pairs)
         if self.folder is not None:
-            with _disk_errors(self.folder, FREE_SPACE):
+            with disk_errors(self.folder, FREE_SPACE):
                 self._check_hold()
                 (self.folder / "data").mkdir(exist_ok=True)
                 write_jsonl(self._data_file(iteration), [{"prompt": prompt, "token_ids": ids} for prompt, ids in pairs])
@@ -263,16 +242,16 @@ class Run:
         self._seconds = {}
         rows = [*self.records, row]
         if self.folder is not None:
-            with finish_before_interrupt(), _disk_errors(self.folder, FREE_SPACE):
+            with finish_before_interrupt(), disk_errors(self.folder, FREE_SPACE):
                 self._check_hold()
                 if iteration > 0:
-                    self._save(iteration, policy, state)
+                    save_checkpoint(self._checkpoint(iteration), policy, state)
                 earlier = read_jsonl(self.folder / "samples.jsonl")
                 write_jsonl(
                     self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples]
                 )
                 write_jsonl(self.folder / "metrics.jsonl", rows)
-                self._prune(iteration)
+                remove_old_checkpoints(self.folder, iteration)
         self.records = rows
         self._close_if_finished()
         return row
@@ -302,141 +281,3 @@ class Run:
             raise SpkitError(
                 f"{path} is gone or damaged: delete the folder {path.parent} and start the same command again"
             ) from error
-
-    def _save(self, iteration: int, policy: Savable, state: dict[str, Tensor] | None) -> None:
-        final = self._checkpoint(iteration)
-        partial = final.with_name(f".partial-{final.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            policy.save(partial)
-            if state is not None:
-                save_file(state, partial / "state.safetensors")
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(partial, final)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-
-    def _prune(self, iteration: int) -> None:
-        for path in (self.folder / "checkpoints").glob("iteration-*"):
-            if int(path.name.split("-")[1]) <= iteration - KEPT_CHECKPOINTS:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def load_run(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(description, records) of a run folder. Raises SpkitError if it is none."""
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise SpkitError(
-            f"{folder} is not a run: it has no config.json; give the folder that `spkit run ... --out` wrote"
-        )
-    description = _read_config(folder / "config.json")
-    if not {"method", "task", "config"} <= description.keys() or not isinstance(description["config"], dict):
-        raise SpkitError(
-            f"{folder} is not a run: its config.json has no method, task and config; give the folder that "
-            "`spkit run ... --out` wrote"
-        )
-    return description, read_jsonl(folder / "metrics.jsonl")
-
-
-def finite_weights(policy: Savable) -> bool:
-    """Whether every weight is a finite number; those in 4 bits, which no update changes, are not looked at."""
-    weights = [weight for weight in policy.model.parameters() if weight.is_floating_point()]
-    return bool(torch.stack([weight.detach().isfinite().all() for weight in weights]).all())
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a text file whole: a reader, or a run that resumes, sees the old text or the new one."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Replace a file of one JSON object a line."""
-    write_atomic(path, "".join(dumps(row) + "\n" for row in rows))
-
-
-def read_jsonl(path: Path, needs: Sequence[str] = ("iteration",)) -> list[dict[str, Any]]:
-    """The rows of a file of a run.
-
-    None if it does not exist. Raises SpkitError naming a damaged line, or one without a key that it `needs`.
-    """
-    return [row for _, row in rows_of(path, DAMAGED, needs)] if path.exists() else []
-
-
-@contextlib.contextmanager
-def finish_before_interrupt() -> Iterator[None]:
-    """Hold the first Ctrl+C back until the block ends; let the second through at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked: list[int] = []
-
-    def hold(signum: int, frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(signum)
-
-    before = signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path, advice: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SpkitError(f"could not write to {folder} ({reason}): {advice}") from error
-
-
-def _same_run(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
-    if "prompting" not in found:  # from before it was kept; `base` differs where the examples do
-        if "date" in asked["prompting"]:
-            lost = "did not keep the date its chat template printed, so its prompts are lost"
-            raise SpkitError(f"{folder} holds a run that {lost}: choose another --out")
-        found = {"prompting": asked["prompting"], **found}
-    for key, old, new in _differences(found, asked):
-        raise SpkitError(
-            f"{folder} holds a run with {key} = {old!r}, not {new!r}: choose another --out, or ask for the "
-            "same settings"
-        )
-
-
-def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    for key in [*found, *(key for key in asked if key not in found)]:
-        old, new = found.get(key), asked.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{prefix}{key}.")
-        elif old != new and key not in MAY_CHANGE:
-            yield prefix + key, old, new
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """What a run is; an infinite setting is a word there, and a bare Infinity in folders of before."""
-    return read_object(path, "delete the folder, or choose another one", lambda constant: _with_words(float(constant)))
-
-
-def _with_words(value: Any) -> Any:
-    """Plain data with "inf" for an infinite number, which JSON does not have.
-
-    A setting may be infinite (no clipping).
-    """
-    if isinstance(value, dict):
-        return {key: _with_words(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_words(part) for part in value]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value

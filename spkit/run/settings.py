@@ -1,7 +1,7 @@
 """Checks that the settings of every loop share: each raises one sentence that names the setting."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from .errors import SpkitError
@@ -31,20 +31,13 @@ def shares(config: Any, *names: str) -> None:
             raise SpkitError(f"{name} must be between 0 and 1, not {getattr(config, name)}")
 
 
-def positive(config: Any, *names: str) -> None:
-    """Raise SpkitError naming the first of these settings that is not above 0."""
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise SpkitError(f"{name} must be positive, not {getattr(config, name)}")
-
-
 def changed(config: C, changes: Mapping[str, Any]) -> C:
     """The settings (a dataclass) with some of them changed, those of a part by their dotted name: `proposer.reward`.
 
     Raises SpkitError for a setting that does not exist, and what the settings themselves raise.
     """
     parts: dict[str, dict[str, Any]] = {}
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in changes.items():
         head, dot, rest = name.partition(".")
         if head not in {field.name for field in fields(config)}:
@@ -53,5 +46,9 @@ def changed(config: C, changes: Mapping[str, Any]) -> C:
             parts.setdefault(head, {})[rest] = value
         else:
             values[head] = value
-    nested = {head: changed(getattr(config, head), rest) for head, rest in parts.items()}
-    return replace(config, **values, **nested)
+    for head, rest in parts.items():
+        part = values.get(head, getattr(config, head))
+        if not is_dataclass(part):
+            raise SpkitError(f"{head} is one value and has no setting {next(iter(rest))!r}")
+        values[head] = changed(part, rest)
+    return replace(config, **values)

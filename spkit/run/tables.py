@@ -8,7 +8,7 @@ KEPT, KEPT_WRONG, WRONG_STEPS = (
     ("kept wrong", "kept_wrong_rate", PERCENT),
     ("wrong steps", "wrong_steps_rate", PERCENT),
 )
-COLUMNS = {  # heading, key of the record and format, by method
+TABLE_COLUMNS = {  # heading, key of the record and format, by method
     "star": (KEPT, ("hinted", "rationalized", "count"), WRONG_STEPS),
     "collapse": (
         KEPT,
@@ -45,7 +45,7 @@ class IterationTable:
     def __init__(self, unit: str, method: str) -> None:
         self.unit, self.columns, self.begun, self.lengths = (
             unit,
-            COLUMNS.get(method.replace("-", "_"), OTHERS),
+            TABLE_COLUMNS.get(method.replace("-", "_"), OTHERS),
             False,
             {},
         )

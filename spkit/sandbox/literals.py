@@ -12,7 +12,7 @@ import warnings
 from typing import Any
 
 MAX_CHARS = 10_000
-MAX_DEPTH = 40  # brackets within brackets
+MAX_BRACKETS = 40  # brackets within brackets
 
 _STRING = r"""[bBuUrR]?(?:'(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")"""
 _NUMBER = r"-?\s*(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf\b|nan\b)"
@@ -28,7 +28,7 @@ def read_literal(text: str) -> Any:
     """The value that a literal stands for: None, bool, int, float (`nan` and `inf` too), str, bytes, and list,
     tuple, dict, set of them.
 
-    Raises NotLiteral for anything else, for more than MAX_CHARS characters and for more than MAX_DEPTH nested brackets.
+    Raises NotLiteral for anything else, for more than MAX_CHARS characters and for more than MAX_BRACKETS nested brackets.
     """
     if len(text) > MAX_CHARS:
         raise NotLiteral(f"more than {MAX_CHARS} characters")
@@ -52,7 +52,7 @@ def literal_text(value: Any, *, ordered: bool = True, depth: int = 0) -> str:
     Raises NotLiteral for a value of any other type, subclasses included, one that is nested too deep, and an
     integer that is too long.
     """
-    if depth > MAX_DEPTH:
+    if depth > MAX_BRACKETS:
         raise NotLiteral("nested too deep")
     kind = type(value)
     if value is None or kind in (bool, str, bytes):
@@ -116,8 +116,8 @@ def _check_tokens(source: str) -> None:
             raise NotLiteral(f"no literal from character {at + 1} on")
         at, last = match.end(), token or last
         depth += opens - (token in (")", "]", "}"))
-        if depth > MAX_DEPTH:
-            raise NotLiteral(f"more than {MAX_DEPTH} nested brackets")
+        if depth > MAX_BRACKETS:
+            raise NotLiteral(f"more than {MAX_BRACKETS} nested brackets")
 
 
 class _Floats(ast.NodeTransformer):

@@ -28,7 +28,7 @@ from ..maths.estimators import entropy_of
 from ..maths.policy_gradient import PgLoss, Size, pg_loss
 from ..policy import Policy, Rollouts
 from ..policy.row_budget import parts
-from ..policy.steps import ADVICE, clipped_step
+from ..policy.steps import STEP_ADVICE, clipped_step
 from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
 from ..run.errors import NotFinite, SpkitError
 
@@ -129,7 +129,7 @@ def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> 
     return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
 
-def learn(
+def learn_from_rewards(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
     batches: Sequence[Minibatch],
@@ -168,7 +168,7 @@ def _step(
     try:
         total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
     except NotFinite as error:
-        raise NotFinite(f"{error} at step {number}: {ADVICE}") from error
+        raise NotFinite(f"{error} at step {number}: {STEP_ADVICE}") from error
     total["grad_norm"] = clipped_step(optimizer, [total["loss"]], update.clip, number)[1]
     return total
 
@@ -182,7 +182,7 @@ def _backward(
     pieces = [piece for part in batch.parts for piece in _split(part, size)]
     tokens = [sum(len(example.completion) for example in piece.examples) for piece in pieces]
     for part, own in zip(pieces, tokens):
-        loss, numbers = loss_of(policy, part, batch.size, update.loss)
+        loss, numbers = loss_of_part(policy, part, batch.size, update.loss)
         loss.backward()
         share = own / sum(tokens)
         total["loss"] += loss.item()
@@ -204,7 +204,7 @@ def _split(part: Part, size: int) -> list[Part]:
     return pieces
 
 
-def loss_of(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
+def loss_of_part(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
     logits, ids, mask = completion_logits(policy.model, part.examples, policy.pad_id)
     with torch.set_grad_enabled(settings.entropy_coef > 0):

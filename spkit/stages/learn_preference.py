@@ -1,7 +1,7 @@
 """The `learn` stage of SPIN: tell the references from the opponent's replies, by the policy's own
 log-ratio to the opponent.
 
-The opponent is the policy as it stood when the iteration began. Its log-probabilities are taken once, on exactly the
+The opponent is the policy at the start of the iteration. Its log-probabilities are taken once, on exactly the
 batches that are then trained on, and no copy of its weights is kept. So the log-ratio is exactly 0 before the first
 update, whatever the model is made of: with LoRA the adapter of the last iteration is part of the opponent, which a
 disabled adapter would leave out.
@@ -109,7 +109,7 @@ def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
     return (torch.where(mask.bool(), token_logprobs, 0.0) * mask).sum(-1)
 
 
-def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
+def loss_of_batch(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[str, float]]:
     """The loss of a batch under the policy, and what it says of real and generated."""
     token_logprobs, mask = completion_logprobs(policy.model, batch.examples, policy.pad_id)
     parts = summed(token_logprobs, mask).chunk(batch.roles)
@@ -126,7 +126,7 @@ def loss_of(policy: Policy, batch: Batch, update: Update) -> tuple[Tensor, dict[
     )
 
 
-def learn(
+def learn_from_pairs(
     policy: Policy,
     scored: Sequence[Batch],
     update: Update,
@@ -168,7 +168,7 @@ def _backward(
     )
     total: dict[str, float] = {"loss": 0.0}
     for piece, own, weight in zip(pieces, rows, weights):
-        loss, numbers = loss_of(policy, piece, update)
+        loss, numbers = loss_of_batch(policy, piece, update)
         loss = loss * (weight / sum(weights))
         loss.backward()
         total["loss"] += loss.item()

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ..maths.advantages import group_advantages, rae, reinforce_pp, trr_pp
-from ..maths.policy_gradient import AGGREGATIONS, PgLoss
+from ..maths.policy_gradient import PgLoss
 from ..policy import Example, Policy
-from ..run.settings import at_least, one_of, positive
+from ..run.settings import at_least, one_of
 from ..tasks import Kind, Proposable
 from .learn_pg import PgUpdate, Rollout
 from .propose import Proposed
-from .solve import Attempts, rows_of
+from .solve import Attempts, repeated
 
 ROLE_ADVANTAGES = ("trr_pp", "global", "grpo", "rloo", "rae")
 
@@ -37,9 +37,9 @@ class RolesConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "minibatches", "rows_at_once")
-        at_least(self, 0, "learning_rate", "kl_coef", "entropy_coef")
-        positive(self, "clip_low", "clip_high")
-        one_of(self, advantage=ROLE_ADVANTAGES, whiten=("tokens", "rows"), aggregation=AGGREGATIONS)
+        at_least(self, 0, "learning_rate")
+        one_of(self, advantage=ROLE_ADVANTAGES, whiten=("tokens", "rows"))
+        self.update(1, 1)  # the loss checks its own settings
 
     def update(self, rows: int, length: int) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts; `length` (tokens) is for `constant`."""
@@ -73,7 +73,7 @@ def role_rollouts(
     rows = zip(attempts.rollouts.prompts, attempts.rollouts.token_ids)
     examples = [Example(prompts[prompt], ids) for prompt, ids in rows]
     logprobs = list(attempts.rollouts.token_logprobs)
-    cells = [(problem.kind, "solver") for problem in rows_of(attempts.problems, attempts.k)]
+    cells = [(problem.kind, "solver") for problem in repeated(attempts.problems, attempts.k)]
     rewards = solver_rewards.flatten().tolist()
     for made, earned in zip(proposals, proposer_rewards):
         if earned is not None:

@@ -7,11 +7,12 @@ import torch
 
 from ..measures.accuracy import accuracy
 from ..policy import Policy, SftConfig
+from ..policy.rollouts import Pair
 from ..run.folder import Run
 from ..run.settings import at_least
 from ..run.streams import VALIDATION
 from ..tasks import Problem, Task, problems
-from .solve import Pair, solve
+from .solve import solve
 
 
 def check_sft(update: SftConfig) -> None:

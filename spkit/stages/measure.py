@@ -15,10 +15,10 @@ from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..tasks import Problem, Task, Verdict, test_set
 from .finishing import finished_share
-from .solve import Attempts, Sample, rows_of, solve
+from .solve import Attempts, Sample, repeated, solve
 from .verify import distinct
 
-SHOWN = 2  # completions of each difficulty that a record shows
+SAMPLES_SHOWN = 2  # completions of each difficulty that a record shows
 
 
 def measure(
@@ -61,7 +61,7 @@ def first_samples(rows: Iterable[tuple[Problem, str, Verdict]]) -> list[dict[str
         shown.setdefault(problem.difficulty, []).append(
             {"prompt": problem.prompt, "completion": text, **asdict(verdict)}
         )
-    return [sample for group in shown.values() for sample in group[:SHOWN]]
+    return [sample for group in shown.values() for sample in group[:SAMPLES_SHOWN]]
 
 
 def sampled_profile(
@@ -166,7 +166,7 @@ def measure_sampled(
     tests = test_set(task, per_difficulty)
     with run.stage("measure"):
         drawn = solve(policy, task, tests, k, temperature=1.0, generator=draw)
-        sampled = accuracy(rows_of(tests, k), drawn.verdicts)
+        sampled = accuracy(repeated(tests, k), drawn.verdicts)
         here, there = (one.logprobs(drawn.rollouts.prompts, drawn.rollouts.token_ids) for one in (policy, base))
         return result | {
             "test_sampled_accuracy": sampled["accuracy"],

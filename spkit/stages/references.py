@@ -55,9 +55,9 @@ def read_references(path: str | Path) -> list[Reference]:
     if not path.is_file():
         raise SpkitError(f"there is no file {path}: give one of a JSON object with prompt and reply a line")
     advice = 'write {"prompt": "...", "reply": "..."}'
-    rows = list(rows_of(path, advice, ("prompt", "reply")))
+    rows = list(rows_of(path, advice))
     for place, row in rows:
-        if not (isinstance(row["prompt"], str) and isinstance(row["reply"], str)):
+        if not (isinstance(row.get("prompt"), str) and isinstance(row.get("reply"), str)):
             raise SpkitError(f"{place} is no reference, its prompt and reply must be texts: {advice}")
     return [(row["prompt"], row["reply"]) for _, row in rows]
 
@@ -90,6 +90,6 @@ def _encoded(policy: Policy, number: int, prompt: str, reply: str) -> Referenced
     return Referenced(prompt, ids)
 
 
-def fingerprint(references: Sequence[Reference]) -> str:
+def references_fingerprint(references: Sequence[Reference]) -> str:
     """Eight hexadecimal digits that change when a reference does."""
     return f"{zlib.crc32(json.dumps(list(references)).encode()):08x}"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from ..policy import Policy
+from ..policy.rollouts import Pair
 from ..run.folder import Run
 from .references import Referenced
-from .solve import Pair
 
 
 def replies_to(

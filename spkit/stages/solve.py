@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ..measures.pass_at_k import per_problem
 from ..policy import Policy, Rollouts
+from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..tasks import Problem, Task, Verdict
 
-T = TypeVar("T")
-Pair = tuple[str, list[int]]  # prompt, token ids of the completion
+_T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Attempts:
         """One number a row as (problems, k)."""
         return torch.tensor([float(value) for value in values]).view(-1, self.k)
 
-    def by_problem(self, values: Sequence[T]) -> list[list[T]]:
+    def by_problem(self, values: Sequence[_T]) -> list[list[_T]]:
         """One value a row as a list of k a problem."""
         return per_problem(values, self.k)
 
@@ -60,18 +60,18 @@ class Attempts:
 
     def samples(self, task: Task) -> list[Sample]:
         """The rows as samples, those of a problem next to each other."""
-        found = zip(rows_of(self.problems, self.k), self.rollouts.token_ids, self.rollouts.texts, self.verdicts)
+        found = zip(repeated(self.problems, self.k), self.rollouts.token_ids, self.rollouts.texts, self.verdicts)
         return [Sample(problem, ids, text, v, task.path(problem, text)) for problem, ids, text, v in found]
 
 
-def rows_of(problems: Sequence[T], k: int) -> list[T]:
+def repeated(problems: Sequence[_T], k: int) -> list[_T]:
     """Each problem k times: one a row of its attempts."""
     return [problem for problem in problems for _ in range(k)]
 
 
 def verify_all(task: Task, problems: Sequence[Problem], rollouts: Rollouts, k: int = 1) -> list[Verdict]:
     """The task's verdict on every row; a completion that was cut off has no final answer and is never right."""
-    verdicts = (task.verify(one, text) for one, text in zip(rows_of(problems, k), rollouts.texts, strict=True))
+    verdicts = (task.verify(one, text) for one, text in zip(repeated(problems, k), rollouts.texts, strict=True))
     return [
         v if finished else Verdict(False, 0.0, None, v.step_errors) for v, finished in zip(verdicts, rollouts.finished)
     ]

@@ -27,15 +27,15 @@ from torch import Tensor
 from ..run.errors import SpkitError
 from ..run.settings import at_least, one_of, shares
 from ..tasks import Proposable, Task, Verdict
-from .solve import Attempts, Sample, rows_of
+from .solve import Attempts, Sample, repeated
 
-T = TypeVar("T")
-Verifier = Literal["gold", "steps", "noisy", "majority", "none"]
-VERIFIERS: tuple[Verifier, ...] = get_args(Verifier)
+_T = TypeVar("T")
+VerifierName = Literal["gold", "steps", "noisy", "majority", "none"]
+VERIFIERS: tuple[VerifierName, ...] = get_args(VerifierName)
 
 
 def accept(
-    verdicts: Sequence[Verdict], k: int, verifier: Verifier, flip_rate: float, draw: torch.Generator
+    verdicts: Sequence[Verdict], k: int, verifier: VerifierName, flip_rate: float, draw: torch.Generator
 ) -> list[bool]:
     """Which samples to keep, one flag a row; rows `i * k` to `i * k + k - 1` are the samples of problem i.
 
@@ -90,7 +90,7 @@ def shuffled(rewards: Tensor, draw: torch.Generator) -> Tensor:
     return rewards.gather(1, torch.rand(rewards.shape, generator=draw).argsort(1))
 
 
-def matched_at_random(pool: Sequence[T], count: int, draw: torch.Generator) -> list[T]:
+def matched_at_random(pool: Sequence[_T], count: int, draw: torch.Generator) -> list[_T]:
     """`count` of the pool, drawn without looking, in its order: the control of equal size of what a verifier keeps."""
     return [pool[i] for i in sorted(torch.randperm(len(pool), generator=draw)[:count].tolist())]
 
@@ -98,7 +98,7 @@ def matched_at_random(pool: Sequence[T], count: int, draw: torch.Generator) -> l
 def _leniently_right(attempts: Attempts, task: Task) -> list[bool]:
     if not isinstance(task, Proposable):
         raise SpkitError(f"a lenient check knows expressions and python_programs, not {task.name}")
-    rows = zip(rows_of(attempts.problems, attempts.k), attempts.rollouts.texts, attempts.rollouts.finished)
+    rows = zip(repeated(attempts.problems, attempts.k), attempts.rollouts.texts, attempts.rollouts.finished)
     return [
         finished and any(task.verify(problem, one).correct for one in task.offered(problem.kind, text))
         for problem, text, finished in rows

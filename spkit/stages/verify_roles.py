@@ -13,7 +13,7 @@ from .propose import Proposed, ProposerConfig, duplicate_shares
 from .solve import Attempts
 from .verify import shuffled
 
-REWARDS = ("grounded", "vote_share", "random")
+SOLVER_REWARDS = ("grounded", "vote_share", "random")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class VerifierConfig:
 
     def __post_init__(self) -> None:
         shares(self, "flip_rate", "leak")
-        one_of(self, reward=REWARDS, check=("answer", "steps", "lenient"), gate=("strict", "off"))
+        one_of(self, reward=SOLVER_REWARDS, check=("answer", "steps", "lenient"), gate=("strict", "off"))
 
     @property
     def rule(self) -> str:

@@ -13,15 +13,13 @@ and a check of the final answer alone.
 """
 
 import re
-import zlib
 from dataclasses import dataclass
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_by_content
 
 MAX_DIGITS = 10
-MAX_READ = 400  # characters: more than three times the longest right completion; what comes after is not read
-TEST_SHARE = 4  # one pair of operands in four is kept for the test split
+MAX_ADDITION_CHARS = 400  # characters: more than three times the longest right completion; what comes after is not read
 
 _PROMPT = re.compile(r"(\d+)\+(\d+)(?:#\d+)?=", re.ASCII)
 _STEP = re.compile(r"(\d)\+(\d)\+(\d):(\d)(\d)", re.ASCII)
@@ -49,7 +47,7 @@ class Addition(Task):
         rng = item_rng(self.name, split, seed, index, digits)
         while True:
             a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
-            if split_of(a, b) == split:
+            if split_of_operands(a, b) == split:
                 return Problem(f"{a}+{b}=", str(a + b), digits)
 
     def hint(self, problem: Problem) -> str:
@@ -72,26 +70,26 @@ class Addition(Task):
         An answer that the written columns do not spell is one more step error. A completion without a scratchpad has no
         steps to be wrong. Leading zeros, signs, spaces and digits of other scripts are not an answer.
         """
-        text = completion[:MAX_READ]
+        text = completion[:MAX_ADDITION_CHARS]
         *steps, final = text.split(";")
-        complete = len(completion) <= MAX_READ and _ANSWER.fullmatch(final) is not None
+        complete = len(completion) <= MAX_ADDITION_CHARS and _ANSWER.fullmatch(final) is not None
         parsed = final if complete and (final == "0" or final[0] != "0") else None
-        correct, errors = parsed == problem.answer, step_errors(problem, steps, parsed) if steps else 0
+        correct, errors = parsed == problem.answer, _step_errors(problem, steps, parsed) if steps else 0
         return Verdict(correct, graded_reward(correct, errors, len(steps), problem.difficulty), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
         """The text itself: a column-by-column sum can be worked out in one way only."""
-        return completion[:MAX_READ]
+        return completion[:MAX_ADDITION_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Nine characters for each column and its `;`, and an answer of at most one digit more than the operands."""
         return 9 * difficulty + difficulty + 1
 
 
-def split_of(a: int, b: int) -> Split:
+def split_of_operands(a: int, b: int) -> Split:
     """Which split a pair of operands belongs to, by its content: `a+b` and `b+a` always fall on the same side."""
     low, high = sorted((a, b))
-    return "test" if zlib.crc32(f"{low}+{high}".encode()) % TEST_SHARE == 0 else "train"
+    return split_by_content(f"{low}+{high}")
 
 
 def operands(prompt: str) -> tuple[int, int]:
@@ -112,7 +110,7 @@ def columns(a: int, b: int) -> list[tuple[int, int, int]]:
     return result
 
 
-def step_errors(problem: Problem, steps: list[str], parsed: str | None) -> int:
+def _step_errors(problem: Problem, steps: list[str], parsed: str | None) -> int:
     """Columns that are wrong, missing or too many, plus one if the answer is not what the columns as written spell."""
     right = columns(*operands(problem.prompt))
     written = [_STEP.fullmatch(step) for step in steps]

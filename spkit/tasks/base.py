@@ -14,6 +14,9 @@ Kind = Literal["deduction", "abduction", "induction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Entry: TypeAlias = tuple[str, tuple[tuple, ...]]
 MAX_PATH = 20_000  # characters
+TEST_ONE_IN = 4  # of the problems, told apart by their content, one in four is kept for the test split
+INDUCTION_PAIRS = 10  # inputs of a problem of induction
+INDUCTION_SHOWN = 5  # of them shown with their outputs; the others are hidden
 UNKNOWN = "<unk>"  # how a tokenizer writes a token that is no character; a policy may sample it, no prompt may hold it
 
 
@@ -190,7 +193,7 @@ def item_rng(*parts: int | str) -> random.Random:
     return random.Random("/".join(str(part) for part in parts))
 
 
-def split_by_content(content: str, one_in: int, rest: int = 0) -> Split:
+def split_by_content(content: str, one_in: int = TEST_ONE_IN, rest: int = 0) -> Split:
     """Which split a problem belongs to, by its content: `one_in` is the number of sides of the hash, one being test."""
     return "test" if zlib.crc32(content.encode()) % one_in == rest else "train"
 

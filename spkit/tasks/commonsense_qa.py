@@ -31,8 +31,8 @@ from .answers import MAX_READ, choice_in, final_text, marked_text, said
 from .base import Problem, Split, Task, Verdict
 from .question_files import Questions, Source, in_order, load_questions
 
-LETTERS = "abcde"
-COMPLETION = 400  # characters: about twice the longest demonstration
+CHOICE_LETTERS = "abcde"
+MAX_RATIONALE = 400  # characters: about twice the longest demonstration
 
 SOURCE = Source(
     task="commonsense_qa",
@@ -47,7 +47,7 @@ SOURCE = Source(
     hub_splits={"train": "train", "test": "validation"},
 )
 
-DEMONSTRATIONS = (
+SOLVED_QUESTIONS = (
     (
         "Where would you put a letter so that it is taken to another town?",
         ("drawer", "mailbox", "wallet", "bookshelf", "oven"),
@@ -145,13 +145,13 @@ class CommonsenseQa(Task):
     def hint(self, problem: ChoiceProblem) -> str:
         """The prompt with `(CORRECT)` behind the right choice."""
         lines = problem.prompt.split("\n")
-        place = len(lines) - 2 - len(LETTERS) + LETTERS.index(problem.answer)
+        place = len(lines) - 2 - len(CHOICE_LETTERS) + CHOICE_LETTERS.index(problem.answer)
         lines[place] += " (CORRECT)"
         return "\n".join(lines)
 
     def solution(self, problem: ChoiceProblem) -> str:
         """The row's rationale, that of a demonstration, or a plain sentence; then the answer."""
-        text = problem.choices[LETTERS.index(problem.answer)]
+        text = problem.choices[CHOICE_LETTERS.index(problem.answer)]
         reason = problem.rationale or f'Of the choices, "{text}" fits the question best.'
         return f"{reason} Therefore, the answer is {text} ({problem.answer})."
 
@@ -161,7 +161,7 @@ class CommonsenseQa(Task):
         Written for this package, none is in the public set.
         """
         return [
-            choice_problem(question, choices, letter, reason) for question, choices, letter, reason in DEMONSTRATIONS
+            choice_problem(question, choices, letter, reason) for question, choices, letter, reason in SOLVED_QUESTIONS
         ]
 
     def direct(self, problem: ChoiceProblem) -> str:
@@ -183,7 +183,7 @@ class CommonsenseQa(Task):
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Room for two or three sentences."""
-        return COMPLETION
+        return MAX_RATIONALE
 
 
 def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
@@ -196,7 +196,7 @@ def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
         return None
     statement = said(completion)
     return choice_in(
-        final_text(completion) if statement is None else marked_text(statement) or statement, LETTERS, choices
+        final_text(completion) if statement is None else marked_text(statement) or statement, CHOICE_LETTERS, choices
     )
 
 
@@ -207,7 +207,7 @@ def _loaded(place: str | None) -> Questions:
 
 def choice_problem(question: str, choices: tuple[str, ...], letter: str, rationale: str = "") -> ChoiceProblem:
     """A problem with its prompt."""
-    lines = [f"({one}) {text}" for one, text in zip(LETTERS, choices)]
+    lines = [f"({one}) {text}" for one, text in zip(CHOICE_LETTERS, choices)]
     prompt = "\n".join([f"Q: {question}", "Answer Choices:", *lines, "A:", ""])
     return ChoiceProblem(prompt, letter, 1, choices, rationale)
 
@@ -228,9 +228,9 @@ def read_row(row: dict[str, Any]) -> ChoiceProblem:
         stem, labels, texts = question, row["choices"]["label"], row["choices"]["text"]
     letter = row["answerKey"].lower()
     if (
-        [label.lower() for label in labels] != list(LETTERS)
-        or len(texts) != len(LETTERS)
-        or letter not in LETTERS
+        [label.lower() for label in labels] != list(CHOICE_LETTERS)
+        or len(texts) != len(CHOICE_LETTERS)
+        or letter not in CHOICE_LETTERS
         or len(letter) != 1
     ):
         raise ValueError("needs choices A to E and an answerKey among them")

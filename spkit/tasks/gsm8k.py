@@ -29,7 +29,7 @@ from ..run.errors import SpkitError
 from .answers import as_text, expression_in, final_text, number_in
 from .base import Problem, Split, Task, Verdict, graded_reward
 from .question_files import SPLITS, Questions, Source, in_order, load_questions
-from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
+from .worked import INSTRUCTION, WorkedProblem, calculated_path, calculations, hinted, question_prompt
 
 MAX_DIFFICULTY = 8
 
@@ -152,7 +152,7 @@ def read_row(row: dict[str, Any]) -> WorkedProblem:
         raise ValueError(f"no #### with a number at the end of {row['answer'][-40:]!r}")
     difficulty = min(max(1, len(calculations(body))), MAX_DIFFICULTY)
     return WorkedProblem(
-        asked(" ".join(row["question"].split())),
+        question_prompt(" ".join(row["question"].split())),
         as_text(value),
         difficulty,
         f"{body.rstrip()}\n#### {as_text(value)}".lstrip(),

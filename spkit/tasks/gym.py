@@ -22,22 +22,20 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
 from ..run.errors import SpkitError
 from .answers import MAX_READ
-from .base import Problem, Split, Task, Verdict, item_rng
-from .worked import asked, hinted
+from .base import Problem, Split, Task, Verdict, item_rng, split_by_content
+from .worked import hinted, question_prompt
 
-TEST_SHARE = 4  # one question in four is kept for the test split
-MAX_ANSWER = 2_000  # characters between the marks
+MAX_GYM_ANSWER = 2_000  # characters between the marks
 TRIES = 400  # draws for a question of the asked split
 _HUGE = re.compile(r"\d[eE][+-]?\d{4}", re.ASCII)  # a number that some datasets would write out in full
 RUNS_TEXT = frozenset({"eval", "exec", "compile", "parse_expr", "sympify", "__import__"})
 UNSTABLE = frozenset(
     {"isomorphic_strings", "knight_swap", "ransom_note"}
 )  # seen in 0.1.25, by making items under two hash seeds
-COMPLETION = 2_000  # characters: room for a rationale before the answer, which the library does not bound
+MAX_GYM_COMPLETION = 2_000  # characters: room for a rationale before the answer, which the library does not bound
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ class ReasoningGym(Task):
         rng = item_rng("gym", self.dataset, split, seed, index)
         for _ in range(TRIES):
             entry = _dataset(self.dataset, self.settings, rng.randrange(2**31))[0]
-            if split_of(entry["question"]) == split:
-                return GymProblem(asked(entry["question"].strip()), entry["answer"], 1, entry)
+            if split_by_content(" ".join(entry["question"].split())) == split:
+                return GymProblem(question_prompt(entry["question"].strip()), entry["answer"], 1, entry)
         raise SpkitError(
             f"{self.name} has too few different questions for a {split} split: choose other settings or another dataset"
         )
@@ -118,7 +116,7 @@ class ReasoningGym(Task):
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Room for a rationale and an answer."""
-        return COMPLETION
+        return MAX_GYM_COMPLETION
 
 
 def reasoning_gym(dataset: str, **settings: Any) -> ReasoningGym:
@@ -141,11 +139,6 @@ def from_name(text: str) -> ReasoningGym:
     return reasoning_gym(dataset.strip(), **settings)
 
 
-def split_of(question: str) -> Split:
-    """Which split a question belongs to, by its content."""
-    return "test" if crc32(" ".join(question.split()).encode()) % TEST_SHARE == 0 else "train"
-
-
 def marked(completion: str) -> str | None:
     """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and
     for numbers like 1e9999.
@@ -157,7 +150,9 @@ def marked(completion: str) -> str | None:
         return None
     _, opening, rest = completion.rpartition("<answer>")
     answer, closing, _ = rest.partition("</answer>")
-    return answer.strip() if opening and closing and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
+    return (
+        answer.strip() if opening and closing and len(answer) <= MAX_GYM_ANSWER and not _HUGE.search(answer) else None
+    )
 
 
 def _dataset(name: str, settings: tuple[tuple[str, Any], ...], seed: int) -> Any:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
-from zlib import crc32
 
 from ..run.errors import SpkitError
 from ..run.json_files import Raw, rows_of
 from ..run.shipped import found
-from .base import Problem, Split, item_rng
+from .base import Problem, Split, item_rng, split_by_content
 
-TEST_SHARE = 4  # of a single file one question in four is kept for the test split
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 AnyProblem = TypeVar("AnyProblem", bound=Problem)
@@ -105,7 +103,7 @@ def _divided(source: Source, path: Path) -> dict[Split, list[Raw]]:
     rows: dict[Split, list[Raw]] = {"train": [], "test": []}
     for where, row in _from_file(path):
         text = " ".join(json.dumps(row, sort_keys=True).casefold().split())
-        rows["test" if crc32(text.encode()) % TEST_SHARE == 0 else "train"].append((where, row))
+        rows[split_by_content(text)].append((where, row))
     return rows
 
 
@@ -131,7 +129,7 @@ def _from_hub(source: Source, split: Split) -> list[Raw]:
 
 
 def in_order(problems: tuple[AnyProblem, ...], *parts: int | str, index: int) -> AnyProblem:
-    """Problem `index` of the shuffled set, shuffled anew each time it is through.
+    """Problem `index` of the shuffled set, shuffled again each time it is through.
 
     The order depends on `parts` and the set's size.
     """

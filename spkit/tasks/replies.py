@@ -13,21 +13,19 @@ independently, from flattened frequencies, and add up carelessly more often the 
 
 import math
 import re
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import NamedTuple
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_by_content
 
-NAMES = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
+CUSTOMERS = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
 PRICES = {"bun": 1, "tea": 2, "jam": 3}
 MOST = 3  # of one item
-CARELESS = {1: 0.1, 2: 0.3, 3: 0.5}  # share of everyday writers who add up carelessly, by number of lines
-TEST_SHARE = 4  # one prompt in four is kept for the test split
-MAX_READ = 200  # characters
+CARELESS_REPLIES = {1: 0.1, 2: 0.3, 3: 0.5}  # share of everyday writers who add up carelessly, by number of lines
+MAX_REPLY_CHARS = 200  # characters
 FLATTEN = 0.5  # everyday writers use a phrase in proportion to its frequency to this power
 
 
@@ -85,16 +83,16 @@ class Replies(Task):
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """An order of `difficulty` lines, each of another item, of the asked split."""
         lines = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= lines <= len(CARELESS):
+        if not 1 <= lines <= len(CARELESS_REPLIES):
             raise SpkitError(
-                f"replies has orders of 1 to {len(CARELESS)} lines, not {lines}: ask for a difficulty in that range"
+                f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines, not {lines}: ask for a difficulty in that range"
             )
         rng = item_rng(self.name, split, seed, index, lines)
         while True:
             items = rng.sample(list(PRICES), lines)
             order = " ".join(f"{rng.randint(1, MOST)} {item}" for item in items)
-            prompt = f"{rng.choice(NAMES)}: {order}>"
-            if split_of(prompt) == split:
+            prompt = f"{rng.choice(CUSTOMERS)}: {order}>"
+            if split_by_content(prompt) == split:
                 return Problem(prompt, str(total(prompt)), lines)
 
     def hint(self, problem: Problem) -> str:
@@ -155,25 +153,20 @@ class Replies(Task):
 
         One `step_error` if its words are none that a writer uses together.
         """
-        text = completion[:MAX_READ]
+        text = completion[:MAX_REPLY_CHARS]
         numbers = _NUMBER.findall(text)
-        parsed = numbers[0] if len(numbers) == 1 and len(completion) <= MAX_READ else None
+        parsed = numbers[0] if len(numbers) == 1 and len(completion) <= MAX_REPLY_CHARS else None
         errors = int(parsed is None or text not in phrased(problem, parsed))
         correct = parsed == problem.answer
         return Verdict(correct, graded_reward(correct, errors, 1, 1), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
         """The reply itself."""
-        return completion[:MAX_READ]
+        return completion[:MAX_REPLY_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """`good day ann, the total is 18, see you soon` is the longest, from an everyday writer."""
         return 43
-
-
-def split_of(prompt: str) -> Split:
-    """Which split a prompt belongs to, by its content."""
-    return "test" if zlib.crc32(prompt.encode()) % TEST_SHARE == 0 else "train"
 
 
 def order(prompt: str) -> list[tuple[int, str]]:
@@ -211,7 +204,7 @@ def phrased(problem: Problem, said: str) -> dict[str, float]:
 
 def everyday_chances(problem: Problem) -> dict[str, float]:
     """Every reply of everyday writers with its probability."""
-    name, share = problem.prompt.partition(":")[0], CARELESS[problem.difficulty]
+    name, share = problem.prompt.partition(":")[0], CARELESS_REPLIES[problem.difficulty]
     said = {problem.answer: 1 - share, str(careless_total(problem.prompt)): share}
     return {_fill(form, name, number): p * q for form, p in everyday_forms().items() for number, q in said.items()}
 

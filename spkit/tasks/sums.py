@@ -13,18 +13,17 @@ base has read has an exact entropy, a tail of rare orders that a model can lose,
 
 import math
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
 from ..run.errors import SpkitError
-from .base import Problem, Split, Task, Verdict, graded_reward, item_rng
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_by_content
 
 MAX_TERMS = 8
 LARGEST = 15  # the largest term
-CARELESS = {
+CARELESS_SUMS = {
     2: 0.0,
     3: 0.15,
     4: 0.50,
@@ -32,8 +31,7 @@ CARELESS = {
     6: 0.85,
 }  # share of the everyday writers who leave a number out, by number of terms
 RATIO = 0.5  # how much less likely each later position is to be taken next
-MAX_READ = 300  # characters: more than three times the longest right completion; what comes after is not read
-TEST_SHARE = 4  # one multiset of terms in four is kept for the test split
+MAX_SUM_CHARS = 300  # characters: more than three times the longest right completion; what comes after is not read
 
 _PROMPT = re.compile(r"(\d+(?:\+\d+)+)(?:#\d+)?=", re.ASCII)
 _STEP = re.compile(r"([1-9]\d{0,3})\+([1-9]\d{0,3}):([1-9]\d{0,3})", re.ASCII)
@@ -59,7 +57,7 @@ class Sums(Task):
         rng = item_rng(self.name, split, seed, index, count)
         while True:
             numbers = [rng.randint(1, LARGEST) for _ in range(count)]
-            if split_of(numbers) == split:
+            if split_of_terms(numbers) == split:
                 return Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), count)
 
     def hint(self, problem: Problem) -> str:
@@ -68,7 +66,7 @@ class Sums(Task):
 
     def solution(self, problem: Problem, variant: int = 0) -> str:
         """The rationale of a careful writer; each `variant` is an independent draw of the order."""
-        return written(self._order(problem, variant))
+        return order_text(self._order(problem, variant))
 
     def reference(self, problem: Problem, variant: int = 0) -> str:
         """The solution of writer `variant`: all of them are careful."""
@@ -78,11 +76,11 @@ class Sums(Task):
         """The rationale of a writer who leaves out the number that would come last: every step
         right, the answer too small.
         """
-        return written(self._order(problem, variant)[:-1])
+        return order_text(self._order(problem, variant)[:-1])
 
     def everyday(self, problem: Problem, variant: int = 0) -> str:
         """What an everyday writer puts, careful or careless: the text that the base has read."""
-        careless = item_rng(self.name, "everyday", problem.prompt, variant).random() < CARELESS[problem.difficulty]
+        careless = item_rng(self.name, "everyday", problem.prompt, variant).random() < CARELESS_SUMS[problem.difficulty]
         return self.careless(problem, variant) if careless else self.solution(problem, variant)
 
     def _order(self, problem: Problem, variant: int) -> list[int]:
@@ -105,21 +103,21 @@ class Sums(Task):
         answer that is not the last total is one more error. A completion without steps has none to be wrong. Leading
         zeros and signs are no answer.
         """
-        text = completion[:MAX_READ]
+        text = completion[:MAX_SUM_CHARS]
         *steps, final = text.split(";")
-        parsed = final if len(completion) <= MAX_READ and _ANSWER.fullmatch(final) else None
+        parsed = final if len(completion) <= MAX_SUM_CHARS and _ANSWER.fullmatch(final) else None
         correct, count = parsed == problem.answer, len(terms(problem.prompt))
-        errors = step_errors(terms(problem.prompt), steps, parsed) if steps else 0
+        errors = _step_errors(terms(problem.prompt), steps, parsed) if steps else 0
         return Verdict(correct, graded_reward(correct, errors, len(steps), count - 1), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
         """The rationale with the two numbers of its first step in order of size: `7+15:22` and
         `15+7:22` are the same path.
         """
-        first, semicolon, rest = completion[:MAX_READ].partition(";")
+        first, semicolon, rest = completion[:MAX_SUM_CHARS].partition(";")
         match = _STEP.fullmatch(first)
         if match is None:
-            return completion[:MAX_READ]
+            return completion[:MAX_SUM_CHARS]
         small, large = sorted((int(match[1]), int(match[2])))
         return f"{small}+{large}:{match[3]}{semicolon}{rest}"
 
@@ -130,10 +128,10 @@ class Sums(Task):
         return 11 * (difficulty - 1) + 3
 
 
-def split_of(numbers: list[int]) -> Split:
+def split_of_terms(numbers: list[int]) -> Split:
     """Which split a multiset of terms belongs to, by its content: reordered problems always fall on the same side."""
     text = "+".join(map(str, sorted(numbers)))
-    return "test" if zlib.crc32(text.encode()) % TEST_SHARE == 0 else "train"
+    return split_by_content(text)
 
 
 def terms(prompt: str) -> list[int]:
@@ -144,7 +142,7 @@ def terms(prompt: str) -> list[int]:
     return [int(number) for number in match[1].split("+")]
 
 
-def written(order: list[int]) -> str:
+def order_text(order: list[int]) -> str:
     """The completion that adds the numbers in this order, without a mistake."""
     steps, total = [], order[0]
     for number in order[1:]:
@@ -153,7 +151,7 @@ def written(order: list[int]) -> str:
     return ";".join([*steps, str(total)])
 
 
-def step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int:
+def _step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int:
     """Steps that are wrong, missing or too many, plus one if the answer is not the last total as written."""
     left, total = Counter(numbers), None
     wrong = abs(len(numbers) - 1 - len(steps))
@@ -175,13 +173,13 @@ def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:
 
     None for other text.
     """
-    matches = [_STEP.fullmatch(step) for step in completion[:MAX_READ].split(";")[:-1]]
+    matches = [_STEP.fullmatch(step) for step in completion[:MAX_SUM_CHARS].split(";")[:-1]]
     if not matches or None in matches:
         return None
     order = [int(matches[0][1]), *(int(match[2]) for match in matches)]
     left = Counter(terms(problem.prompt)) - Counter(order)
     whole = tuple(order + list(left.elements()))
-    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and written(order) == completion
+    readable = left.total() <= 1 and sorted(whole) == sorted(terms(problem.prompt)) and order_text(order) == completion
     return whole if readable else None
 
 
@@ -206,7 +204,7 @@ def writer(numbers: tuple[int, ...]) -> dict[tuple[int, ...], float]:
 def everyday_entropy(problem: Problem) -> float:
     """Entropy (nats) of the everyday text of a problem: that of the order, and whether its last number is left out."""
     order = -sum(chance * math.log(chance) for chance in writer(tuple(terms(problem.prompt))).values())
-    share = CARELESS[problem.difficulty]
+    share = CARELESS_SUMS[problem.difficulty]
     return order - sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
 
 

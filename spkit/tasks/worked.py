@@ -52,7 +52,7 @@ class Calculation:
     right: bool
 
 
-def asked(question: str) -> str:
+def question_prompt(question: str) -> str:
     """The prompt of a question.
 
     It ends with a newline, so that a completion starts with a word whatever the tokenizer.
@@ -80,11 +80,11 @@ def _read(text: str) -> Calculation:
     compact = re.sub(r"[\s,]", "", text)
     left, equals, right = compact.rpartition("=")
     try:
-        value = evaluate(right)
+        value = value_of(right)
     except ValueError:
         value = None
     try:
-        sides = [evaluate(side) for side in left.split("=")]
+        sides = [value_of(side) for side in left.split("=")]
     except ValueError:
         sides = []
     numbers = tuple(map(Fraction, _DIGITS.findall(left.partition("=")[0])))
@@ -98,7 +98,7 @@ def _agrees(exact: Fraction, value: Fraction, written: str) -> bool:
     return exact == value or (decimals >= 2 and abs(exact - value) < Fraction(1, 10**decimals))
 
 
-def evaluate(text: str) -> Fraction:
+def value_of(text: str) -> Fraction:
     """The exact value of a calculation such as `2*(3+4)/7` or `20%*50`. Raises ValueError for anything else.
 
     The text is read from left to right, once, and has at most MAX_CALCULATION characters. There are

@@ -6,15 +6,17 @@ from collections import Counter
 
 import pytest
 
-from spkit.bases.expressions import CARELESS, REFERENCES, careless_trace, role_text
-from spkit.bases.pretrain import RECIPES, reading
+from spkit.bases.expressions import CARELESS_EXPRESSIONS, REFERENCES, careless_trace, role_text
+from spkit.bases.pretrain import RECIPES, example_text
 from spkit.bases.tiny import char_tokenizer
-from spkit.measures.accuracy import by_difficulty, solve
+from spkit.measures.accuracy import by_difficulty
 from spkit.policy import load_policy, shipped_models
 from spkit.run.streams import generator
-from spkit.tasks import Expressions, load_task, test_set
-from spkit.tasks.expressions.language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of
-from spkit.tasks.expressions.problem import KINDS, PAIRS, step_errors
+from spkit.stages.solve import solve
+from spkit.tasks import KINDS, Expressions, load_task, test_set
+from spkit.tasks.base import INDUCTION_PAIRS
+from spkit.tasks.expressions.language import MAX_DEPTH, MAX_PROGRAM, fingerprint, parse, split_of_tree
+from spkit.tasks.expressions.problem import step_errors
 from spkit.tasks.expressions.proposals import (
     Triplet,
     inputs_text,
@@ -25,7 +27,7 @@ from spkit.tasks.expressions.proposals import (
 )
 
 RECIPE = RECIPES["expressions"]
-READ = [reading(RECIPE, load_task("expressions"), 0, index) for index in range(4000)]
+READ = [example_text(RECIPE, load_task("expressions"), 0, index) for index in range(4000)]
 
 
 def programs(prompt: str, completion: str) -> list[str]:
@@ -50,7 +52,7 @@ def test_the_recipe_is_a_distribution_over_both_roles_and_every_kind():
 def test_the_base_never_reads_a_test_function():
     held_out = {fingerprint(parse(problem.program)) for kind in KINDS for problem in test_set(Expressions(kind), 50)}
     shown = {text for read in READ for text in programs(*read)}
-    assert len(shown) > 2000 and all(split_of(parse(text)) == "train" for text in shown)
+    assert len(shown) > 2000 and all(split_of_tree(parse(text)) == "train" for text in shown)
     assert not held_out & {fingerprint(parse(text)) for text in shown}
 
 
@@ -68,7 +70,7 @@ def test_careless_writers_are_one_too_many_as_often_as_stated_and_carry_it_on():
         tree = parse("(" * (levels - 1) + "x+y" + ")+1" * (levels - 1))
         slips = [step_errors(tree, (2, 3), careless_trace(tree, (2, 3), rng)) for _ in range(1000)]
         assert sum(slips) / 1000 == pytest.approx(
-            sum(CARELESS.get(level, 0) for level in range(2, levels + 1)), abs=0.12
+            sum(CARELESS_EXPRESSIONS.get(level, 0) for level in range(2, levels + 1)), abs=0.12
         )
     assert careless_trace(parse("(x+y)-1"), (2, 3), random.Random(1)) in ("(2+3=5)-1=4", "(2+3=5)-1=5")
 
@@ -85,7 +87,7 @@ def test_the_longest_texts_of_both_roles_fit_the_model():
     proposer = proposer_prompt("deduction", levels=MAX_DEPTH, references=[reference] * max(REFERENCES)) + proposal_text(
         reference
     )
-    given = proposer_prompt("induction", program=reference.program) + inputs_text([(9, 9)] * PAIRS)
+    given = proposer_prompt("induction", program=reference.program) + inputs_text([(9, 9)] * INDUCTION_PAIRS)
     solvers = [
         len(f"ded {reference.program} 9,9>") + Expressions(kind).max_completion_chars(levels)
         for kind in KINDS
@@ -103,7 +105,7 @@ def shipped():
 def test_the_shipped_base_solves_as_its_card_says(shipped, kind):
     policy, card = shipped
     tests = test_set(Expressions(kind), 100, (1, 2, 3))
-    measured = by_difficulty(tests, [verdict.correct for verdict in solve(policy, Expressions(kind), tests)[1]])
+    measured = by_difficulty(tests, [verdict.correct for verdict in solve(policy, Expressions(kind), tests).verdicts])
     stated = card["solver"][kind]["greedy"]
     assert measured == pytest.approx({level: stated[level] for level in measured}, abs=0.05)
 
@@ -133,7 +135,7 @@ def test_the_shipped_base_proposes_inputs(shipped):
     texts = policy.sample(
         [proposer_prompt("induction", program="x+(y*3)")],
         100,
-        max_new_tokens=4 * PAIRS,
+        max_new_tokens=4 * INDUCTION_PAIRS,
         generator=generator(7, 0, "test"),
     ).texts
     valid = sum(read_inputs(text) is not None for text in texts) / len(texts)

@@ -13,21 +13,22 @@ from safetensors import safe_open
 
 from spkit.bases import words as small_base
 from spkit.bases.small import bpe_tokenizer, small_qwen2
-from spkit.bases.words import MIXTURES, PARTS, half_precision, mixed_reading, pretrain, read_by
-from spkit.measures.accuracy import accuracy, solve
+from spkit.bases.words import MIXTURES, PARTS, half_precision, make_base, mixed_reading, read_by
+from spkit.measures.accuracy import accuracy
 from spkit.policy import SftConfig, load_policy, shipped_models
 from spkit.policy.training import Example, sft
 from spkit.run.errors import SpkitError
 from spkit.run.streams import generator
+from spkit.stages.solve import solve
 from spkit.tasks import item_rng, load_task, test_set
 from spkit.tasks.addition import operands
 from spkit.tasks.expressions.language import fingerprint, parse
-from spkit.tasks.expressions.language import split_of as split_of_expression
+from spkit.tasks.expressions.language import split_of_tree as split_of_expression
 from spkit.tasks.python_programs.problem import split_of_proposed
-from spkit.tasks.sums import split_of as split_of_sum
+from spkit.tasks.sums import split_of_terms as split_of_sum
 from spkit.tasks.sums import terms
 from spkit.tasks.word_problems.task import given
-from spkit.tasks.word_problems.task import split_of as split_of_story
+from spkit.tasks.word_problems.task import split_of_calculations as split_of_story
 from spkit.tasks.worked import calculations
 
 WORDS = MIXTURES["words-gpu"]
@@ -116,7 +117,7 @@ def made(tmp_path_factory):
         patch.setattr(small_base, "CARD_TESTS", 1)
         folders = [tmp_path_factory.mktemp("made") / str(number) for number in range(2)]
         state = torch.random.get_rng_state()
-        cards = [pretrain("words", folder) for folder in folders]
+        cards = [make_base("words", folder) for folder in folders]
         assert torch.equal(state, torch.random.get_rng_state()), "the global random state is left alone"
     return folders, cards
 
@@ -186,17 +187,17 @@ def test_half_precision_follows_the_weights(made, monkeypatch):
 
 def test_what_cannot_be_made_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(SpkitError, match="there is no recipe 'wrods': choose one of addition, .*words, words-gpu"):
-        pretrain("wrods", tmp_path / "a")
+        make_base("wrods", tmp_path / "a")
     with pytest.raises(SpkitError, match="tiny model, made on the CPU"):
-        pretrain("addition", tmp_path / "a", device="cuda")
+        make_base("addition", tmp_path / "a", device="cuda")
     with pytest.raises(SpkitError, match="there is no device 'gpu'"):
-        pretrain("words", tmp_path / "a", device="gpu")
+        make_base("words", tmp_path / "a", device="gpu")
     if not torch.cuda.is_available():
         with pytest.raises(SpkitError, match="words-gpu is made on a CUDA device, and torch finds none"):
-            pretrain("words-gpu", tmp_path / "a")
+            make_base("words-gpu", tmp_path / "a")
     monkeypatch.setitem(MIXTURES, "words", MINI)
     with pytest.raises(KeyboardInterrupt):
-        pretrain("words", tmp_path / "a", on_step=lambda step, loss: (_ for _ in ()).throw(KeyboardInterrupt()))
+        make_base("words", tmp_path / "a", on_step=lambda step, loss: (_ for _ in ()).throw(KeyboardInterrupt()))
     assert not list(tmp_path.iterdir()), "a pretraining that was stopped leaves nothing"
 
 
@@ -226,7 +227,7 @@ def test_the_shipped_model_does_what_its_card_says(shipped):
     for name in ("word_problems", "python_programs"):
         task = load_task(name)
         tests = test_set(task, small_base.CARD_TESTS)
-        assert accuracy(tests, solve(policy, task, tests)[1])["accuracy"] == pytest.approx(
+        assert accuracy(tests, solve(policy, task, tests).verdicts)["accuracy"] == pytest.approx(
             card["tasks"][name]["greedy"]["accuracy"], abs=0.03
         )
 

@@ -29,8 +29,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Q
 
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
+from spkit.policy.checkpoints import no_bars
 from spkit.policy.memory import estimate
-from spkit.policy.policy import no_bars
 
 # hidden size, feed-forward size, layers, heads, heads of keys and values, vocabulary; the Qwen2.5 models but the first
 SHAPES = {
@@ -176,7 +176,7 @@ def main() -> None:
     device, samples, new = policy.model.device, arguments.samples, arguments.new_tokens
     prompts, rows = prompts_of(policy, arguments.prompts, arguments.prompt_tokens), arguments.prompts * samples
     print(f"{rows} rows on {device}: {estimate(policy.model, rows, arguments.prompt_tokens, new, 1)}")
-    both = {kind: Policy(policy.model, policy.tokenizer, sampler=kind) for kind in ("roomy", "static")}
+    both = {kind: Policy(policy.model, policy.tokenizer, sampler=kind) for kind in ("growing", "static")}
     sides = {
         "generate": lambda seed: hugging_face(
             policy, prompts, seed, samples, new, cache_implementation=arguments.peer_cache

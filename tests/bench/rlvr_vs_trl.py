@@ -22,10 +22,11 @@ import torch
 import transformers
 import trl
 
-from spkit.loops.rlvr import RlvrConfig, fixed_problems, longest, rlvr
+from spkit.loops.rlvr import RlvrConfig, fixed_problems, rlvr
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
+from spkit.policy.checkpoints import no_bars
 from spkit.run.folder import Run
+from spkit.stages.solve import longest_completion
 from spkit.tasks import load_task
 
 Curve = list[tuple[float, float, float]]  # one (seconds on the clock, of the processor, mean reward) an iteration
@@ -52,7 +53,7 @@ class Timed(Run):
         begun = now()
         with super().stage(name, total, unit) as tick:
             yield tick
-        if name in ("measure", "profile"):
+        if name == "measure":
             self.measuring = since((-self.measuring[0], -self.measuring[1]), since(begun, now()))
 
 
@@ -110,7 +111,7 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
             gradient_accumulation_steps=config.batch_size // rows_at_once,
             steps_per_generation=steps * config.batch_size // rows_at_once,
             num_generations=config.k,
-            max_completion_length=longest(policy, task),
+            max_completion_length=longest_completion(policy, task),
             shuffle_dataset=False,
             learning_rate=config.learning_rate,
             lr_scheduler_type="constant",

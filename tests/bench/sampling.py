@@ -4,7 +4,7 @@ model, prompts and threads.
     python tests/bench/sampling.py [--threads 2] [--repeats 5]
 
 64 prompts of 1 to 5 digits, 16 samples each at temperature 1, natural stopping. Both sides see the whole batch of 1,024
-rows; what is counted is the tokens up to and including each row's end token, so nobody is paid for padding. The two
+rows; what is counted is the tokens up to and including each row's end token, so padding counts for nobody. The two
 take turns, and the ratio is taken within each turn: machines are noisy.
 """
 
@@ -15,7 +15,7 @@ import time
 import torch
 
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
+from spkit.policy.checkpoints import no_bars
 from spkit.tasks import load_task, problems
 
 PROMPTS, SAMPLES, LIMIT = 64, 16, 64

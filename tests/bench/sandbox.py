@@ -11,7 +11,7 @@ import resource
 import statistics
 import time
 
-from spkit.sandbox.base import open_sandbox
+from spkit.sandbox import open_sandbox
 from spkit.tasks import load_task
 
 BROKEN = "def f(x):\n    return x.missing"

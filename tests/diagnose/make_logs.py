@@ -45,13 +45,13 @@ AUDITED = 60
 
 
 def make(fault: str, seed: int, folder: Path) -> None:
-    """One run, with the rollouts caught on their way into the update."""
+    """One run, with the rollouts caught where they are rewarded."""
     base, task, settings = WORLDS[fault]
-    config, rows, checked, original = loop.RlvrConfig(seed=seed, **settings), [], [], loop.rollouts
+    config, rows, checked, original = loop.RlvrConfig(seed=seed, **settings), [], [], loop.scores_of
 
-    def catch(policy, samples, rewards, config):
-        step = len(rows) // (config.problems * config.k) + 1
-        for sample, reward in zip(samples, rewards.flatten().tolist()):
+    def catch(attempts, task, *rest):
+        step, rewards = len(rows) // (config.problems * config.k) + 1, original(attempts, task, *rest)
+        for sample, reward in zip(attempts.samples(task), rewards.flatten().tolist()):
             problem = sample.problem
             rows.append(
                 {
@@ -63,9 +63,9 @@ def make(fault: str, seed: int, folder: Path) -> None:
                 }
             )
             checked.append({**rows[-1], "correct": sample.verdict.correct})
-        return original(policy, samples, rewards, config)
+        return rewards
 
-    with patch.object(loop, "rollouts", catch):
+    with patch.object(loop, "scores_of", catch):
         records = list(loop.rlvr(load_policy(base), task, config))
     with gzip.GzipFile(folder / f"{fault}-{seed}.jsonl.gz", "wb", mtime=0) as file:
         file.write("".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from spkit.diagnose import Limits, diagnose, read_audit, read_log, read_run
+from spkit.diagnose import Thresholds, diagnose, read_audit, read_log, read_run
 from spkit.diagnose.aggregate import Totals
-from spkit.diagnose.judge import flip_rates
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
+from spkit.diagnose.verifier_faults import flip_rates
 from tests.diagnose.keep_runs import load
 from tests.diagnose.world import WORLDS, World, rows
 
@@ -107,8 +107,19 @@ def test_the_confusion_matrix_of_self_play_is_as_measured():
     )
 
 
+def nested(reward: str, check: str) -> dict:
+    """The settings of a verifier as Absolute Zero has them; the proposer has a reward of its own."""
+    return {"proposer": {"reward": "1-r"}, "verifier": {"reward": reward, "check": check}}
+
+
+def flat(reward: str, check: str) -> dict:
+    """The same in run folders from before."""
+    return {"proposer": "learned", "pay": "1-r", "reward": reward, "check": check}
+
+
+@pytest.mark.parametrize("settings", [nested, flat])
 @pytest.mark.parametrize(("check", "expected"), [("answer", "verifier noise"), ("steps", "healthy")])
-def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected):
+def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected, settings):
     """A third of the right answers have a wrong step: refused by the check of steps on purpose, by
     one of answers by mistake.
     """
@@ -116,26 +127,40 @@ def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected):
     lucky = [row for row in made if row["role"] == "solver" and row["correct"] and hash_of(row["completion"]) % 3 == 0]
     for row in lucky:
         row["reward"] = 0.0
-    assert run_verdict(tmp_path, made, check) == expected
+    assert run_verdict(tmp_path, made, settings("grounded", check)) == expected
     for row in (
         row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0
     ):
         row["reward"] = 1.0
-    assert run_verdict(tmp_path, made, check) == "verifier noise", "what it accepts is judged all the same"
+    assert run_verdict(tmp_path, made, settings("grounded", check)) == "verifier noise", (
+        "what it accepts is judged all the same"
+    )
+
+
+@pytest.mark.parametrize("settings", [nested, flat])
+def test_a_share_of_votes_is_no_verdict_and_random_rewards_have_no_gap(tmp_path, settings):
+    """No row counts as checked where votes are rewarded, and a gap is one where the reward stands for the accuracy."""
+    made, found = rows(World(flip=0.3, truth=True, steps=6), 0), {}
+    for reward in ("grounded", "vote_share", "random"):
+        run_verdict(tmp_path, made, settings(reward, "answer"))
+        found[reward] = read_run(tmp_path)
+    assert found["grounded"].checked.counts.total() > 0 == found["vote_share"].checked.counts.total()
+    assert found["grounded"].reward_gap == found["vote_share"].reward_gap is not None
+    assert found["random"].reward_gap is None
 
 
 def hash_of(text: str) -> int:
     return sum(map(ord, text))
 
 
-def run_verdict(folder: Path, made: list[dict], check: str) -> str:
-    """The verdict on a run folder with these rollouts."""
+def run_verdict(folder: Path, made: list[dict], verifier: dict) -> str:
+    """The verdict on a run folder with these rollouts and settings."""
     records = [{"iteration": 0}]
     for step in range(6):
         own = [row for row in made if row["step"] == step and row["role"] == "solver"]
         reward, right = (sum(row[key] for row in own) / len(own) for key in ("reward", "correct"))
         records.append({"iteration": step + 1, "solve_rate": reward, "sampled_accuracy": right})
-    settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], "reward": "grounded", "check": check}
+    settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], **verifier}
     (folder / "config.json").write_text(
         json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings})
     )
@@ -203,4 +228,4 @@ def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
 
 
 def test_every_limit_is_a_number_within_reach():
-    assert all(0 < getattr(Limits(), item.name) < 100 for item in fields(Limits))
+    assert all(0 < getattr(Thresholds(), item.name) < 100 for item in fields(Thresholds))

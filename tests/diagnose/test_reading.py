@@ -278,20 +278,20 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
     from spkit.policy import load_policy
     from spkit.run.folder import Run
-    from spkit.tasks import load_task
-    from spkit.tasks.expressions.problem import KINDS
+    from spkit.stages.propose import ProposerConfig
+    from spkit.stages.verify_roles import VerifierConfig
+    from spkit.tasks import KINDS, load_task
 
     small = AbsoluteZeroConfig(
         iterations=3,
         kinds=KINDS,
         tasks=8,
         k=4,
-        seed_rounds=1,
-        check="answer",
+        proposer=ProposerConfig(seed_rounds=1),
+        verifier=VerifierConfig(check="answer", flip_rate=0.3),
         measure_every=1,
         test_per_difficulty=1,
         test_samples=2,
-        flip_rate=0.3,
     )
     records = list(absolute_zero(load_policy("expressions"), load_task("expressions"), small, Run(tmp_path / "r")))
     evidence = read_run(tmp_path / "r")

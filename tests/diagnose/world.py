@@ -2,7 +2,7 @@
 known, because it is put in.
 
 A task has a depth; the solver of skill s gets it right with probability 1 / (1 + exp(1.5 (depth - s))). It writes one
-of `ways` texts for each answer, right or one of four wrong ones. The verifier turns a verdict round with probability
+of `ways` texts for each answer, right or one of four wrong ones. The verifier flips a verdict with probability
 `flip`. Everything may drift: a setting given as a pair goes linearly from the first value to the second over the steps.
 """
 

@@ -16,21 +16,13 @@ from spkit.exercises import (
     check_debias,
     check_learnability,
     check_nash_conv,
-    check_payment,
+    check_noisy_reward,
     compare,
     compare_lists,
 )
 from spkit.exercises.__main__ import main
 from spkit.exercises.experiments import check_conclude, check_plan
-from spkit.exercises.self_training import (
-    check_kept_sizes,
-    check_pass_at_k,
-    check_precision,
-    check_select,
-    check_star_pairs,
-    check_tolerable,
-    check_vote_is_right,
-)
+from spkit.exercises.self_training import check_kept_sizes, check_pass_at_k, check_select, check_star_pairs
 from spkit.exercises.spin import check_displaced, check_spin_loss, check_training_ids
 from spkit.exercises.spin_tables import (
     check_best_response,
@@ -40,7 +32,8 @@ from spkit.exercises.spin_tables import (
     check_sft_gradient,
     check_spin_gradient,
 )
-from spkit.exercises.student import generate, student_notebook, without_solutions
+from spkit.exercises.student import student_notebook, without_solutions, write_students
+from spkit.exercises.verifiers import check_precision, check_tolerable, check_vote_is_right
 from spkit.loops.rest_em import RestEmConfig
 from spkit.policy import SftConfig
 from spkit.run.errors import SpkitError
@@ -50,7 +43,7 @@ RIGHT = {
     check_nash_conv: lambda a, x, y: max(a @ y) - min(x @ a),
     check_learnability: lambda r: np.mean([np.sum((g - g.mean()) ** 2) / (len(g) - 1) for g in r]),
     check_debias: lambda v, f: v / (1 - 2 * f) - f / (1 - 2 * f),
-    check_payment: lambda r, f, g: (g / (g - 1) * (r - r**2) - f + f**2) / (1 - 4 * f + 4 * f**2),
+    check_noisy_reward: lambda r, f, g: (g / (g - 1) * (r - r**2) - f + f**2) / (1 - 4 * f + 4 * f**2),
     check_star_pairs: lambda attempts: star_by_options(attempts),
     check_pass_at_k: lambda correct, n, k: np.mean(
         [1 - np.prod([1 - k / i for i in range(n - c + 1, n + 1)]) if n - c >= k else 1.0 for c in correct]
@@ -80,9 +73,9 @@ WRONG = [
     (check_learnability, lambda r: np.mean([g.std(ddof=1) for g in r]), "standard deviation"),
     (check_debias, lambda v, f: v - f, "shifts without stretching"),
     (check_debias, lambda v, f: np.minimum(np.maximum((v - f) / (1 - 2 * f), 0), 1), "brings the bias back"),
-    (check_payment, lambda r, f, g: (r > 0) * (1 - r), "pass its gate"),
-    (check_payment, lambda r, f, g: (r * (1 - r) - f * (1 - f)) / (1 - 2 * f) ** 2, "correct that before subtracting"),
-    (check_payment, lambda r, f, g: 1 - 2 * abs(r - 1 / 2), "R-Zero"),
+    (check_noisy_reward, lambda r, f, g: (r > 0) * (1 - r), "pass its gate"),
+    (check_noisy_reward, lambda r, f, g: (r * (1 - r) - f * (1 - f)) / (1 - 2 * f) ** 2, "correct that before subtracting"),
+    (check_noisy_reward, lambda r, f, g: 1 - 2 * abs(r - 1 / 2), "R-Zero"),
     (check_star_pairs, lambda a: star_by_options(a, prompt=lambda x: x.hint), "hint is left in the prompts"),
     (check_star_pairs, lambda a: star_by_options(a, stop=False), "rationalizes the successes too"),
     (check_star_pairs, lambda a: star_by_options(a, read_hinted=lambda *_: True), "keeps every hinted completion"),
@@ -328,14 +321,14 @@ WRONG = [
     (check_fate, lambda p, q, lam: "converges", "folklore"),
     (check_fate, lambda p, q, lam: "diverges" if lam < 1 else "converges", "below 1 it overshoots"),
     (check_fate, lambda p, q, lam: fate_by_iteration(p, q, lam / 2), "lambda = 1 is no cycle"),
-    (check_fate, lambda p, q, lam: "diverges" if lam > 1 else "converges", "not at 1, and it is turned round"),
+    (check_fate, lambda p, q, lam: "diverges" if lam > 1 else "converges", "not at 1, and it is flipped"),
     (check_fate, lambda p, q, lam: "2-cycle" if lam < 1 else "converges", "stays the same"),
     (
         check_fate,
         lambda p, q, lam: ["diverges", "2-cycle", "converges"][(lam >= 0.5) + (lam >= 1)],
         "their distance to the data shrinks",
     ),
-    (check_fate, lambda p, q, lam: fate_by_iteration(p, q, 1 / (4 * lam)), "this is turned round"),
+    (check_fate, lambda p, q, lam: fate_by_iteration(p, q, 1 / (4 * lam)), "this is flipped"),
     (check_fate, lambda p, q, lam: "converges" if lam >= 0.5 else "diverges", "does not shrink"),
     (check_fate, lambda p, q, lam: "converges" if lam > 0.5 else "diverges", "does not grow"),
     (check_fate, lambda p, q, lam: "converges" if lam > 0.5 else "2-cycle", "no cycle"),
@@ -364,7 +357,7 @@ WRONG = [
     ),
     (check_chi_square_loss, lambda r, g, tau: sum(abs(r - tau) + abs(g + tau)) / len(r), "squares are missing"),
     (check_bounded_reward, lambda p, q, tau: tau * abs(p - q) / (p + q), "the sign is missing"),
-    (check_bounded_reward, lambda p, q, tau: tau * np.tanh(np.log(q / p) / 2), "sign is turned round"),
+    (check_bounded_reward, lambda p, q, tau: tau * np.tanh(np.log(q / p) / 2), "sign is flipped"),
     (check_bounded_reward, lambda p, q, tau: np.maximum(np.minimum(np.log(p) - np.log(q), tau), -tau), "logit clipped"),
     (check_bounded_reward, lambda p, q, tau: np.log(p) - np.log(q), "logistic loss's reward"),
     (check_bounded_reward, lambda p, q, tau: tau * (np.log(p) - np.log(q)), "scaled, and still"),
@@ -732,7 +725,7 @@ def test_the_student_notebook_has_no_outputs_and_keeps_the_metadata():
 
 def test_generate_writes_beside_the_solutions_and_explains_what_is_missing(tmp_path, capsys):
     with pytest.raises(SpkitError, match="no notebook in"):
-        generate(tmp_path)
+        write_students(tmp_path)
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions" / "x.ipynb").write_text(
         json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})

@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from spkit.exercises import Mistake, policy_gradient, self_play
+from spkit.exercises import Mistake, policy_gradient, self_play, verifiers
 from spkit.exercises.checking import compare
 from spkit.exercises.policy_gradient import check_clipped_loss, check_explained, check_rloo, check_trr_pp
-from spkit.exercises.self_play import (
-    check_learnable_information,
-    check_passes,
-    check_proposer_pay,
-    check_vote_gap,
-    check_vote_share,
-)
+from spkit.exercises.self_play import check_learnable_information, check_passes, check_proposer_reward
+from spkit.exercises.verifiers import check_vote_gap, check_vote_share
 from spkit.maths.advantages import rloo, trr_pp
 from spkit.maths.policy_gradient import PgLoss, pg_loss
-from spkit.stages.propose import pay
+from spkit.maths.proposer_rewards import proposer_reward
 
 
 def pays(attempts, valid, *, rule=lambda wins, k: 1 - wins / k, never=0, always=0, invalid=-1):
@@ -169,10 +164,12 @@ def of_sequences(new, old, advantages, mask, low, high):
 
 
 RIGHT = [  # the package's own among them
-    (check_proposer_pay, lambda a, greedy, valid: pays(a, valid)),
+    (check_proposer_reward, lambda a, greedy, valid: pays(a, valid)),
     (
-        check_proposer_pay,
-        lambda a, greedy, valid: [pay("1-r", sum(row) / len(row)) if ok else -1 for row, ok in zip(a, valid)],
+        check_proposer_reward,
+        lambda a, greedy, valid: [
+            proposer_reward("1-r", sum(row) / len(row)) if ok else -1 for row, ok in zip(a, valid)
+        ],
     ),
     (check_passes, lambda valid, earned, u, leak: let_in(valid, u, leak)),
     (check_vote_share, lambda answers: votes(answers)),
@@ -187,22 +184,22 @@ RIGHT = [  # the package's own among them
     (check_clipped_loss, lambda new, old, A, mask, low, high: pg_loss(new, old, A, mask, PgLoss(low, high))[0]),
 ]
 WRONG = [
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w / k), "this pays r, the share"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w / k, always=1), "also where every attempt is right"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, never=1), "nobody solved"),
-    (check_proposer_pay, lambda a, g, valid: of_one([row[0] for row in a], valid), "that of one attempt"),
-    (check_proposer_pay, lambda a, g, valid: of_one(g, valid), "that of the greedy attempt"),
-    (check_proposer_pay, lambda a, g, valid: pays([[one] for one in g], valid), "no valid problem earns anything"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, invalid=0), "it has to cost something"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, [True] * len(a), never=1), "no problem at all"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, invalid=-0.5), "for a readable answer"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, never=-0.5, always=-0.5), "published code"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: min(w, k - w) * 2 / k), "R-Zero"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w * (k - w) / k**2), "the variance"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: 1), "Self-Questioning"),
-    (check_proposer_pay, lambda a, g, valid: pays(a, valid, rule=lambda w, k: 1 - w), "subtracts the number"),
-    (check_proposer_pay, lambda a, g, valid: of_one([a[valid].sum() / a[valid].size] * len(a), valid), "one r for the whole batch"),
-    (check_proposer_pay, lambda a, g, valid: a.mean(), r"shape \(\), and \(9,\)"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w / k), "this rewards r, the share"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w / k, always=1), "also where every attempt is right"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, never=1), "nobody solved"),
+    (check_proposer_reward, lambda a, g, valid: of_one([row[0] for row in a], valid), "that of one attempt"),
+    (check_proposer_reward, lambda a, g, valid: of_one(g, valid), "that of the greedy attempt"),
+    (check_proposer_reward, lambda a, g, valid: pays([[one] for one in g], valid), "no valid problem earns anything"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, invalid=0), "it has to cost something"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, [True] * len(a), never=1), "no problem at all"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, invalid=-0.5), "for a readable answer"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, never=-0.5, always=-0.5), "published code"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: min(w, k - w) * 2 / k), "R-Zero"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: w * (k - w) / k**2), "the variance"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: 1), "Self-Questioning"),
+    (check_proposer_reward, lambda a, g, valid: pays(a, valid, rule=lambda w, k: 1 - w), "subtracts the number"),
+    (check_proposer_reward, lambda a, g, valid: of_one([a[valid].sum() / a[valid].size] * len(a), valid), "one r for the whole batch"),
+    (check_proposer_reward, lambda a, g, valid: a.mean(), r"shape \(\), and \(9,\)"),
     (check_passes, lambda valid, r, u, leak: [x > 0 or y < leak for x, y in zip(r, u)], "whether a text is a problem"),
     (check_passes, lambda valid, r, u, leak: np.sign(r) == 1, "and has no leak"),
     (check_passes, lambda valid, r, u, leak: (r > 0) | ((r < 0) & (u < leak)), "on validity and on the reward"),
@@ -263,7 +260,7 @@ WRONG = [
     (check_rloo, lambda x: by_rows(x, baseline=lambda row, i: (sum(row) - row[i]) / len(row)), "divides their sum by k"),
     (check_rloo, lambda x: by_rows(x, baseline=lambda row, i: sum(row) / (len(row) - 1)), "divides the sum of all k"),
     (check_rloo, lambda x: x - np.array(by_rows(x)), "this is the baseline"),
-    (check_rloo, lambda x: -np.array(by_rows(x)), "turned round"),
+    (check_rloo, lambda x: -np.array(by_rows(x)), "flipped"),
     (check_rloo, lambda x: np.array(by_rows(x.T)).T, "axis is wrong"),
     (check_rloo, lambda x: (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True), "4 advantages are no finite number"),
     (check_trr_pp, lambda r, c, n: by_cells(r, c, key=lambda cell: 0), "REINFORCE\\+\\+"),
@@ -331,7 +328,7 @@ def test_every_known_mistake_is_met_above(check, monkeypatch):
         known.extend(mistakes)
         compare(name, answer, right, mistakes, cases)
 
-    for module in (self_play, policy_gradient):
+    for module in (self_play, policy_gradient, verifiers):
         monkeypatch.setattr(module, "compare", listening)
     for own, wrong, _ in WRONG:
         if own is check:

@@ -31,7 +31,7 @@ def drawn():
         ),
         "curriculum": figures.curriculum(RECORDS, "title"),
         "behaviours": figures.behaviours({"a": RECORDS, "b (control)": RECORDS}, "title", mark=10),
-        "pay_curves": figures.pay_curves(p, {"1-r": [("0%", 1 - p)], "r": [("0%", p)]}, "title"),
+        "pay_curves": figures.reward_curves(p, {"1-r": [("0%", 1 - p)], "r": [("0%", p)]}, "title"),
         "wasted": figures.wasted({"a": RECORDS}, "title"),
         "attempts_needed": figures.attempts_needed({"start": [("0%", seeds)], "end": [("0%", seeds)]}, 10, "title"),
         "threshold": figures.threshold({"300 x 300": ([0, 0.1], [10, 20], np.ones((2, 6)))}, "title"),

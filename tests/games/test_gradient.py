@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spkit.games.columns import CORRECT, Solver, Verifier, reinforce, softmax
-from spkit.games.gradient import accuracy_gradient, signal_to_noise, wander
-from spkit.games.learnability import accuracy
+from spkit.games.gradient import accuracy_gradient, drift, signal_to_noise
+from spkit.games.learnability import exact_accuracy
 from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(3)
@@ -27,7 +27,7 @@ def estimates(logits: np.ndarray, n: int, flip_rate: float, count: int) -> np.nd
     lengths = np.full((1, count), n)
     attempts = Solver(logits).solve(a, b, lengths, RNG.random((n, 1, count, 1)))
     rewards = Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, count, 1)))[0, :, 0]
-    mean = flip_rate + (1 - 2 * flip_rate) * accuracy(logits, n)[0, -1]
+    mean = flip_rate + (1 - 2 * flip_rate) * exact_accuracy(logits, n)[0, -1]
     scores = np.zeros((count, 200, 20))
     p = softmax(logits)[0]
     for cell, outcome in zip(attempts.cells[:, 0, :, 0], attempts.outcomes[:, 0, :, 0], strict=True):
@@ -45,7 +45,7 @@ def test_the_exact_gradient_agrees_with_finite_differences():
             up[:, cell, outcome] += 1e-4
             down[:, cell, outcome] -= 1e-4
             assert gradient[:, :, cell, outcome] == pytest.approx(
-                (accuracy(up, 5) - accuracy(down, 5)) / 2e-4, abs=1e-9
+                (exact_accuracy(up, 5) - exact_accuracy(down, 5)) / 2e-4, abs=1e-9
             )
 
 
@@ -110,7 +110,7 @@ def test_the_signal_shrinks_with_the_flip_rate_and_vanishes_at_one_half():
     clean, noisy, coin = (signal_to_noise(LOGITS, 4, f) for f in (0, 0.2, 0.5))
     assert noisy.signal == pytest.approx(0.36 * clean.signal)
     assert (coin.signal == 0).all() and (noisy.ratio < 0.5 * clean.ratio).all()
-    assert (wander(LOGITS, 300.0, 256, 1, 0.5) == np.inf).all()
+    assert (drift(LOGITS, 300.0, 256, 1, 0.5) == np.inf).all()
 
 
 def test_wander_by_hand_for_a_blank_table_and_one_column():
@@ -119,7 +119,7 @@ def test_wander_by_hand_for_a_blank_table_and_one_column():
     p = 1 / 20
     signal = p**2 * (1 - p) / 100
     second = p * (1 - p) ** 2 * (1 - p) + (1 - p) * p**2 * (1 - p)
-    assert wander(np.zeros((1, 200, 20)), 300.0, 256)[0] == pytest.approx(300 * (second - signal) / 256 / signal**0.5)
+    assert drift(np.zeros((1, 200, 20)), 300.0, 256)[0] == pytest.approx(300 * (second - signal) / 256 / signal**0.5)
 
 
 def test_bad_input_is_refused():
@@ -128,6 +128,6 @@ def test_bad_input_is_refused():
     with pytest.raises(SpkitError, match="flip_rate is 2"):
         signal_to_noise(LOGITS, 3, 2)
     with pytest.raises(SpkitError, match="attempts is 0"):
-        wander(LOGITS, 1.0, 0)
+        drift(LOGITS, 1.0, 0)
     with pytest.raises(SpkitError, match="step is -1"):
-        wander(LOGITS, -1.0, 10)
+        drift(LOGITS, -1.0, 10)

@@ -49,7 +49,7 @@ def test_the_shuffled_control_learns_nothing():
 
 def test_a_proposer_paid_a_constant_proposes_what_a_frozen_one_does():
     paid, frozen = (
-        list(play(start(Config(**knob), [0]), 20, 20))[-1] for knob in ({"payment": "constant"}, {"proposer": "frozen"})
+        list(play(start(Config(**knob), [0]), 20, 20))[-1] for knob in ({"proposer_reward": "constant"}, {"proposer": "frozen"})
     )
     assert (paid.proposals == frozen.proposals).all() and (paid.accuracy == frozen.accuracy).all()
 
@@ -128,7 +128,7 @@ def test_the_range_of_ten_seeds_holds_their_median_as_often_as_stated():
         ({"group": 1}, "group is 1: choose a whole number of at least 2"),
         ({"lean": float("nan")}, "lean is nan"),
         ({"proposer": "clever"}, "no proposer 'clever'"),
-        ({"payment": "r"}, "no payment 'r'"),
+        ({"proposer_reward": "r"}, "no reward 'r'"),
     ],
 )
 def test_bad_knobs_are_refused(knobs, message):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.bases.pretrain import RECIPES, pretrain
+from spkit.bases.pretrain import RECIPES, make_tiny_base
 from spkit.cli.main import main
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse
@@ -21,10 +21,14 @@ from spkit.measures.epiplexity import ObserverConfig, epiplexity
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.steps import clipped_step
 from spkit.policy.training import Example
+from spkit.run.checkpoints import finite_weights
+from spkit.run.description import load_run
 from spkit.run.errors import NotFinite, SpkitError
-from spkit.run.folder import Run, finite_weights, load_run
+from spkit.run.folder import Run
 from spkit.stages import learn_pg as rl_update
 from spkit.stages import learn_preference as spin_update
+from spkit.stages.learn_roles import RolesConfig
+from spkit.stages.propose import ProposerConfig
 from spkit.tasks import load_task
 from tests.conftest import make_policy
 
@@ -44,7 +48,7 @@ def contrasted(policy: Policy) -> None:
     ids = policy.completion_ids
     pairs = [spin_update.Contrast(policy.prompt_ids(f"{i}+2="), ids(f"{i + 2}"), ids("7")) for i in range(8)]
     update = spin_update.Update("logistic", 1.0, 1.0, 4, 8, RATE, warmup=0.0)
-    spin_update.learn(policy, spin_update.batches(policy, pairs, 8, draw()), update, draw())
+    spin_update.learn_from_pairs(policy, spin_update.batches(policy, pairs, 8, draw()), update, draw())
 
 
 def reinforced(policy: Policy) -> None:
@@ -55,7 +59,7 @@ def reinforced(policy: Policy) -> None:
         for prompt, ids, advantage, scores in rows
     ]
     update = rl_update.PgUpdate(epochs=4, learning_rate=RATE)
-    rl_update.learn(
+    rl_update.learn_from_rewards(
         policy,
         rl_update.new_optimizer(policy, update),
         rl_update.minibatches(policy, rollouts, update, draw()),
@@ -146,7 +150,13 @@ LOOPS = {
         absolute_zero,
         "expressions",
         AbsoluteZeroConfig(
-            2, tasks=3, k=4, seed_rounds=1, epochs=4, learning_rate=RATE, test_per_difficulty=2, test_samples=2
+            2,
+            tasks=3,
+            k=4,
+            proposer=ProposerConfig(seed_rounds=1),
+            learn=RolesConfig(epochs=4, learning_rate=RATE),
+            test_per_difficulty=2,
+            test_samples=2,
         ),
     ),
 }
@@ -229,5 +239,5 @@ def test_spin_with_a_steep_loss_ends_in_numbers_or_in_a_sentence(changes, tmp_pa
 def test_pretraining_that_diverges_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, "addition", replace(RECIPES["addition"], sft=SFT, width=32, layers=1))
     with pytest.raises(NotFinite, match="at step 2"):
-        pretrain("addition", tmp_path / "made")
+        make_tiny_base("addition", tmp_path / "made")
     assert not list(tmp_path.iterdir())

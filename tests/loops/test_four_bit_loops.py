@@ -13,13 +13,14 @@ pytest.importorskip("bitsandbytes")
 from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
-from spkit.measures.accuracy import accuracy, solve
+from spkit.measures.accuracy import accuracy
 from spkit.policy import Example, load_policy, loading
 from spkit.policy.lora import LoraPolicy, LoraSettings, merge_shift
 from spkit.policy.prompting import prompting_for
 from spkit.policy.training import adamw, completion_logprobs
 from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
+from spkit.stages.solve import solve
 from spkit.tasks import Addition, test_set
 
 TASK = Addition(difficulties=(1, 2))
@@ -45,7 +46,7 @@ def test_the_linear_layers_are_nf4_with_double_quantisation(base):
 def test_four_bits_cost_little_of_what_the_model_knows(base, hub_folder):
     asked = test_set(TASK, 40)
     whole, quarter = (
-        accuracy(asked, solve(one, TASK, asked)[1])["accuracy"] for one in (load_policy(hub_folder), base)
+        accuracy(asked, solve(one, TASK, asked).verdicts)["accuracy"] for one in (load_policy(hub_folder), base)
     )
     assert whole > 0.25 and quarter > whole - 0.2
 

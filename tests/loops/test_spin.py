@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.loops.spin import SpinConfig, contrast, cut, reply, spin
+from spkit.loops.spin import SpinConfig, spin
 from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
 from spkit.run.streams import generator
-from spkit.stages.learn_preference import Contrast, Update, batches, learn, loss_of
+from spkit.stages.contrasts import contrast
+from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs, loss_of_batch
 from spkit.stages.references import draw_preferences, draw_references, encode, read_references
+from spkit.stages.replies import cut, replies_to
 from spkit.tasks import load_task
 from tests.helpers import apart
 
@@ -45,7 +47,7 @@ def test_the_log_ratio_is_exactly_zero_at_the_start_of_every_iteration(base, tas
 def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
     policy = base.clone()
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learn(policy, scored, SMALL.update(1), generator(0, 1, "l"))
+    learn_from_pairs(policy, scored, SMALL.update(1), generator(0, 1, "l"))
     again = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 2, "b"))
     for batch in again:
         prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
@@ -55,9 +57,18 @@ def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
 
 def contrasts(policy, task, real, config, t=1, run=None):
     run = run or Run()
-    replied = reply(policy, real, config, run, t)
-    run.store(t, list(zip(replied["prompts"], replied["token_ids"])))
-    return contrast(policy, task, real, run, t, config)
+    run.store(t, replied(policy, real, config, run, t))
+    shown = {i: completions(replied(policy, real, config, run, t, "own-", i)) for i in config.trained_on(t)}
+    return contrast(policy, task, real, shown if config.real == "self" else {}, run, t, config)
+
+
+def replied(policy, real, config, run, t, purpose="reply", part=""):
+    draw = generator(config.seed, t, purpose, part)
+    return replies_to(policy, real, config.temperature, draw, run, config.cut, config.cut_ends)
+
+
+def completions(pairs):
+    return [ids for _, ids in pairs]
 
 
 def test_with_lora_the_opponent_is_the_adapted_policy_too(base, task, real):
@@ -69,11 +80,11 @@ def test_with_lora_the_opponent_is_the_adapted_policy_too(base, task, real):
     run = Run()
     for t in (1, 2, 3):
         scored = batches(adapted, contrasts(adapted, task, real, SMALL, t, run), 8, generator(0, t, "b"))
-        learned = learn(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
+        learned = learn_from_pairs(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
         assert learned["start_log_ratio"] == 0.0 and abs(learned["displacement_real"]) > 1e-4
     with adapted.model.disable_adapter():  # what a repository that forgets to merge plays against
         first = scored[0]
-        stale = loss_of(adapted, first, SMALL.update(1))[1]
+        stale = loss_of_batch(adapted, first, SMALL.update(1))[1]
     assert abs(stale["displacement_real"]) > 1e-3
 
 
@@ -90,8 +101,8 @@ def test_what_is_cut_off_has_no_end_token(base, task, real):
     short = [
         replace_ids(one, one.token_ids[:2]) for one in real
     ]  # the longest reference decides how long a reply may be
-    replied = reply(base, short, SMALL, Run(), 1)
-    assert not any(replied["finished"]) and all(end not in ids for ids in replied["token_ids"])
+    written = completions(replied(base, short, SMALL, Run(), 1))
+    assert all(end not in ids and len(ids) == 2 for ids in written)
     assert all(end not in pair.generated for pair in contrasts(base, task, real, replace(SMALL, cut=0.5)))
     ended = contrasts(base, task, real, replace(SMALL, cut=0.5, cut_ends=True))  # the mistake, when asked for
     assert all(pair.generated.count(end) == 1 and pair.generated[-1] == end for pair in ended)
@@ -106,7 +117,7 @@ def test_from_the_second_iteration_on_the_last_replies_are_trained_on_too(base, 
     run = Run()
     first = contrasts(base, task, real, SMALL, 1, run)
     both = contrasts(base, task, real, SMALL, 2, run)
-    alone = contrast(base, task, real, run, 2, replace(SMALL, previous=False))
+    alone = contrast(base, task, real, {}, run, 2, replace(SMALL, previous=False))
     assert len(both) == 2 * len(first) == 2 * len(alone)
     assert [pair.generated for pair in both[: len(first)]] == [pair.generated for pair in first]
     assert [pair.generated for pair in both[len(first) :]] == [pair.generated for pair in alone]
@@ -154,7 +165,7 @@ def test_sums_over_tokens_and_prompt_tokens_do_not_count(base, real):
 def test_learning_raises_the_margin_and_the_accuracy(base, task, real):
     policy, update = base.clone(), Update("logistic", 1.0, 1.0, 4, 8, 5e-4)
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learned = learn(policy, scored, update, generator(0, 1, "l"))
+    learned = learn_from_pairs(policy, scored, update, generator(0, 1, "l"))
     assert (
         learned["steps"] == 12
         and learned["margin"] > 0.5
@@ -189,7 +200,9 @@ def test_any_task_with_solutions_can_be_imitated():
 def test_sft_before_the_first_iteration(base, task):
     cold, warm = (list(spin(base, task, replace(SMALL, iterations=1, sft_epochs=epochs))) for epochs in (0, 4))
     assert warm[0]["kl_base"] > 0.05 > abs(cold[0]["kl_base"]) and warm[0]["kl"] != cold[0]["kl"]
-    assert warm[1]["learned"]["start_log_ratio"] == 0.0 and warm[0]["seconds"]["sft"] > 0
+    assert (
+        warm[1]["learned"]["start_log_ratio"] == 0.0 and warm[0]["seconds"]["learn"] > 0 == cold[0]["seconds"]["learn"]
+    )
 
 
 def test_own_references(base, task, tmp_path):

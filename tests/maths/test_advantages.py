@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spkit.maths.advantages import (
-    KINDS,
+    GROUP_ADVANTAGES,
     dr_grpo,
     group_advantages,
     grpo,
@@ -39,7 +39,7 @@ def test_rloo_leaves_one_out_and_is_k_over_k_minus_1_times_the_centred_reward():
     assert torch.allclose(rloo(values), 4 / 3 * (values - values.mean(1, keepdim=True)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GROUP_ADVANTAGES)
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e6 / 3])
 def test_where_all_rewards_are_the_same_the_advantage_is_exactly_zero(kind, value):
     """0.1 is not a binary fraction: three of them have a mean that differs from each, and 1e-9 over
@@ -113,7 +113,7 @@ def test_useful_groups_are_those_whose_rewards_differ():
     assert useful_groups(torch.tensor([[1.0, 1], [0, 0], [0, 1], [1, 0]])) == 0.5
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GROUP_ADVANTAGES)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_reward_that_is_no_number_is_refused_where_it_stands(kind, bad):
     values = rewards()

@@ -8,10 +8,11 @@ import itertools
 import pytest
 import torch
 
-from spkit.maths.policy_gradient import KL_KINDS, PgLoss, entropy_of, kl_estimate, pg_loss
-from spkit.maths.preference import KINDS, STEEPEST, sft_loss, spin_loss, tangent_exp
-from spkit.measures.accuracy import perplexity
+from spkit.maths.estimators import KL_ESTIMATES, entropy_of, kl_estimate
+from spkit.maths.policy_gradient import PgLoss, pg_loss
+from spkit.maths.preference import LOSSES, STEEPEST, sft_loss, spin_loss, tangent_exp
 from spkit.measures.epiplexity import ObserverConfig, epiplexity
+from spkit.measures.tokens import perplexity
 from tests.conftest import make_policy
 
 MAGNITUDES = (1e-3, 1.0, 19.0, 21.0, 100.0, 1e3, 1e4)
@@ -32,7 +33,7 @@ def finite(loss: torch.Tensor, *inputs: torch.Tensor) -> bool:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", MAGNITUDES)
-@pytest.mark.parametrize("kl", KL_KINDS)
+@pytest.mark.parametrize("kl", KL_ESTIMATES)
 @pytest.mark.parametrize("clip", [(0.2, 0.2), (float("inf"), float("inf"))])
 def test_policy_gradients_are_finite(dtype, size, kl, clip):
     for aggregation, seed in itertools.product(("sequence", "token", "constant"), range(3)):
@@ -55,7 +56,7 @@ def test_a_ratio_of_e_to_the_100_is_clipped_with_gradient_0_and_pulled_back_wher
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", MAGNITUDES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LOSSES)
 def test_preference_losses_are_finite(dtype, size, kind):
     for beta in (0.1, 1.0, 20.0):
         parts = [drawn(size, dtype, seed)[:, 0].clone().requires_grad_(seed < 3) for seed in range(5)]
@@ -72,7 +73,7 @@ def test_likelihoods_entropies_and_distances_are_finite(dtype, size):
     assert finite(sft_loss(scores, torch.ones_like(scores)), scores)
     logits = (drawn(2 * size, dtype, 3) + size).requires_grad_()
     assert finite(entropy_of(logits), logits)
-    for kind in KL_KINDS:
+    for kind in KL_ESTIMATES:
         here = drawn(size, dtype, 5).requires_grad_()
         assert finite(kl_estimate(here, drawn(size, dtype, 6), kind), here)
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from spkit.maths.advantages import dr_grpo, grpo, rloo
-from spkit.maths.policy_gradient import AGGREGATIONS, KL_KINDS, PgLoss, Size, kl_estimate, pg_loss
+from spkit.maths.estimators import KL_ESTIMATES, kl_estimate
+from spkit.maths.policy_gradient import AGGREGATIONS, PgLoss, Size, pg_loss
 from spkit.run.errors import SpkitError
 
 F64 = torch.float64
@@ -36,7 +37,7 @@ def loss(settings, **changes):
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-@pytest.mark.parametrize("kl", KL_KINDS)
+@pytest.mark.parametrize("kl", KL_ESTIMATES)
 def test_value_by_hand(aggregation, kl):
     settings, b = PgLoss(0.2, 0.28, aggregation, 10, kl, 0.3, 0.07), batch()
     rows = []

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from spkit.maths.preference import KINDS, PAIRWISE, dpo_loss, sft_loss, spin_loss
+from spkit.maths.preference import LOSSES, PAIRWISE, dpo_loss, sft_loss, spin_loss
 from spkit.run.errors import SpkitError
 
 TSPIN_FIRST = {"tspin": {"tau": 0.0}}
@@ -73,7 +73,7 @@ def test_tspin_by_hand():
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LOSSES)
 def test_gradients_agree_with_finite_differences(kind):
     tensors = [tensor.requires_grad_() for tensor in rows(3, seed=1)]
     used = (0, 1, 4) if kind == "tspin" else (0, 1)
@@ -83,7 +83,7 @@ def test_gradients_agree_with_finite_differences(kind):
     )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "tspin"])
+@pytest.mark.parametrize("kind", [kind for kind in LOSSES if kind != "tspin"])
 def test_a_constant_for_the_prompt_cancels_in_pairwise_losses_only(kind):
     real, generated, *rest = rows()
     constant = torch.linspace(-1, 3, len(real), dtype=torch.float64)
@@ -93,7 +93,7 @@ def test_a_constant_for_the_prompt_cancels_in_pairwise_losses_only(kind):
     assert same == (kind in PAIRWISE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LOSSES)
 def test_order_of_rows_does_not_matter_and_roles_do(kind):
     tensors = rows()
     order = torch.tensor([3, 0, 4, 1, 2])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spkit.bases.tiny import char_tokenizer, tiny_llama
-from spkit.measures.epiplexity import ObserverConfig, cost, epiplexity, shuffled, split
+from spkit.measures.epiplexity import ObserverConfig, cost, epiplexity, shuffled_stream, split
 from spkit.policy import Policy, SftConfig
 from spkit.policy.training import one_pass
 from spkit.run.errors import SpkitError
@@ -134,15 +134,15 @@ def test_bits_of_a_blind_observer_are_known():
 
 def test_the_shuffled_control_keeps_the_texts_and_breaks_the_pairs():
     pairs = [(f"{i:03d}=", [i]) for i in range(7)]
-    control = shuffled(pairs, 3)
+    control = shuffled_stream(pairs, 3)
     assert [prompt for prompt, _ in control] == [prompt for prompt, _ in pairs]
     assert sorted(ids for _, ids in control) == [ids for _, ids in pairs]
-    assert all(mine != other for mine, other in zip(pairs, control)) and control != shuffled(pairs, 4)
-    assert shuffled(pairs[:1]) == pairs[:1] and shuffled([]) == []
+    assert all(mine != other for mine, other in zip(pairs, control)) and control != shuffled_stream(pairs, 4)
+    assert shuffled_stream(pairs[:1]) == pairs[:1] and shuffled_stream([]) == []
 
 
 def test_completions_of_other_prompts_leave_less_to_know(observer, found):
-    control = epiplexity(observer, shuffled(stream("structured")), CONFIG)
+    control = epiplexity(observer, shuffled_stream(stream("structured")), CONFIG)
     assert (
         min(one.H for one in control.passes) > found["structured"].passes[-1].H + 0.1
     )  # the first digit can no longer be known

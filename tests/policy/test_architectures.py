@@ -14,7 +14,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.memory import estimate, model_cache_bytes
-from spkit.policy.sampling import RoomyDecoder, pad_left
+from spkit.policy.sampling import GrowingDecoder, pad_left
 from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET
 
@@ -160,7 +160,7 @@ def test_memory_is_planned_for_every_kind_of_model(name):
     policy = random_policy(name)
     found = estimate(policy.model, 4, 10, 10, 2)
     assert found.weights > 0 and found.training > 0 and found.sampling > 0 and str(found)
-    if policy.decoder().__class__ is RoomyDecoder and "sliding_window" not in USUAL.get(name, {}):
+    if policy.decoder().__class__ is GrowingDecoder and "sliding_window" not in USUAL.get(name, {}):
         decoder = policy.decoder()
         with torch.inference_mode():
             decoder.start(*pad_left([[3, 4, 5]] * 2, 0, policy.model.device), torch.tensor([0, 1]), 0)

@@ -153,7 +153,7 @@ def test_other_adapter_settings_are_another_start(tmp_path):
 
 def test_the_frozen_weights_are_read_once_for_the_checksum(base, monkeypatch):
     first, read = base.fingerprint(), []
-    monkeypatch.setattr("spkit.policy.lora._frozen", lambda model: read.append(model) or [])
+    monkeypatch.setattr("spkit.policy.adapters._frozen", lambda model: read.append(model) or [])
     assert base.fingerprint() == first and base.clone().fingerprint() != first and not read
 
 

@@ -21,7 +21,7 @@ from spkit.policy.memory import (
     weight_bytes,
     window_of,
 )
-from spkit.policy.sampling import RoomyDecoder, pad_left
+from spkit.policy.sampling import GrowingDecoder, pad_left
 from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.training import Example, completion_logprobs
 from tests.conftest import in_four_bits, make_policy
@@ -87,7 +87,7 @@ def test_weights_of_a_model_in_four_bits():
     assert weight_bytes(in_four_bits(model)) == plan
 
 
-@pytest.mark.parametrize("kind", ["roomy", "static"])
+@pytest.mark.parametrize("kind", ["growing", "static"])
 def test_the_cache_to_the_byte(kind):
     torch.manual_seed(0)
     sizes = dict(
@@ -99,11 +99,11 @@ def test_the_cache_to_the_byte(kind):
         vocab_size=18,
     )
     model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
-    decoder = RoomyDecoder(model) if kind == "roomy" else StaticDecoder(model)
+    decoder = GrowingDecoder(model) if kind == "growing" else StaticDecoder(model)
     with torch.inference_mode():
         decoder.start(*pad_left([[3, 4, 5], [6, 7]], 0, model.device), torch.tensor([0, 1, 1, 0]), 130)
         decoder.step(torch.tensor([3, 3, 3, 3]))
-    if kind == "roomy":
+    if kind == "growing":
         tensors, columns = [buffer for layer in decoder.cache.layers for buffer in layer.buffers], 133
     else:
         tensors, columns = [tensor for pair in decoder.buffers.layers for tensor in pair], window_of(133)

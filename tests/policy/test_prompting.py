@@ -7,10 +7,9 @@ import torch
 
 from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.policy import Policy
-from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
+from spkit.policy.prompting import Prompting, as_data, from_data, prompting_for
 from spkit.run.errors import SpkitError
-from spkit.run.streams import generator
-from spkit.stages.worlds import world_of
+from spkit.run.streams import DEMONSTRATIONS, generator
 from spkit.tasks import load_task, test_set
 from tests.hub_like import CHAT
 
@@ -103,7 +102,7 @@ def test_demonstrations_are_right_and_never_of_the_test_split(tokenizer):
     assert prompting.kind == "few_shot" and len(prompting.demonstrations) == 7
     tests = {problem.prompt for problem in test_set(TASK, 200)}
     for index, (prompt, solution) in enumerate(prompting.demonstrations):
-        problem = TASK.problem(DEMONSTRATION_STREAM, index)
+        problem = TASK.problem(DEMONSTRATIONS, index)
         assert TASK.verify(problem, solution).correct
         assert prompt == (problem.prompt if index < 5 else TASK.hint(problem))
         assert prompt not in tests
@@ -159,11 +158,14 @@ def test_every_role_and_kind_is_shown_its_own_examples(name, tokenizer):
     Here each shown completion is a right one for the prompt before it.
     """
     task = load_task(name)
-    world, prompting = world_of(task), prompting_for(task, tokenizer, shown=3, hinted=0)
+    prompting = prompting_for(task, tokenizer, shown=3, hinted=0)
     shown = {}
-    for kind, solver in world.tasks.items():
+    for kind, solver in task.of_kind.items():
         problem = solver.problem(0, 3, 2)
-        for prompt in (problem.prompt, world.prompt(kind, program=problem.program if kind == "induction" else None)):
+        for prompt in (
+            problem.prompt,
+            task.proposer_prompt(kind, program=problem.program if kind == "induction" else None),
+        ):
             role = next(role for mark, role in prompting.roles if mark in prompt)
             assert tokenizer.decode(prompting.show(tokenizer, prompt)) == tokenizer.decode(role.show(tokenizer, prompt))
             shown[kind, prompt == problem.prompt] = role
@@ -171,11 +173,11 @@ def test_every_role_and_kind_is_shown_its_own_examples(name, tokenizer):
             shown[kind, True].instruction == getattr(solver, "instruction", "") and shown[kind, False].instruction == ""
         )
         for index, (prompt, text) in enumerate(shown[kind, True].demonstrations):
-            example = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2)
+            example = solver.problem(DEMONSTRATIONS, index, 1 + index % 2)
             assert prompt == example.prompt and solver.verify(example, text).correct
         for index, (prompt, text) in enumerate(shown[kind, False].demonstrations):
-            given = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2).program if kind == "induction" else None
-            made, fault = world.checked(kind, text, given)
+            given = solver.problem(DEMONSTRATIONS, index, 1 + index % 2).program if kind == "induction" else None
+            made, fault = task.parse(kind, text, given)
             assert made is not None and fault is None and "\n\n" not in prompt + text
     assert len({role.demonstrations for role in shown.values()}) == 6
     assert from_data(json.loads(json.dumps(as_data(prompting)))) == prompting

@@ -54,7 +54,7 @@ def said(monkeypatch, capsys) -> Callable[[], list[str]]:
     return lambda: capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize("kind", ["roomy", "static"])
+@pytest.mark.parametrize("kind", ["growing", "static"])
 def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
     sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)  # noqa: E731
     whole, ticks = sample(make_policy(), []), []
@@ -123,7 +123,7 @@ def spin_step(policy: Policy, kind: str, preference: bool = False) -> tuple[list
     scored = [
         batch._replace(opponent=batch.opponent + torch.arange(len(batch.opponent)) / 3) for batch in scored
     ]  # as after a few updates
-    numbers = spin_update.learn(policy, scored, update, draw())
+    numbers = spin_update.learn_from_pairs(policy, scored, update, draw())
     return [parameter.grad for parameter in policy.model.parameters()], numbers
 
 
@@ -135,7 +135,7 @@ def pg_step(policy: Policy, aggregation: str) -> tuple[list[torch.Tensor], dict[
     loss = PgLoss(aggregation=aggregation, length=20, kl_coef=0.1, entropy_coef=0.01)
     update = rl_update.PgUpdate(loss, batch_size=10, learning_rate=0.0, clip=1e9, rows_at_once=7)
     batches = rl_update.minibatches(policy, [rl_update.Rollout(*row) for row in rows], update, draw(), make_policy(1))
-    numbers = rl_update.learn(policy, rl_update.new_optimizer(policy, update), batches, update, draw())
+    numbers = rl_update.learn_from_rewards(policy, rl_update.new_optimizer(policy, update), batches, update, draw())
     return [parameter.grad for parameter in policy.model.parameters()], numbers
 
 
@@ -235,7 +235,7 @@ def test_what_is_no_lack_of_memory_is_not_tried_again():
         raise RuntimeError("size mismatch")
 
     with pytest.raises(RuntimeError, match="size mismatch"):
-        RowBudget().in_turn("sampling", range(8), wrong)
+        RowBudget().run_in_chunks("sampling", range(8), wrong)
     assert len(calls) == 1
 
 

@@ -23,7 +23,7 @@ from transformers import (
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
 from spkit.policy.sampler import takes_static
-from spkit.policy.sampling import RoomyDecoder
+from spkit.policy.sampling import GrowingDecoder
 from spkit.policy.static_cache import StaticDecoder, line_bucket
 from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET, in_four_bits, make_policy
@@ -132,7 +132,7 @@ def narrow(monkeypatch):
 def test_fixed_shapes_change_nothing(name, temperature, narrow):
     """Ragged prompts, rows that end at different times, several windows; eagerly and replayed."""
     policy = POLICIES[name]()
-    grown, none = sampled(policy, "roomy", temperature)
+    grown, none = sampled(policy, "growing", temperature)
     assert none is None and (temperature == 0 or len({len(ids) for ids in grown.token_ids}) > 2), (
         "the test needs rows of several lengths"
     )
@@ -227,7 +227,7 @@ def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatc
         return lambda: None  # a replay that computes nothing
 
     policy = make_policy()
-    expected, _ = sampled(policy, "roomy", 1.0)
+    expected, _ = sampled(policy, "growing", 1.0)
     found, decoder = sampled(policy, "static", 1.0, graphs=lambda: capture)
     assert found.token_ids == expected.token_ids and decoder.capture is None and not decoder.replays
     said = capsys.readouterr().err
@@ -245,7 +245,7 @@ def test_the_context_ends_a_completion(policy):
 
 def test_half_precision_gives_log_probabilities_in_float32(policy):
     policy.model.bfloat16()
-    for kind in ("roomy", "static"):
+    for kind in ("growing", "static"):
         rollouts = sampled(policy, kind, 1.0, n=4)[0]
         assert all(scores.dtype == torch.float32 for scores in rollouts.token_logprobs)
         again = policy.logprobs(rollouts.prompts, rollouts.token_ids)
@@ -264,13 +264,13 @@ def on_gpu(model):
 
 
 def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
-    assert isinstance(policy.decoder(), RoomyDecoder)
+    assert isinstance(policy.decoder(), GrowingDecoder)
     sliding = replace(random_policy(small(MistralConfig, sliding_window=8)), sampler="static")
-    with pytest.raises(SpkitError, match="take sampler 'roomy'"):
+    with pytest.raises(SpkitError, match="take sampler 'growing'"):
         sliding.sample(PROMPTS, temperature=0.0, max_new_tokens=3)
-    with pytest.raises(SpkitError, match="must be one of auto, roomy, static, not 'fast'"):
+    with pytest.raises(SpkitError, match="must be one of auto, growing, static, not 'fast'"):
         replace(policy, sampler="fast").sample(PROMPTS, temperature=0.0, max_new_tokens=3)
-    assert takes_static(on_gpu(policy.model), "auto") and not takes_static(on_gpu(policy.model), "roomy")
+    assert takes_static(on_gpu(policy.model), "auto") and not takes_static(on_gpu(policy.model), "growing")
     assert not takes_static(on_gpu(sliding.model), "auto")
     sizes = dict(vocab_size=18, hidden_size=64, d_model=64, n_layer=2, n_layers=2, n_head=4, n_heads=4)
     alibi = [random_policy(kind(**sizes)) for kind in (BloomConfig, MptConfig)]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spkit.measures.accuracy import verify_all
 from spkit.policy import Policy, SftConfig
 from spkit.policy.prompting import Prompting, prompting_for
 from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.stopping import StopText
 from spkit.run.streams import generator
+from spkit.stages.solve import verify_all
 from spkit.tasks import load_task, problems
 from tests.conftest import in_four_bits
 from tests.policy.test_static_cache import record
@@ -21,7 +21,7 @@ from tests.policy.tokenizer_kinds import KINDS
 
 CONTEXT = 128
 FEW = Prompting("few_shot", (("1+1=", "2"), ("2+2=", "4")))
-PATHS = ("roomy", "static", "replayed", "two rows at once", "4 bits")
+PATHS = ("growing", "static", "replayed", "two rows at once", "4 bits")
 ENDS = {  # tokenizer, tokens that are written, text that is left
     "two": (["4", "6", "Ċ", "Ċ"], "46"),
     "one": (["46", "ĊĊ"], "46"),
@@ -73,7 +73,7 @@ def by(policy: Policy, path: str) -> Policy:
         in_four_bits(policy.model)
     if path == "two rows at once":
         policy.budget.sampling = 2
-    policy = replace(policy, sampler="static" if path in ("static", "replayed") else "roomy")
+    policy = replace(policy, sampler="static" if path in ("static", "replayed") else "growing")
     if path == "replayed":
         policy._static = StaticDecoder(policy.model, lambda: record)
     return policy

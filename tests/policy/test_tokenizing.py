@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerFast
 from spkit.bases.pretrain import RECIPES
 from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.bases.words import CARD_TESTS, WORDS_ALONE
-from spkit.measures.accuracy import accuracy, solve
+from spkit.measures.accuracy import accuracy
 from spkit.policy import Policy, load_policy, shipped_models
-from spkit.policy.tokenizing import PROBE, difference
+from spkit.policy.tokenizing import SPLITTING_PROBE, first_difference
+from spkit.stages.solve import solve
 from spkit.tasks import load_task, test_set
 from tests.conftest import make_policy
 
@@ -43,7 +44,7 @@ def test_a_row_of_every_card_is_measured_again(name):
         easy = tuple(task.difficulties)[:2]
         tests = test_set(task, CARD_TESTS if "tasks" in card else 100, easy)
         prompts = [task.hint(problem) if how == "hinted" else problem.prompt for problem in tests]
-        found = accuracy(tests, solve(policy, task, tests, prompts=prompts)[1])["accuracy_by_difficulty"]
+        found = accuracy(tests, solve(policy, task, tests, prompts=prompts).verdicts)["accuracy_by_difficulty"]
         expected = [said["accuracy_by_difficulty"][str(difficulty)] for difficulty in easy]
         assert list(found.values()) == pytest.approx(expected, abs=0.05), (name, named)
 
@@ -60,7 +61,7 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
     policy = qwen2_with_its_own_rules()
     policy.save(tmp_path / "whole")
     again = load_policy(tmp_path / "whole")
-    assert all(again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *PROBE))
+    assert all(again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *SPLITTING_PROBE))
     assert (
         again.tokenizer.eos_token_id == policy.tokenizer.eos_token_id
         and again.tokenizer.pad_token_id == policy.tokenizer.pad_token_id
@@ -126,4 +127,4 @@ def test_the_probe_sees_what_rules_differ_in(change):
     else:
         learned.add_special_tokens(["<|turn|>"])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=other)
-    assert difference(tokenizer, learned) is not None and difference(tokenizer, other) is None
+    assert first_difference(tokenizer, learned) is not None and first_difference(tokenizer, other) is None

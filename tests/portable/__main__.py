@@ -25,7 +25,7 @@ from tests.portable.settings import Setting, settings
 
 NUMERIC = (  # found wherever they lie under tests/
     *("test_advantages.py", "test_preference.py", "test_policy_gradient.py", "test_training.py", "test_sampling.py"),
-    *("test_accuracy.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
+    *("test_tokens.py", "test_solve.py", "test_measure.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
 )
 
 

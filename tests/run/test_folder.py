@@ -18,8 +18,10 @@ from safetensors.torch import load_file
 from spkit.loops.rlvr import rlvr
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, load_policy
+from spkit.run.description import load_run
 from spkit.run.errors import SpkitError
-from spkit.run.folder import Run, finish_before_interrupt, load_run, read_jsonl, write_atomic
+from spkit.run.files import finish_before_interrupt, read_jsonl, write_atomic
+from spkit.run.folder import Run
 from spkit.tasks import load_task
 from tests.conftest import make_policy
 from tests.killed_run import LOOPS, records
@@ -27,7 +29,7 @@ from tests.killed_run import LOOPS, records
 SMALL = StarConfig(iterations=2, problems_per_iteration=5, steps=1, batch_size=4, test_per_difficulty=1)
 POINTS = [
     "solve",
-    "rationalize",
+    "solve-2",  # rationalization
     "learn",
     "measure",
     "checkpoint-half",
@@ -78,7 +80,7 @@ def kill(folder: Path, loop: str, iteration: int, point: str) -> None:
 
 @pytest.mark.parametrize(
     ("loop", "sampling", "learning"),
-    [("rest_em", "grow", "improve"), ("collapse", "grow", "improve"), ("spin", "reply", "learn")],
+    [("rest_em", "solve", "learn"), ("collapse", "solve", "learn"), ("spin", "solve", "learn")],
 )
 def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning, tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), loop))
@@ -99,7 +101,7 @@ def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning
 def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "rlvr"))
     assert all(row["learned"]["steps"] > 0 for row in whole[1:])
-    for point in ("learn", "profile"):
+    for point in ("learn", "measure-2"):
         kill(tmp_path / point, "rlvr", 3, point)
         assert comparable(records(Run(tmp_path / point), "rlvr")) == whole
     state = tmp_path / "learn" / "checkpoints" / "iteration-0003" / "state.safetensors"
@@ -120,7 +122,7 @@ def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
     assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])
     assert whole[3]["buffers"]["deduction"] > whole[1]["buffers"]["deduction"] > 1
     samples = (tmp_path / "whole" / "samples.jsonl").read_text()
-    for iteration, point in ((1, "seed"), (3, "solve"), (2, "checkpoint-done")):
+    for iteration, point in ((1, "propose"), (3, "solve"), (2, "checkpoint-done")):
         folder = tmp_path / f"{point}-{iteration}"
         kill(folder, "absolute_zero", iteration, point)
         assert comparable(records(Run(folder), "absolute_zero")) == whole

@@ -10,8 +10,10 @@ import pytest
 from spkit.claims.base import read_results, write_result
 from spkit.diagnose import read_audit, read_log, read_run
 from spkit.loops.star import StarConfig, star
+from spkit.run.description import load_run
 from spkit.run.errors import NotFinite, SpkitError
-from spkit.run.folder import Run, load_run, read_jsonl, write_jsonl
+from spkit.run.files import read_jsonl, write_jsonl
+from spkit.run.folder import Run
 from spkit.run.json_files import dumps, read_object, rows_of
 from spkit.stages.references import read_references
 from spkit.tasks import load_task

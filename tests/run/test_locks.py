@@ -13,8 +13,10 @@ import pytest
 
 from spkit.claims import Lab
 from spkit.loops.star import StarConfig, star
+from spkit.run.description import load_run
 from spkit.run.errors import SpkitError
-from spkit.run.folder import Run, load_run, read_jsonl
+from spkit.run.files import read_jsonl
+from spkit.run.folder import Run
 from spkit.run.locks import hold
 from spkit.run.progress import Silent
 from spkit.tasks import load_task

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from spkit.policy import data_folder
-from spkit.sandbox.base import Limits, MontySandbox, Sandbox
+from spkit.sandbox.base import Limits, Sandbox
+from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import TASKS, Addition, load_task
-from spkit.tasks.python_programs.problem import PythonPrograms, asked
+from spkit.tasks import TASKS, Addition, PythonPrograms, load_task
+from spkit.tasks.python_programs.problem import problem_about
 from spkit.tasks.python_programs.proposals import proposal, proposed_inputs
 from tests.helpers import children, resident_mb
 from tests.hostile import ATTACKS, LOOKALIKES, MARKER, TEXTS
@@ -27,7 +28,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 
 def attacked(short: Sandbox, long: Sandbox, which: str) -> None:
-    """Run the attacks, and say which was not dealt with as it should be."""
+    """Run the attacks, and say which was not handled as it should be."""
     problems = []
     for attack in ATTACKS:
         begun = time.perf_counter()
@@ -125,7 +126,7 @@ def test_no_text_upsets_a_verifier(name):
 
 def test_answers_that_only_look_right(python):
     for gold, answer, right in LOOKALIKES:
-        problem = asked("deduction", "def f(x):\n    return x", ["1"], [gold])
+        problem = problem_about("deduction", "def f(x):\n    return x", ["1"], [gold])
         assert python.verify(problem, f"Answer: {answer}").correct == right, (gold, answer)
 
 
@@ -162,7 +163,7 @@ def test_answers_that_only_look_right(python):
     ],
 )
 def test_marks_that_are_forged(python, completion, correct):
-    assert python.verify(asked("deduction", SAFE, ["3"], ["4"]), completion).correct == correct
+    assert python.verify(problem_about("deduction", SAFE, ["3"], ["4"]), completion).correct == correct
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_marks_that_are_forged(python, completion, correct):
     ],
 )
 def test_inputs_that_cheat(python, answer, correct):
-    assert python.verify(asked("abduction", SAFE, ["3"], ["4"]), f"Answer: {answer}").correct == correct
+    assert python.verify(problem_about("abduction", SAFE, ["3"], ["4"]), f"Answer: {answer}").correct == correct
 
 
 CHEATS = {
@@ -207,7 +208,7 @@ CHEATS = {
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_programs_that_cheat(python, cheat):
     numbers = [str(number) for number in range(10)]
-    problem = asked("induction", SAFE, numbers, [str(number + 1) for number in range(10)])
+    problem = problem_about("induction", SAFE, numbers, [str(number + 1) for number in range(10)])
     verdict = python.verify(problem, f"Answer:\n{CHEATS[cheat]}")
     assert not verdict.correct and verdict.reward < 1
     assert python.verify(problem, f"Answer:\n```python\n\n{SAFE}\n```").correct

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spkit.sandbox.literals import MAX_CHARS, MAX_DEPTH, NotLiteral, canonical, literal_text, read_literal, same
+from spkit.sandbox.literals import MAX_BRACKETS, MAX_CHARS, NotLiteral, canonical, literal_text, read_literal, same
 from tests.hostile import LOOKALIKES
 
 
@@ -113,7 +113,7 @@ def test_order_of_dicts_is_kept_in_text_and_ignored_in_comparison():
             "'\\N{NO SUCH NAME}'",
             "'\\x0'",
             "9" * 5000,
-            "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
+            "[" * (MAX_BRACKETS + 1) + "]" * (MAX_BRACKETS + 1),
             "1" + " " * MAX_CHARS,
         ),
     ],
@@ -182,7 +182,7 @@ def test_values_behind_one_another_are_not_compiled(text, monkeypatch):
 def test_a_small_stack_is_enough():
     """In a process of its own, for it would take this one with it."""
     texts = [
-        "[" * MAX_DEPTH + "]" * MAX_DEPTH,
+        "[" * MAX_BRACKETS + "]" * MAX_BRACKETS,
         "'a' " * 2000,
         "[1,]" * 2000,
         "[" + "1," * 4000 + "]",

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.sandbox.base import Limits, MontySandbox, Result, banned_word, open_sandbox, validated
+from spkit.sandbox import open_sandbox
+from spkit.sandbox.base import Limits, Result, banned_word, validated
+from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
 from tests.helpers import children, running, state
 

@@ -8,11 +8,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from spkit.maths.advantages import rloo
 from spkit.maths.policy_gradient import PgLoss, pg_loss
-from spkit.policy import Example, Policy
+from spkit.policy import Example, Policy, Rollouts
 from spkit.run.errors import SpkitError
-from spkit.stages.learn_pg import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
+from spkit.stages.learn_pg import (
+    PgUpdate,
+    Rollout,
+    group_rollouts,
+    learn_from_rewards,
+    minibatches,
+    new_optimizer,
+    optimizer_state,
+    resumed,
+)
 from tests.conftest import make_policy
+from tests.stages.by_hand import SUMS
 
 UPDATE = PgUpdate(PgLoss(), epochs=2, batch_size=8, learning_rate=1e-3, rows_at_once=3)
 
@@ -39,7 +50,7 @@ def trained(
     policy: Policy, rows: list[Rollout], update: PgUpdate, reference: Policy | None = None
 ) -> tuple[Policy, dict[str, float]]:
     policy = policy.clone()
-    learned = learn(
+    learned = learn_from_rewards(
         policy, new_optimizer(policy, update), minibatches(policy, rows, update, draw(1), reference), update, draw(2)
     )
     return policy, learned
@@ -82,7 +93,7 @@ def test_the_gradient_is_that_of_all_rows_at_once(policy, aggregation, coefficie
     update = PgUpdate(settings, batch_size=len(rows), learning_rate=1.0, clip=1e9, rows_at_once=5)
     ours = policy.clone()
     optimizer = torch.optim.SGD(ours.model.parameters(), lr=1.0)
-    learn(ours, optimizer, minibatches(ours, rows, update, draw(), reference), update, draw())
+    learn_from_rewards(ours, optimizer, minibatches(ours, rows, update, draw(), reference), update, draw())
     width = max(len(row.example.completion) for row in rows)
     new, old, there, entropy, mask = (torch.zeros(len(rows), width) for _ in range(5))
     plain = policy.clone()
@@ -116,13 +127,13 @@ def test_what_was_better_than_its_kind_becomes_more_likely(policy):
 
 def test_where_no_reward_differs_nothing_moves_not_even_by_momentum(policy):
     optimizer = new_optimizer(policy, UPDATE)
-    learn(policy, optimizer, minibatches(policy, sampled(policy), UPDATE, draw()), UPDATE, draw())
+    learn_from_rewards(policy, optimizer, minibatches(policy, sampled(policy), UPDATE, draw()), UPDATE, draw())
     before, ticks = policy.fingerprint(), []
     level = [row._replace(advantage=0.0) for row in sampled(policy)]
-    learned = learn(policy, optimizer, minibatches(policy, level, UPDATE, draw()), UPDATE, draw(), ticks.append)
+    learned = learn_from_rewards(policy, optimizer, minibatches(policy, level, UPDATE, draw()), UPDATE, draw(), ticks.append)
     assert learned == {"steps": 0} and policy.fingerprint() == before and sum(ticks) == 6
     pulled = replace(UPDATE, loss=PgLoss(kl_coef=0.1))
-    learned = learn(policy, optimizer, minibatches(policy, level, pulled, draw(), make_policy(1)), pulled, draw())
+    learned = learn_from_rewards(policy, optimizer, minibatches(policy, level, pulled, draw(), make_policy(1)), pulled, draw())
     assert learned["steps"] == 6 and learned["kl"] > 0 and policy.fingerprint() != before
 
 
@@ -163,10 +174,10 @@ def test_the_optimizer_goes_on_as_if_it_had_not_been_stopped(policy):
     rows = [sampled(policy, seed=seed) for seed in (0, 1)]
     whole = policy.clone()
     optimizer = new_optimizer(whole, UPDATE)
-    learn(whole, optimizer, minibatches(whole, rows[0], UPDATE, draw()), UPDATE, draw())
+    learn_from_rewards(whole, optimizer, minibatches(whole, rows[0], UPDATE, draw()), UPDATE, draw())
     other, state = whole.clone(), {name: tensor.clone() for name, tensor in optimizer_state(optimizer).items()}
     for one, optimizer_of_it in ((whole, optimizer), (other, resumed(new_optimizer(other, UPDATE), state))):
-        learn(one, optimizer_of_it, minibatches(one, rows[1], UPDATE, draw()), UPDATE, draw())
+        learn_from_rewards(one, optimizer_of_it, minibatches(one, rows[1], UPDATE, draw()), UPDATE, draw())
     assert other.fingerprint() == whole.fingerprint()
     assert {name.split(".")[1] for name in state} == {"step", "exp_avg", "exp_avg_sq"}
 
@@ -177,3 +188,36 @@ def test_nothing_to_learn_from_is_refused(policy):
     rows = sampled(policy)
     with pytest.raises(SpkitError, match="a rollout needs the log-probability of each of its completion's tokens"):
         minibatches(policy, [*rows, rows[0]._replace(logprobs=rows[0].logprobs[:-1])], UPDATE, draw())
+
+
+def found(asked, k, lengths):
+    """Made-up samples, with numbers for log-probabilities by which they are known."""
+    ids = [[5] * n for n in lengths]
+    scores = [torch.full((n,), -float(i)) for i, n in enumerate(lengths)]
+    return Rollouts(
+        [p.prompt for p in asked for _ in range(k)],
+        ids,
+        [""] * len(ids),
+        scores,
+        torch.zeros(len(ids)),
+        [True] * len(ids),
+    )
+
+
+def test_advantages_stand_by_their_own_samples(adder):
+    asked = [SUMS.problem(0, index) for index in range(3)]
+    samples, rewards = found(asked, 4, range(1, 13)), torch.tensor([[1.0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
+    rows = group_rollouts(adder, samples, rewards, "rloo")
+    assert [row.advantage for row in rows] == pytest.approx(rloo(rewards).flatten().tolist())
+    assert [row.example.completion for row in rows] == samples.token_ids
+    assert [row.example.prompt for row in rows] == [
+        adder.prompt_ids(problem.prompt) for problem in asked for _ in range(4)
+    ]
+    assert [row.logprobs[0].item() for row in rows] == [-float(i) for i in range(12)]
+
+
+def test_a_longer_completion_weighs_more_in_reinforce_pp_alone(adder):
+    same, longer = (found([SUMS.problem(0, 0)], 4, lengths) for lengths in ([4] * 4, [40, 4, 4, 4]))
+    rewards = torch.tensor([[1.0, 0, 0, 1]])
+    of = lambda samples, kind: [row.advantage for row in group_rollouts(adder, samples, rewards, kind)]  # noqa: E731
+    assert of(same, "grpo") == of(longer, "grpo") and of(same, "reinforce_pp")[0] > of(longer, "reinforce_pp")[0] > 0

@@ -6,7 +6,7 @@ import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.tasks import CommonsenseQa, load_task, problems, test_set
-from spkit.tasks.commonsense_qa import DEMONSTRATIONS, SOURCE, choice_problem, chosen_letter, read_row
+from spkit.tasks.commonsense_qa import SOLVED_QUESTIONS, SOURCE, choice_problem, chosen_letter, read_row
 
 DOG = choice_problem(
     "What can be used to carry a small dog?", ("swimming pool", "basket", "dog show", "back yard", "own home"), "b"
@@ -138,7 +138,7 @@ def test_prompt_hint_and_solution_are_those_of_the_paper():
 
 def test_demonstrations_are_right_short_and_favour_no_letter():
     shown = TASK.demonstrations()
-    assert len(shown) == len(DEMONSTRATIONS) >= 6 and max(Counter(problem.answer for problem in shown).values()) <= 2
+    assert len(shown) == len(SOLVED_QUESTIONS) >= 6 and max(Counter(problem.answer for problem in shown).values()) <= 2
     for problem in shown:
         text = TASK.solution(problem)
         assert TASK.verify(problem, text).correct and "\n" not in text and len(text) <= TASK.max_completion_chars(1)

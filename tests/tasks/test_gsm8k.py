@@ -17,7 +17,7 @@ from spkit.tasks import Gsm8k, load_task, problems, test_set
 from spkit.tasks import gsm8k as module
 from spkit.tasks.answers import MAX_READ, expression_in, expressions, number_in
 from spkit.tasks.gsm8k import SOURCE, read_row
-from spkit.tasks.worked import calculations, evaluate
+from spkit.tasks.worked import calculations, value_of
 
 SHIPPED = data_folder() / "problems" / "word_problems"
 ROW = {
@@ -361,7 +361,7 @@ def test_evaluation_agrees_with_python_on_random_calculations():
         text = str(rng.randint(0, 99))
         for _ in range(rng.randint(1, 4)):
             text = f"{text if rng.random() < 0.6 else f'({text})'}{rng.choice('+-*/')}{rng.randint(1, 99)}"
-        assert evaluate(text) == eval(
+        assert value_of(text) == eval(
             re.sub(r"(\d+)", r"Fraction(\1)", text), {"Fraction": Fraction}
         )  # our own text, not a model's
 

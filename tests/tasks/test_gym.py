@@ -6,7 +6,8 @@ import pytest
 from spkit.run.errors import SpkitError
 from spkit.tasks import gym as module
 from spkit.tasks import load_task, problems, test_set
-from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text, split_of
+from spkit.tasks.base import split_by_content
+from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text
 
 
 class Sums:
@@ -108,7 +109,7 @@ def test_items_depend_on_seed_and_index_and_streams_do_not_overlap(library, monk
     assert not train & test and len(train | test) == 60
     with pytest.raises(SpkitError, match="too few different questions"):
         reasoning_gym("sums", largest=1).problem(
-            0, 0, split="test" if split_of("How much is 0 and 0?") == "train" else "train"
+            0, 0, split="test" if split_by_content("How much is 0 and 0?") == "train" else "train"
         )
 
 

@@ -10,11 +10,12 @@ from collections import Counter
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.sandbox.base import Limits, MontySandbox
+from spkit.sandbox.base import Limits
 from spkit.sandbox.literals import canonical, read_literal, same
+from spkit.sandbox.monty import MontySandbox
 from spkit.sandbox.process import SubprocessSandbox
-from spkit.tasks import PythonPrograms, load_task, problems, test_set
-from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN
+from spkit.tasks import KINDS, PythonPrograms, load_task, problems, test_set
+from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
 from spkit.tasks.python_programs.generator import (
     INPUT_TYPES,
     MAX_VARIABLES,
@@ -23,7 +24,7 @@ from spkit.tasks.python_programs.generator import (
     random_program,
     variables_of,
 )
-from spkit.tasks.python_programs.problem import MAX_VALUE, PythonProblem, asked, read_program, split_of_proposed
+from spkit.tasks.python_programs.problem import MAX_VALUE, PythonProblem, problem_about, read_program, split_of_proposed
 from spkit.tasks.python_programs.proposals import (
     PythonTriplet,
     inputs_text,
@@ -74,7 +75,7 @@ def test_outputs_are_what_cpython_says(thousand):
         )
         assert (
             all(same(*pair) for pair in zip(outputs, problem.outputs, strict=True))
-            and len(set(problem.inputs)) == PAIRS
+            and len(set(problem.inputs)) == INDUCTION_PAIRS
         )
 
 
@@ -173,7 +174,7 @@ def test_every_solution_is_right(task):
 
 
 def test_a_written_example():
-    problem = asked(
+    problem = problem_about(
         "deduction",
         "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b",
         ["[1, 2, 3]"],
@@ -200,7 +201,7 @@ def test_a_written_example():
 
 
 def test_any_input_that_gives_the_output_is_right():
-    problem = asked("abduction", "def f(x):\n    return sorted(x)[-2:]", ["[3, 1, 2]"], ["[2, 3]"])
+    problem = problem_about("abduction", "def f(x):\n    return sorted(x)[-2:]", ["[3, 1, 2]"], ["[2, 3]"])
     for answer in ("[3, 1, 2]", "[2, 3]", "(2, 3)", "{3: 0, 2: 0}", "[2.0, 3]", "[3, 2.5]", "[True, 2, 3]"):
         said = sorted(read_literal(answer))[-2:]
         assert ABDUCTION.verify(problem, f"Answer: {answer}").correct == same(repr(said), "[2, 3]"), answer
@@ -209,7 +210,7 @@ def test_any_input_that_gives_the_output_is_right():
         ABDUCTION, 4, 0, 60
     ):  # the other inputs of the same program, by the outputs CPython gives them
         pairs = INDUCTION.problem(4, found, problem.difficulty)
-        own = asked("abduction", pairs.program, pairs.inputs, pairs.outputs)
+        own = problem_about("abduction", pairs.program, pairs.inputs, pairs.outputs)
         for given, output in zip(pairs.inputs, pairs.outputs):
             assert ABDUCTION.verify(own, f"Answer: {given}").correct == same(output, pairs.outputs[0])
         found += 1
@@ -217,9 +218,9 @@ def test_any_input_that_gives_the_output_is_right():
 
 
 def test_induction_asks_for_the_hidden_pairs():
-    numbers = [str(number) for number in range(PAIRS)]
-    problem = asked("induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(PAIRS)])
-    assert problem.prompt.count("==") == SHOWN and "def" not in problem.prompt
+    numbers = [str(number) for number in range(INDUCTION_PAIRS)]
+    problem = problem_about("induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(INDUCTION_PAIRS)])
+    assert problem.prompt.count("==") == INDUCTION_SHOWN and "def" not in problem.prompt
     for body, correct, errors in [
         ("return x + x", True, 0),
         ("return {0: 0, 1: 2, 2: 4, 3: 6, 4: 8}.get(x, 0)", False, 0),
@@ -279,7 +280,7 @@ def test_bad_input_is_one_sentence():
     with pytest.raises(SpkitError, match="no kind 'guess' of python_programs"):
         PythonPrograms("guess")
     with pytest.raises(SpkitError, match="induction has 10 inputs, not 1"):
-        asked("induction", "def f(x):\n    return x", ["1"], ["1"])
+        problem_about("induction", "def f(x):\n    return x", ["1"], ["1"])
     with pytest.raises(SpkitError, match="no program"):
         proposer_prompt("deduction", program="def f(x): return x")
 

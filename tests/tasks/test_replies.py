@@ -1,4 +1,4 @@
-"""The grammar of the replies: exact probabilities, checked by listing derivations anew, by drawing,
+"""The grammar of the replies: exact probabilities, checked by listing derivations again, by drawing,
 and against hostile text.
 """
 
@@ -10,8 +10,9 @@ import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Replies, load_task, problems, test_set
+from spkit.tasks.base import split_by_content
 from spkit.tasks.replies import (
-    CARELESS,
+    CARELESS_REPLIES,
     PRICES,
     STYLES,
     careless_total,
@@ -19,7 +20,6 @@ from spkit.tasks.replies import (
     everyday_forms,
     order,
     rare_replies,
-    split_of,
     styled_forms,
     total,
 )
@@ -83,8 +83,8 @@ def test_item_i_depends_on_seed_and_i_only():
 
 
 def test_splits_share_no_prompt():
-    assert all(split_of(problem.prompt) == "train" for problem in ASKED)
-    assert all(split_of(problem.prompt) == "test" for problem in test_set(TASK, 20))
+    assert all(split_by_content(problem.prompt) == "train" for problem in ASKED)
+    assert all(split_by_content(problem.prompt) == "test" for problem in test_set(TASK, 20))
 
 
 def test_totals_by_hand():
@@ -152,4 +152,4 @@ def test_bad_input_is_refused_in_a_sentence():
     for prompt in ("ann 2 tea>", "ann: 2 caviar>", "ann:>", "x" * 1000):
         with pytest.raises(SpkitError, match="not a prompt of replies"):
             order(prompt)
-    assert set(CARELESS) == {1, 2, 3}
+    assert set(CARELESS_REPLIES) == {1, 2, 3}

@@ -14,12 +14,12 @@ from spkit.run.errors import SpkitError
 from spkit.tasks import WordProblems, load_task, problems, test_set
 from spkit.tasks.word_problems.stories import STORIES
 from spkit.tasks.word_problems.story import tell_story
-from spkit.tasks.word_problems.task import question_of, shipped_lines, split_of, write_shipped
-from spkit.tasks.worked import WorkedProblem, asked, calculations
+from spkit.tasks.word_problems.task import question_of, shipped_lines, split_of_calculations, write_shipped
+from spkit.tasks.worked import WorkedProblem, calculations, question_prompt
 
 TASK = WordProblems()
 PENS = WorkedProblem(
-    asked("Ada buys 3 pens at $4 each and twice as many pencils at $2 each. How many dollars does she pay?"),
+    question_prompt("Ada buys 3 pens at $4 each and twice as many pencils at $2 each. How many dollars does she pay?"),
     "24",
     4,
     (
@@ -182,7 +182,7 @@ def test_train_and_test_share_no_calculations():
     train = {sums(problem) for problem in sum(SAMPLE.values(), [])}
     tests = {sums(problem) for problem in test_set(TASK, 80)}
     assert not train & tests and len(tests) > 350
-    assert {split_of(path.split(";")) for path in train} == {"train"}
+    assert {split_of_calculations(path.split(";")) for path in train} == {"train"}
 
 
 def test_the_shipped_files_are_what_the_generator_makes(tmp_path):

@@ -9,7 +9,7 @@ was not given: nothing else in the text is taken for it.
 import re
 from collections.abc import Callable, Sequence
 
-Kind = Callable[[str], str | None]
+Finder = Callable[[str], str | None]
 
 MAX_READ = 50_000  # characters of a completion; a longer one has no answer
 
@@ -34,7 +34,7 @@ def final_text(completion: str) -> str | None:
     return place or None
 
 
-def marked_text(text: str, kinds: Sequence[Kind] | None = None) -> str | None:
+def marked_text(text: str, kinds: Sequence[Finder] | None = None) -> str | None:
     """What the mark that decides holds, "" if that is nothing; None without any. A mark of a later kind inside it is
     opened too.
     """
@@ -109,7 +109,11 @@ def said(text: str) -> str | None:
     return "" if _BULLET.match(line) else line
 
 
-EXPLICIT: tuple[Kind, ...] = (hashed, tagged, boxed)  # kinds of marks, those first that weigh most; `said` weighs least
+EXPLICIT: tuple[Finder, ...] = (
+    hashed,
+    tagged,
+    boxed,
+)  # kinds of marks, those first that weigh most; `said` weighs least
 
 
 def _boxes(text: str) -> list[tuple[int, int]]:

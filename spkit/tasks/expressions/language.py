@@ -13,18 +13,17 @@ the right answer. Nothing here calls Python's evaluation, and a text is read no 
 """
 
 import random
-import zlib
 from typing import NamedTuple, TypeAlias
 
 from ...run.errors import SpkitError
-from ..base import Split
+from ..base import Split, split_by_content
 
 BASE = 10  # values are 0..9
 MAX_DEPTH = 6  # the deepest nesting of operations in a program
 MAX_OPERATIONS = 9
 # characters: of n operations there are n signs, n + 1 operands and n - 1 pairs of brackets
 MAX_PROGRAM = 4 * MAX_OPERATIONS - 1
-TEST_SHARE = 8  # one function in eight is kept for the test split
+TEST_SIDES = 8  # one function in eight is kept for the test split
 # which one, by the remainder of its checksum: with 4 the plainest (x, y, x+y, y-x, x*y) are all for training
 TEST_REST = 4
 SIGNS = "++--*"  # what random programs draw their signs from
@@ -91,13 +90,13 @@ def _not_a_program(text: str) -> SpkitError:
     )
 
 
-def written(tree: Tree) -> str:
+def tree_text(tree: Tree) -> str:
     """The text of a program: what `parse` reads."""
     return tree if isinstance(tree, str) else f"{_bracketed(tree.left)}{tree.sign}{_bracketed(tree.right)}"
 
 
 def _bracketed(tree: Tree) -> str:
-    return tree if isinstance(tree, str) else f"({written(tree)})"
+    return tree if isinstance(tree, str) else f"({tree_text(tree)})"
 
 
 def to_python(program: str) -> str:
@@ -158,9 +157,9 @@ def _at_probes(tree: Tree) -> list[int]:
     return [apply(tree.sign, *sides) for sides in zip(_at_probes(tree.left), _at_probes(tree.right))]
 
 
-def split_of(tree: Tree) -> Split:
+def split_of_tree(tree: Tree) -> Split:
     """Which split a program belongs to, by the function it computes: `x+y` and `y+x` always fall on the same side."""
-    return "test" if zlib.crc32(fingerprint(tree).encode()) % TEST_SHARE == TEST_REST else "train"
+    return split_by_content(fingerprint(tree), TEST_SIDES, TEST_REST)
 
 
 def random_program(rng: random.Random, levels: int) -> Tree:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...run.errors import SpkitError
-from ..base import Kind, Problem, Verdict, graded_reward
+from ..base import INDUCTION_PAIRS, INDUCTION_SHOWN, Kind, Problem, Verdict, graded_reward
 from .language import (
     BASE,
     Input,
@@ -18,9 +18,7 @@ from .language import (
     trace,
 )
 
-PAIRS = 10  # inputs of a problem of induction
-SHOWN = 5  # of them shown with their outputs; the others are hidden
-MAX_READ = 200  # characters: more than the longest right completion; what comes after is not read
+MAX_TRACE_CHARS = 200  # characters: more than the longest right completion; what comes after is not read
 
 _INPUT = re.compile(r"([0-9]),([0-9])", re.ASCII)
 _DIGIT = re.compile(r"[0-9]", re.ASCII)
@@ -29,7 +27,7 @@ _DIGIT = re.compile(r"[0-9]", re.ASCII)
 @dataclass(frozen=True)
 class ExpressionProblem(Problem):
     """A problem with what was asked: its kind, the program, and one input, or the PAIRS inputs of induction
-    (the first SHOWN are shown).
+    (the first INDUCTION_SHOWN are shown).
 
     `answer` is the output (deduction), the input `4,7` (abduction) or the program (induction): one
     right answer of perhaps many.
@@ -40,12 +38,12 @@ class ExpressionProblem(Problem):
     inputs: tuple[Input, ...]
 
 
-def asked(kind: Kind, program: str, inputs: Sequence[Input]) -> ExpressionProblem:
+def problem_about(kind: Kind, program: str, inputs: Sequence[Input]) -> ExpressionProblem:
     """The problem of that kind about a program, at one input, or at PAIRS of them for induction.
 
     Raises SpkitError for a text that is no program, or another number of inputs.
     """
-    tree, count = parse(program), PAIRS if kind == "induction" else 1
+    tree, count = parse(program), INDUCTION_PAIRS if kind == "induction" else 1
     if len(inputs) != count:
         raise SpkitError(f"a problem of {kind} has {count} input{'s' * (count > 1)}, not {len(inputs)}")
     if not all(0 <= number < BASE for at in inputs for number in at):
@@ -54,7 +52,7 @@ def asked(kind: Kind, program: str, inputs: Sequence[Input]) -> ExpressionProble
     prompt, answer = {
         "deduction": (f"ded {program} {at}>", str(output)),
         "abduction": (f"abd {program} {output}>", at),
-        "induction": (f"ind {' '.join(pair_text(tree, shown) for shown in inputs[:SHOWN])}>", program),
+        "induction": (f"ind {' '.join(pair_text(tree, shown) for shown in inputs[:INDUCTION_SHOWN])}>", program),
     }[kind]
     return ExpressionProblem(prompt, answer, depth(tree), kind, program, tuple(inputs))
 
@@ -161,8 +159,8 @@ def _verify_induction(problem: ExpressionProblem, completion: str) -> Verdict:
     if tree is None:
         return Verdict(False, 0.0, None, 0)
     missed = [evaluate(tree, at) != evaluate(gold, at) for at in problem.inputs]
-    correct, errors = not any(missed[SHOWN:]), sum(missed[:SHOWN])
-    return Verdict(correct, graded_reward(correct, errors, SHOWN, SHOWN), completion, errors)
+    correct, errors = not any(missed[INDUCTION_SHOWN:]), sum(missed[:INDUCTION_SHOWN])
+    return Verdict(correct, graded_reward(correct, errors, INDUCTION_SHOWN, INDUCTION_SHOWN), completion, errors)
 
 
 CHECKS = {"deduction": _verify_deduction, "abduction": _verify_abduction, "induction": _verify_induction}

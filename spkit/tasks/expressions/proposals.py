@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...run.errors import SpkitError
-from ..base import Kind
-from .language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of
-from .problem import PAIRS, ExpressionProblem, input_text, read_input
+from ..base import INDUCTION_PAIRS, Kind
+from .language import MAX_DEPTH, MAX_PROGRAM, Input, depth, evaluate, parse, split_of_tree
+from .problem import ExpressionProblem, input_text, read_input
 
 Fault = Literal["text", "program", "input", "depth", "held out", "duplicate"]
 WORDS: dict[Kind, str] = {"deduction": "ded", "abduction": "abd", "induction": "ind"}
@@ -45,7 +45,7 @@ class Proposal:
 
     There is a `triplet` if and only if the text is a valid proposal; a valid one is still not taken when it is a
     `duplicate`, or when its function is `held out` for the test split. Neither is a slip of syntax, and a loop may
-    pay for them differently.
+    reward them differently.
     """
 
     triplet: Triplet | None
@@ -107,7 +107,7 @@ def proposal(
     if depth(tree) not in depths:
         return Proposal(None, "depth")
     triplet = Triplet(parts[0], at, evaluate(tree, at))
-    fault = "held out" if split_of(tree) == "test" else "duplicate" if (triplet.program, at) in seen else None
+    fault = "held out" if split_of_tree(tree) == "test" else "duplicate" if (triplet.program, at) in seen else None
     return Proposal(triplet, fault)
 
 
@@ -121,10 +121,10 @@ def read_inputs(text: str) -> tuple[Input, ...] | None:
 
     None if they are not that many, not well formed, or not all different.
     """
-    if len(text) != 4 * PAIRS - 1:
+    if len(text) != 4 * INDUCTION_PAIRS - 1:
         return None
     inputs = tuple(map(read_input, text.split(" ")))
-    return inputs if None not in inputs and len(set(inputs)) == PAIRS else None
+    return inputs if None not in inputs and len(set(inputs)) == INDUCTION_PAIRS else None
 
 
 def inputs_text(inputs: Sequence[Input]) -> str:

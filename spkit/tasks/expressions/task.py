@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...run.errors import SpkitError
-from ..base import KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
+from ..base import INDUCTION_PAIRS, KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
 from .language import (
     BASE,
     MAX_DEPTH,
@@ -28,11 +28,11 @@ from .language import (
     longest_trace,
     parse,
     random_program,
-    split_of,
+    split_of_tree,
     trace,
-    written,
+    tree_text,
 )
-from .problem import CHECKS, MAX_READ, PAIRS, ExpressionProblem, asked
+from .problem import CHECKS, MAX_TRACE_CHARS, ExpressionProblem, problem_about
 from .proposals import SEED, WORDS, Triplet, proposal, proposer_examples, proposer_prompt, read_inputs
 
 _ENDS = {"deduction": ("=", r"[0-9]"), "abduction": (";", r"[0-9],[0-9]"), "induction": ("\n", r"[^ ]+")}
@@ -48,7 +48,7 @@ class Expressions(Proposable):
     unit: str = "depth"
     base: str = "expressions"
     hardest: ClassVar[int] = MAX_DEPTH
-    longest_proposal: ClassVar[int] = max(MAX_PROGRAM + len(" 4,7"), 4 * PAIRS - 1)
+    longest_proposal: ClassVar[int] = max(MAX_PROGRAM + len(" 4,7"), 4 * INDUCTION_PAIRS - 1)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -71,10 +71,10 @@ class Expressions(Proposable):
         rng = item_rng("expressions", split, seed, index, levels)
         while True:
             tree = random_program(rng, levels)
-            if split_of(tree) == split and len(set(fingerprint(tree))) > 1:
+            if split_of_tree(tree) == split and len(set(fingerprint(tree))) > 1:
                 break
-        numbers = rng.sample(range(BASE * BASE), PAIRS if self.kind == "induction" else 1)
-        return asked(self.kind, written(tree), [divmod(number, BASE) for number in numbers])
+        numbers = rng.sample(range(BASE * BASE), INDUCTION_PAIRS if self.kind == "induction" else 1)
+        return problem_about(self.kind, tree_text(tree), [divmod(number, BASE) for number in numbers])
 
     def hint(self, problem: ExpressionProblem) -> str:
         """The prompt with the answer after `#`."""
@@ -112,13 +112,13 @@ class Expressions(Proposable):
         the last `;`; induction runs the program that was written on the hidden inputs. `step_errors` counts what is
         wrong in the rationale, see `step_errors`; for induction, the shown pairs that the program misses.
         """
-        if len(completion) > MAX_READ:
+        if len(completion) > MAX_TRACE_CHARS:
             return Verdict(False, 0.0, None, 1)
         return CHECKS[problem.kind](problem, completion)
 
     def path(self, problem: ExpressionProblem, completion: str) -> str:
         """The completion itself: there is one way to work a program out."""
-        return completion[:MAX_READ]
+        return completion[:MAX_TRACE_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """A bound for every program of that depth, those a proposer makes included; abduction adds `;4,7`."""
@@ -136,7 +136,7 @@ class Expressions(Proposable):
 
     def from_entry(self, kind: Kind, entry: Entry) -> ExpressionProblem:
         """The problem of that kind about a program and its inputs."""
-        return asked(kind, *entry)
+        return problem_about(kind, *entry)
 
     def triplet(self, entry: Entry) -> Triplet:
         """Program, input and output."""
@@ -150,9 +150,9 @@ class Expressions(Proposable):
         """The problem that a proposal comes to, and its fault if it has one."""
         if kind == "induction":
             inputs = read_inputs(text)
-            return (asked(kind, program, inputs), None) if inputs else (None, "input")
+            return (problem_about(kind, program, inputs), None) if inputs else (None, "input")
         made = proposal(text)
-        return (asked(kind, made.triplet.program, [made.triplet.at]) if made.valid else None), made.fault
+        return (problem_about(kind, made.triplet.program, [made.triplet.at]) if made.valid else None), made.fault
 
     def invalid(self, kind: Kind, text: str) -> ExpressionProblem:
         """An invalid proposal as a problem; unknown tokens are left out, which no prompt may hold."""

@@ -19,8 +19,8 @@ from typing import Any, Literal
 Type = Literal["int", "list", "str", "dict"]
 INPUT_TYPES: tuple[Type, ...] = ("int", "list", "str")
 MAX_VARIABLES = 8
-NAMES = "abcdefgh"[:MAX_VARIABLES]
-LETTERS = "abcde"
+VARIABLE_NAMES = "abcdefgh"[:MAX_VARIABLES]
+STRING_LETTERS = "abcde"
 
 # Text by (what it takes, what it gives): {t} is the variable it makes, {v} the value it takes, {w} an earlier int (a
 # number if there is none), {k} 1 to 4, {m} 2 to 5, {n} 3 to 9, {s} and {r} letters. The first line assigns {t}.
@@ -143,14 +143,14 @@ def random_program(rng: random.Random, variables: int) -> Program:
     takes = rng.choice(INPUT_TYPES)
     types: dict[str, Type] = {"x": takes}
     lines = []
-    for name in NAMES[:variables]:
+    for name in VARIABLE_NAMES[:variables]:
         last = list(types)[-1]
         gives, template = rng.choice(
             [(after, text) for (before, after), texts in STEPS.items() if before == types[last] for text in texts]
         )
         earlier = [other for other, kind in types.items() if kind == "int" and other != last]
         number = rng.choice(earlier) if earlier and rng.random() < 0.7 else str(rng.randint(1, 9))
-        first, second = rng.sample(LETTERS, 2)
+        first, second = rng.sample(STRING_LETTERS, 2)
         constants = {"k": rng.randint(1, 4), "m": rng.randint(2, 5), "n": rng.randint(3, 9), "s": first, "r": second}
         lines += template.format(t=name, v=last, w=number, **constants).split("\n")
         types[name] = gives
@@ -165,7 +165,7 @@ def random_input(rng: random.Random, takes: Type) -> Any:
         return rng.randint(-20, 60)
     if takes == "list":
         return [rng.randint(-5, 20) for _ in range(rng.randint(3, 6))]
-    return "".join(rng.choices(LETTERS, k=rng.randint(4, 7)))
+    return "".join(rng.choices(STRING_LETTERS, k=rng.randint(4, 7)))
 
 
 def distinct_inputs(rng: random.Random, takes: Type, count: int) -> list[Any]:

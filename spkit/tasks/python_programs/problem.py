@@ -1,7 +1,6 @@
 """Problems of python_programs: what is asked in each of the three kinds, and how a completion is checked."""
 
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +8,23 @@ from typing import Any
 from ...run.errors import SpkitError
 from ...sandbox.base import Sandbox
 from ...sandbox.literals import canonical, literal_text, read_literal, same
-from ..base import Kind, Problem, Split, Verdict, graded_reward, item_rng
+from ..base import (
+    INDUCTION_PAIRS,
+    INDUCTION_SHOWN,
+    Kind,
+    Problem,
+    Split,
+    Verdict,
+    graded_reward,
+    item_rng,
+    split_by_content,
+)
 from .generator import Type, distinct_inputs, variables_of
 
-PAIRS = 10  # inputs of a problem of induction
-SHOWN = 5  # of them shown with their outputs; the others are hidden
-MAX_READ = 20_000  # characters of a completion; a longer one is not read
+MAX_PYTHON_CHARS = 20_000  # characters of a completion; a longer one is not read
 MAX_VALUE = 60  # characters of every value in a generated problem
 LONGEST_PROGRAM = 600  # characters of a program that is proposed
-PROBES = 8  # fixed inputs whose outputs say which split a program is of
-TEST_SHARE = 4  # one program in four is kept for the test split
+PROBES_PER_TYPE = 8  # fixed inputs whose outputs say which split a program is of
 
 ANSWER = re.compile(r"^Answer:[ \t]*([^\n]*)$", re.MULTILINE)
 _STEP = re.compile(r"^([a-z]) = ([^\n]+)$", re.MULTILINE)
@@ -28,7 +34,7 @@ _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 @dataclass(frozen=True)
 class PythonProblem(Problem):
     """A problem with what was asked: its kind, the program, and an input with its output; for induction PAIRS of them,
-    of which SHOWN are shown.
+    of which INDUCTION_SHOWN are shown.
 
     All are texts; `steps` has the values of the program's variables at the first input, as (name, value),
     none if nobody traced it.
@@ -41,7 +47,7 @@ class PythonProblem(Problem):
     steps: tuple[tuple[str, str], ...] = ()
 
 
-def asked(
+def problem_about(
     kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()
 ) -> PythonProblem:
     """The problem of that kind about a program, at its first input, or at PAIRS of them for induction;
@@ -49,12 +55,12 @@ def asked(
 
     Raises SpkitError for too few inputs.
     """
-    count = PAIRS if kind == "induction" else 1
+    count = INDUCTION_PAIRS if kind == "induction" else 1
     if min(len(inputs), len(outputs)) < count:
         raise SpkitError(
             f"a problem of {kind} has {count} input{'s' * (count > 1)}, not {min(len(inputs), len(outputs))}"
         )
-    pairs = "\n".join(f"f({given}) == {output}" for given, output in zip(inputs[:SHOWN], outputs))
+    pairs = "\n".join(f"f({given}) == {output}" for given, output in zip(inputs[:INDUCTION_SHOWN], outputs))
     prompt, answer = {
         "deduction": (f"{program}\nWhat is f({inputs[0]})?\n", outputs[0]),
         "abduction": (f"{program}\nFor which x is f(x) == {outputs[0]}?\n", inputs[0]),
@@ -65,14 +71,14 @@ def asked(
     )
 
 
-def split_of(outputs: Sequence[str]) -> Split:
+def split_of_outputs(outputs: Sequence[str]) -> Split:
     """Which split a program belongs to, by its outputs at the probes of its input type."""
-    return "test" if zlib.crc32(";".join(outputs).encode()) % TEST_SHARE == 0 else "train"
+    return split_by_content(";".join(outputs))
 
 
 def probes(takes: Type) -> list[Any]:
     """The fixed inputs of a type."""
-    return distinct_inputs(item_rng("python_programs", "probes", takes), takes, PROBES)
+    return distinct_inputs(item_rng("python_programs", "probes", takes), takes, PROBES_PER_TYPE)
 
 
 def split_of_proposed(sandbox: Sandbox, program: str, given: str) -> Split:
@@ -84,7 +90,7 @@ def split_of_proposed(sandbox: Sandbox, program: str, given: str) -> Split:
         return "train"
     results = sandbox.run(program, [literal_text(value) for value in probes(takes)])
     return (
-        split_of([canonical(result.value or "") or "" for result in results])
+        split_of_outputs([canonical(result.value or "") or "" for result in results])
         if all(result.ok for result in results)
         else "train"
     )
@@ -135,8 +141,8 @@ def _verify_induction(sandbox: Sandbox, problem: PythonProblem, match: re.Match)
     if program is None:
         return Verdict(False, 0.0, None, 0)
     right = _gives(sandbox, program, problem.inputs, problem.outputs)
-    correct, errors = all(right[SHOWN:]), SHOWN - sum(right[:SHOWN])
-    return Verdict(correct, graded_reward(correct, errors, SHOWN, SHOWN), program, errors)
+    correct, errors = all(right[INDUCTION_SHOWN:]), INDUCTION_SHOWN - sum(right[:INDUCTION_SHOWN])
+    return Verdict(correct, graded_reward(correct, errors, INDUCTION_SHOWN, INDUCTION_SHOWN), program, errors)
 
 
 def _gives(sandbox: Sandbox, program: str, inputs: Sequence[str], outputs: Sequence[str]) -> list[bool]:

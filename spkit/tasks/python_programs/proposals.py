@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from ...run.errors import SpkitError
 from ...sandbox.base import Sandbox, banned_word, validated
 from ...sandbox.literals import NotLiteral, canonical, literal_text, read_literal
-from ..base import KINDS, Kind
-from .problem import LONGEST_PROGRAM, PAIRS, PythonProblem, asked, read_program, split_of_proposed
+from ..base import INDUCTION_PAIRS, KINDS, Kind
+from .problem import LONGEST_PROGRAM, PythonProblem, problem_about, read_program, split_of_proposed
 
 LONGEST_VALUE = 120  # characters of its input, and of its output
-LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, PAIRS * LONGEST_VALUE) + 200
+LONGEST_PROPOSAL = max(LONGEST_PROGRAM + LONGEST_VALUE, INDUCTION_PAIRS * LONGEST_VALUE) + 200
 
 _INPUT = re.compile(r"^Input:[ \t]*([^\n]*)$", re.MULTILINE)
 _WANTED = {"deduction": "output is hard to work out", "abduction": "input is hard to find from the output"}
@@ -62,7 +62,7 @@ def proposer_prompt(kind: Kind, *, references: Sequence[PythonTriplet] = (), pro
         )
     if kind == "induction":
         return (
-            f"{program}\nWrite {PAIRS} different inputs for f, from which one can tell what it does: {PAIRS} "
+            f"{program}\nWrite {INDUCTION_PAIRS} different inputs for f, from which one can tell what it does: {INDUCTION_PAIRS} "
             "lines `Input: ` with a Python literal each.\n"
         )
     shown = "\n".join(["Programs that are there already:", *map(str, references)]) if references else ""
@@ -95,7 +95,7 @@ def proposal(sandbox: Sandbox, kind: Kind, text: str) -> tuple[PythonProblem | N
     if fault is not None:
         return None, fault
     held = split_of_proposed(sandbox, program, given) == "test"
-    return asked(kind, program, [given], [result.value]), "held out" if held else None
+    return problem_about(kind, program, [given], [result.value]), "held out" if held else None
 
 
 def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonProblem | None, str | None]:
@@ -104,7 +104,7 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
     And its fault if it has one.
     """
     texts = [_literal(match[1]) for match in _INPUT.finditer(text)] if len(text) <= LONGEST_PROPOSAL else []
-    if len(texts) != PAIRS or None in texts or len({canonical(given) for given in texts}) != PAIRS:
+    if len(texts) != INDUCTION_PAIRS or None in texts or len({canonical(given) for given in texts}) != INDUCTION_PAIRS:
         return None, "input"
     word = banned_word(program)
     results = sandbox.run(program, texts) if word is None else []
@@ -113,7 +113,7 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
     )
     if word is not None or bad:
         return None, bad[0] if bad else "forbidden"
-    return asked("induction", program, texts, [result.value for result in results]), None
+    return problem_about("induction", program, texts, [result.value for result in results]), None
 
 
 def proposer_examples(
@@ -129,7 +129,7 @@ def proposer_examples(
         ]
         result.append((_WANTED[kind], pairs, ""))
     given = [(proposer_prompt("induction", program=p.program), inputs_text(p.inputs)) for p in drawn["induction"]]
-    return [*result, (f"Write {PAIRS} different inputs", given, "")]
+    return [*result, (f"Write {INDUCTION_PAIRS} different inputs", given, "")]
 
 
 def proposal_text(triplet: PythonTriplet) -> str:

@@ -23,11 +23,22 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from ...run.errors import SpkitError
-from ...sandbox.base import Limits, Sandbox, open_sandbox
+from ...sandbox import open_sandbox
+from ...sandbox.base import Limits, Sandbox
 from ...sandbox.literals import MAX_CHARS, literal_text, read_literal
-from ..base import KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
+from ..base import INDUCTION_PAIRS, KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
 from .generator import MAX_VARIABLES, Program, distinct_inputs, random_program
-from .problem import ANSWER, CHECKS, LONGEST_PROGRAM, MAX_READ, MAX_VALUE, PAIRS, PythonProblem, asked, probes, split_of
+from .problem import (
+    ANSWER,
+    CHECKS,
+    LONGEST_PROGRAM,
+    MAX_PYTHON_CHARS,
+    MAX_VALUE,
+    PythonProblem,
+    probes,
+    problem_about,
+    split_of_outputs,
+)
 from .proposals import (
     LONGEST_PROPOSAL,
     SEED,
@@ -92,12 +103,12 @@ class PythonPrograms(Proposable):
         rng = item_rng("python_programs", split, seed, index, variables)
         while True:
             program = random_program(rng, variables)
-            inputs = distinct_inputs(rng, program.takes, PAIRS)
+            inputs = distinct_inputs(rng, program.takes, INDUCTION_PAIRS)
             found = _run(self.sandbox, program, inputs)
             if found is not None and found[0] == split and len({*found[1]}) >= 3:
                 break
         texts = [literal_text(value) for value in inputs]
-        return asked(self.kind, program.text, texts, found[1], tuple(zip(program.names, found[2])))
+        return problem_about(self.kind, program.text, texts, found[1], tuple(zip(program.names, found[2])))
 
     def hint(self, problem: PythonProblem) -> str:
         """The prompt with the answer on a line before its last."""
@@ -136,14 +147,14 @@ class PythonPrograms(Proposable):
         """Check a completion of a valid problem of any kind; see the module. `step_errors` counts variables with a wrong value (deduction,
         abduction at the input the problem was made from), and of induction the shown pairs that the program misses.
         """
-        found = list(ANSWER.finditer(completion.replace("\r\n", "\n"))) if len(completion) <= MAX_READ else []
+        found = list(ANSWER.finditer(completion.replace("\r\n", "\n"))) if len(completion) <= MAX_PYTHON_CHARS else []
         if not found:
             return Verdict(False, 0.0, None, 0)
         return CHECKS[problem.kind](self.sandbox, problem, found[-1])
 
     def path(self, problem: PythonProblem, completion: str) -> str:
         """The completion itself."""
-        return completion[:MAX_READ]
+        return completion[:MAX_PYTHON_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """A bound for the solutions of generated programs: a line a variable and the answer.
@@ -159,7 +170,7 @@ class PythonPrograms(Proposable):
 
     def seed_entry(self, kind: Kind) -> Entry:
         """The identity, at one input, or for induction at PAIRS of them."""
-        numbers = tuple((str(number), str(number)) for number in range(PAIRS))
+        numbers = tuple((str(number), str(number)) for number in range(INDUCTION_PAIRS))
         return SEED.program, numbers if kind == "induction" else ((SEED.given, SEED.output),)
 
     def entry_of(self, problem: PythonProblem) -> Entry:
@@ -168,7 +179,7 @@ class PythonPrograms(Proposable):
 
     def from_entry(self, kind: Kind, entry: Entry) -> PythonProblem:
         """The problem of that kind about a program, its inputs and its outputs."""
-        return asked(kind, entry[0], [given for given, _ in entry[1]], [output for _, output in entry[1]])
+        return problem_about(kind, entry[0], [given for given, _ in entry[1]], [output for _, output in entry[1]])
 
     def triplet(self, entry: Entry) -> PythonTriplet:
         """Program, input and output."""
@@ -213,5 +224,5 @@ def _run(sandbox: Sandbox, program: Program, inputs: Sequence[Any]) -> tuple[Spl
         [literal_text(value) for value in found[: len(inputs)]],
         [literal_text(value) for value in on_the_way],
     )
-    split = split_of([literal_text(value, ordered=False) for value in found[len(inputs) :]])
+    split = split_of_outputs([literal_text(value, ordered=False) for value in found[len(inputs) :]])
     return (split, outputs, values) if max(map(len, outputs + values)) <= MAX_VALUE else None

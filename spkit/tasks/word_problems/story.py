@@ -89,7 +89,7 @@ class Teller:
         """
         result = int(parts[0])
         for sign, number in zip(parts[1::2], parts[2::2]):
-            result = apply(str(sign), result, int(number))
+            result = calculate(str(sign), result, int(number))
         calculation = f"{''.join(map(str, parts))}={result}"
         self.sums.append(calculation)
         self.lines.append(text.replace("@", f"<<{calculation}>>{result}"))
@@ -97,7 +97,7 @@ class Teller:
         return result
 
 
-def apply(sign: str, a: int, b: int) -> int:
+def calculate(sign: str, a: int, b: int) -> int:
     """a sign b, in whole numbers above 1. Raises Misfit for anything else."""
     if sign == "/" and (b == 0 or a % b):
         raise Misfit

@@ -20,22 +20,20 @@ signs is on the same side.
 
 import json
 import re
-import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from ...run.errors import SpkitError
 from ..answers import as_text, final_text, number_in
-from ..base import Split, Task, Verdict, graded_reward, item_rng, test_set
-from ..worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
+from ..base import Split, Task, Verdict, graded_reward, item_rng, split_by_content, test_set
+from ..worked import INSTRUCTION, WorkedProblem, calculated_path, calculations, hinted, question_prompt
 from .stories import STORIES
 from .story import tell_story
 
 MAX_STEPS = 5
-TEST_SHARE = 4  # one sequence of calculations in four is kept for the test split
 LINE = 70  # characters: no line of a solution is longer
-SHIPPED = 50  # problems of each difficulty and split in data/problems/word_problems
+SHIPPED_PROBLEMS = 50  # problems of each difficulty and split in data/problems/word_problems
 
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _WORDS = {
@@ -75,10 +73,12 @@ class WordProblems(Task):
         rng = item_rng(self.name, split, seed, index, steps)
         while True:
             told = tell_story(rng.choice(STORIES), steps, rng)
-            if told and split_of(told[0].sums) == split:
+            if told and split_of_calculations(told[0].sums) == split:
                 story, question = told
                 text = "\n".join([*story.lines, f"#### {story.result}"])
-                return WorkedProblem(asked(" ".join([*story.facts, question])), str(story.result), steps, text)
+                return WorkedProblem(
+                    question_prompt(" ".join([*story.facts, question])), str(story.result), steps, text
+                )
 
     def hint(self, problem: WorkedProblem) -> str:
         """The prompt with the answer behind the question, in brackets."""
@@ -100,7 +100,7 @@ class WordProblems(Task):
         value = number_in(final_text(completion))
         correct = value == int(problem.answer)
         steps = len(calculations(completion))
-        errors = step_errors(problem, completion, value) if steps else 0
+        errors = _step_errors(problem, completion, value) if steps else 0
         return Verdict(
             correct,
             graded_reward(correct, errors, steps, problem.difficulty),
@@ -117,9 +117,9 @@ class WordProblems(Task):
         return (LINE + 1) * difficulty + len("#### 12345678")
 
 
-def split_of(sums: list[str]) -> Split:
+def split_of_calculations(sums: list[str]) -> Split:
     """Which split a sequence of calculations belongs to, by its content."""
-    return "test" if zlib.crc32(";".join(sums).encode()) % TEST_SHARE == 0 else "train"
+    return split_by_content(";".join(sums))
 
 
 def given(prompt: str) -> set[Fraction]:
@@ -137,7 +137,7 @@ def given(prompt: str) -> set[Fraction]:
     )
 
 
-def step_errors(problem: WorkedProblem, completion: str, answer: Fraction | None) -> int:
+def _step_errors(problem: WorkedProblem, completion: str, answer: Fraction | None) -> int:
     """Calculations that are false, repeated, or start from a number that is neither given nor calculated before; one
     more error if the answer is not the last result.
 
@@ -161,9 +161,9 @@ def shipped_lines(split: Split) -> list[str]:
     """
     task = WordProblems()
     if split == "test":
-        chosen = test_set(task, SHIPPED)
+        chosen = test_set(task, SHIPPED_PROBLEMS)
     else:
-        chosen = [task.problem(0, index, steps) for steps in task.difficulties for index in range(SHIPPED)]
+        chosen = [task.problem(0, index, steps) for steps in task.difficulties for index in range(SHIPPED_PROBLEMS)]
     return [
         json.dumps({"question": question_of(one), "answer": one.rationale, "difficulty": one.difficulty})
         for one in chosen

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from spkit.run.errors import SpkitError
-from spkit.tasks import Expressions, load_task, problems, test_set
+from spkit.tasks import KINDS, Expressions, load_task, problems, test_set
+from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
 from spkit.tasks.expressions.language import (
     MAX_DEPTH,
     apply,
@@ -14,11 +15,11 @@ from spkit.tasks.expressions.language import (
     fingerprint,
     parse,
     random_program,
-    split_of,
+    split_of_tree,
     trace,
-    written,
+    tree_text,
 )
-from spkit.tasks.expressions.problem import KINDS, PAIRS, SHOWN, asked, step_errors
+from spkit.tasks.expressions.problem import problem_about, step_errors
 from spkit.tasks.expressions.proposals import (
     SEED,
     Triplet,
@@ -31,9 +32,9 @@ from spkit.tasks.expressions.proposals import (
 )
 
 PROGRAM = "(x+y)*(y-3)"  # at 4,7: (4+7)*(7-3) = 1*4 = 4
-DEDUCTION = asked("deduction", PROGRAM, [(4, 7)])
-ABDUCTION = asked("abduction", PROGRAM, [(4, 7)])
-INDUCTION = asked("induction", "x+y", [(i, 3) for i in range(PAIRS)])
+DEDUCTION = problem_about("deduction", PROGRAM, [(4, 7)])
+ABDUCTION = problem_about("abduction", PROGRAM, [(4, 7)])
+INDUCTION = problem_about("induction", "x+y", [(i, 3) for i in range(INDUCTION_PAIRS)])
 HOSTILE = [
     "",
     " ",
@@ -77,7 +78,7 @@ def test_every_solution_is_right_in_every_step(kind):
             assert (
                 problem.difficulty == levels
                 and problem.kind == kind
-                and len(problem.inputs) == (PAIRS if kind == "induction" else 1)
+                and len(problem.inputs) == (INDUCTION_PAIRS if kind == "induction" else 1)
             )
             for text in (task.solution(problem), task.direct(problem)):
                 verdict = task.verify(problem, text)
@@ -152,12 +153,12 @@ def test_verdicts_of_induction(completion, correct, errors, reward):
 
 
 def test_induction_is_judged_by_the_hidden_half():
-    shown, hidden = [(x, 0) for x in range(SHOWN)], [(x, 1) for x in range(SHOWN, PAIRS)]
-    problem, task = asked("induction", "x+y", shown + hidden), Expressions("induction")
+    shown, hidden = [(x, 0) for x in range(INDUCTION_SHOWN)], [(x, 1) for x in range(INDUCTION_SHOWN, INDUCTION_PAIRS)]
+    problem, task = problem_about("induction", "x+y", shown + hidden), Expressions("induction")
     fits = task.verify(problem, "x")  # has every shown output right, and no hidden one
     assert not fits.correct and fits.step_errors == 0 and fits.reward == pytest.approx(5 / 6)
-    other = task.verify(asked("induction", "x", [(x, 1) for x in range(SHOWN)] + [(x, 0) for x in range(SHOWN)]), "x+y")
-    assert other.correct is True or other.step_errors == SHOWN
+    other = task.verify(problem_about("induction", "x", [(x, 1) for x in range(INDUCTION_SHOWN)] + [(x, 0) for x in range(INDUCTION_SHOWN)]), "x+y")
+    assert other.correct is True or other.step_errors == INDUCTION_SHOWN
 
 
 @pytest.mark.parametrize("problem", [DEDUCTION, ABDUCTION, INDUCTION], ids=KINDS)
@@ -213,12 +214,12 @@ def test_splits_share_no_function(kind):
     held_out = test_set(task, 60)
     train, test = ({fingerprint(parse(p.program)) for p in some} for some in (problems(task, 0, 0, 400), held_out))
     assert not train & test and len(held_out) == 300
-    assert all(split_of(parse(problem.program)) == "test" for problem in held_out)
+    assert all(split_of_tree(parse(problem.program)) == "test" for problem in held_out)
     assert all(len(values) > 1 for values in map(set, train | test)), "no program is constant"
 
 
 def test_the_plainest_functions_and_the_seed_are_for_training():
-    assert all(split_of(parse(text)) == "train" for text in ("x", "y", "x+y", "y+x", "x-y", "y-x", "x*y", SEED.program))
+    assert all(split_of_tree(parse(text)) == "train" for text in ("x", "y", "x+y", "y+x", "x-y", "y-x", "x*y", SEED.program))
     assert SEED == proposal(proposal_text(SEED)).triplet and evaluate(parse(SEED.program), SEED.at) == SEED.output
 
 
@@ -244,7 +245,7 @@ def slips(tree, at):
         for off in range(1, 10):
             wrong = (evaluate(side, at) + off) % 10
             values = [wrong if one is side else evaluate(one, at) for one in (tree.left, tree.right)]
-            yield apply(tree.sign, *values), written(tree)
+            yield apply(tree.sign, *values), tree_text(tree)
 
 
 def test_proposer_prompts():
@@ -266,14 +267,14 @@ def test_proposer_prompts():
 def test_a_valid_proposal_becomes_a_triplet_with_the_output_of_the_evaluator():
     rng, taken = random.Random(0), Counter()
     for _ in range(500):
-        program, at = written(random_program(rng, rng.randrange(MAX_DEPTH + 1))), (rng.randrange(10), rng.randrange(10))
+        program, at = tree_text(random_program(rng, rng.randrange(MAX_DEPTH + 1))), (rng.randrange(10), rng.randrange(10))
         made = proposal(f"{program} {at[0]},{at[1]}")
         assert made.valid and made.triplet == Triplet(program, at, evaluate(parse(program), at))
-        assert made.fault == ("held out" if split_of(parse(program)) == "test" else None)
+        assert made.fault == ("held out" if split_of_tree(parse(program)) == "test" else None)
         assert proposal_text(made.triplet) == f"{program} {at[0]},{at[1]}" and str(made.triplet).endswith(
             f":{made.triplet.output}"
         )
-        assert asked("deduction", program, [at]).answer == str(made.triplet.output)
+        assert problem_about("deduction", program, [at]).answer == str(made.triplet.output)
         taken[made.fault] += 1
     assert 0.05 < taken["held out"] / 500 < 0.25
 
@@ -305,7 +306,7 @@ def test_what_can_be_wrong_with_a_proposal(text, fault):
 
 
 def test_inputs_for_induction():
-    inputs = tuple((i, 9 - i) for i in range(PAIRS))
+    inputs = tuple((i, 9 - i) for i in range(INDUCTION_PAIRS))
     assert read_inputs(inputs_text(inputs)) == inputs
     for text in (
         inputs_text(inputs[:-1]),
@@ -321,10 +322,10 @@ def test_bad_input_is_refused_in_a_sentence():
     for call, message in (
         (lambda: Expressions().problem(0, 0, 7), "1 to 6 deep, not 7"),
         (lambda: Expressions("reduction"), "choose one of deduction, abduction, induction"),
-        (lambda: asked("induction", "x", [(1, 2)]), "induction has 10 inputs, not 1"),
-        (lambda: asked("deduction", "x", []), "deduction has 1 input, not 0"),
-        (lambda: asked("deduction", "x/y", [(1, 2)]), "not a program"),
-        (lambda: asked("deduction", "x", [(10, 2)]), "x and y are 0 to 9"),
+        (lambda: problem_about("induction", "x", [(1, 2)]), "induction has 10 inputs, not 1"),
+        (lambda: problem_about("deduction", "x", []), "deduction has 1 input, not 0"),
+        (lambda: problem_about("deduction", "x/y", [(1, 2)]), "not a program"),
+        (lambda: problem_about("deduction", "x", [(10, 2)]), "x and y are 0 to 9"),
     ):
         with pytest.raises(SpkitError, match=message):
             call()

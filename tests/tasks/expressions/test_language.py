@@ -19,10 +19,10 @@ from spkit.tasks.expressions.language import (
     operations,
     parse,
     random_program,
-    split_of,
+    split_of_tree,
     to_python,
     trace,
-    written,
+    tree_text,
 )
 
 PROGRAMS = [random_program(random.Random(i), i % (MAX_DEPTH + 1)) for i in range(4000)]
@@ -31,7 +31,7 @@ PROGRAMS = [random_program(random.Random(i), i % (MAX_DEPTH + 1)) for i in range
 def test_values_are_pythons():
     rng = random.Random(0)
     for tree in PROGRAMS:
-        compiled = compile(to_python(written(tree)), "program", "eval")
+        compiled = compile(to_python(tree_text(tree)), "program", "eval")
         for x, y in [(0, 0), (9, 9)] + [(rng.randrange(BASE), rng.randrange(BASE)) for _ in range(4)]:
             assert evaluate(tree, (x, y)) == eval(compiled, {"__builtins__": {}}, {"x": x, "y": y})
 
@@ -45,7 +45,7 @@ def test_a_trace_is_the_program_with_the_value_in_python_behind_every_operation(
             and text.count("=") == operations(tree)
             and text[-1] == str(evaluate(tree, at))
         )
-        assert re.sub("=[0-9]", "", text) == written(tree).replace("x", "7").replace("y", "4")
+        assert re.sub("=[0-9]", "", text) == tree_text(tree).replace("x", "7").replace("y", "4")
         for _ in range(operations(tree)):
             found = re.search(r"\(([0-9][-+*][0-9])=([0-9])\)|^([0-9][-+*][0-9])=([0-9])$", text)
             work, value = (found[1], found[2]) if found[1] else (found[3], found[4])
@@ -55,8 +55,8 @@ def test_a_trace_is_the_program_with_the_value_in_python_behind_every_operation(
 
 def test_a_program_has_one_tree_and_one_text():
     for tree in PROGRAMS:
-        text = written(tree)
-        assert parse(text) == tree and written(parse(text)) == text
+        text = tree_text(tree)
+        assert parse(text) == tree and tree_text(parse(text)) == text
         assert len(text) == max(1, 4 * operations(tree) - 1) <= MAX_PROGRAM
 
 
@@ -79,11 +79,11 @@ def test_by_hand():
 
 def test_equal_functions_fall_on_the_same_side():
     for one, other in (("x+y", "y+x"), ("x*(y+1)", "(x*y)+x"), ("x+x", "2*x"), ("x-x", "y*0"), ("(x+5)-5", "x")):
-        assert fingerprint(parse(one)) == fingerprint(parse(other)) and split_of(parse(one)) == split_of(parse(other))
+        assert fingerprint(parse(one)) == fingerprint(parse(other)) and split_of_tree(parse(one)) == split_of_tree(parse(other))
     for tree in PROGRAMS[:700]:
         if not isinstance(tree, str) and tree.sign != "-":
-            assert split_of(tree) == split_of(Operation(tree.sign, tree.right, tree.left))
-    shares = [split_of(tree) == "test" for tree in PROGRAMS]
+            assert split_of_tree(tree) == split_of_tree(Operation(tree.sign, tree.right, tree.left))
+    shares = [split_of_tree(tree) == "test" for tree in PROGRAMS]
     assert 0.05 < sum(shares) / len(shares) < 0.2
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limits:
+class Thresholds:
     """The limits, each with why it lies there.
 
     What they were tried on: tests/diagnose, in a simulated world and on short real runs.
@@ -35,4 +35,4 @@ class Limits:
     added: float = 0.2  # more completions with something beside the answer
 
 
-DEFAULT = Limits()
+DEFAULT = Thresholds()
