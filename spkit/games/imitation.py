@@ -283,7 +283,10 @@ def distances(
     respond: Callable[[ImitationGame], Vector] = best_response,
 ) -> list[float]:
     """KL(p || policy) over iterations of exact best responses, by the formula or by `minimise`."""
-    return [kl(p, policy) for policy in play(lambda q: respond(ImitationGame(kind, p, q, beta, tau)), log_policy, iterations)]
+    return [
+        kl(p, policy)
+        for policy in play(lambda q: respond(ImitationGame(kind, p, q, beta, tau)), log_policy, iterations)
+    ]
 
 
 def distance_after(

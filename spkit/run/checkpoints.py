@@ -28,7 +28,8 @@ class Savable(Protocol):
 def finite_weights(policy: Savable) -> bool:
     """Whether every weight is a finite number; those in 4 bits, which no update changes, are not looked at."""
     weights = [weight for weight in policy.model.parameters() if weight.is_floating_point()]
-    return bool(torch.stack([weight.detach().isfinite().all() for weight in weights]).all())
+    finite = [weight.detach().isfinite().all() for weight in weights]
+    return not finite or bool(torch.stack(finite).all())
 
 
 def save_checkpoint(final: Path, policy: Savable, state: dict[str, Tensor] | None) -> None:
