@@ -109,7 +109,8 @@ def test_what_the_hub_refuses_is_one_sentence(monkeypatch, error, advice):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", refuse)
+    monkeypatch.setattr(loading, "load_tokenizer", refuse)
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(SpkitError, match=advice) as caught:
         loading.load_policy("own/model")
     assert "\n" not in str(caught.value)
@@ -119,7 +120,8 @@ def test_out_of_memory_while_loading_is_one_sentence(monkeypatch):
     def refuse(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", refuse)
+    monkeypatch.setattr(loading, "load_tokenizer", refuse)
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(SpkitError, match="does not fit on the device: choose a smaller model"):
         loading.load_policy("own/model")
 

@@ -449,7 +449,7 @@ def test_train_and_test_share_no_question(tmp_path):
 def test_a_gold_answer_that_cannot_be_read_is_refused_by_its_line(tmp_path, gold):
     path = written(tmp_path / "some.jsonl", [*rows_of(range(40)), {"question": "q", "answer": gold}])
     with pytest.raises(
-        SpkitError, match="line 41 of .*some.jsonl is not in the expected format .*no #### with a number"
+        SpkitError, match="some.jsonl line 41 is not in the expected format .*no #### with a number"
     ):
         Gsm8k(str(path)).problem(0, 0)
 
