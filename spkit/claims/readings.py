@@ -64,8 +64,14 @@ def passing(run: str, number: Number, threshold: float) -> Term:
 
 
 def first_iteration_above(records: Records, number: Number, threshold: float) -> int | None:
-    """None if there is none."""
-    return next((record["iteration"] for record in records if number.of(record) > threshold), None)
+    """None if there is none. Raises LookupError if a record does not have the number."""
+    for record in records:
+        value = number.of(record)
+        if value is None:
+            raise LookupError(f"no {number} in a record")
+        if value > threshold:
+            return record["iteration"]
+    return None
 
 
 def _reading(

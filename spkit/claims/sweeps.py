@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..measures.accuracy import wrong_steps_rate
@@ -25,7 +26,7 @@ def sweep(
     `measure` says what the base does under setting t = 1, 2, ...; a run with a folder continues where its records end.
     """
     base, _ = run.begin(method, task, base, config)
-    yield from run.replay(config, lambda: run.record(0, base, []))
+    yield from run.replay(config, partial(run.record, 0, base, []))
     for t in run.iterations(config):
         with run.stage("measure"):
             found = measure(base, t)
