@@ -9,7 +9,7 @@ follows a rule that the base does not know.
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,7 @@ class InformationConfig:
     """What there is to learn in a run's own solutions: after each of the iterations `at`, over the last `window`."""
 
     seed: int = 0
-    loop: AbsoluteZeroConfig = field(
-        default_factory=lambda: AbsoluteZeroConfig(measure_every=1000, test_per_difficulty=1, test_samples=1)
-    )
+    loop: AbsoluteZeroConfig = AbsoluteZeroConfig(measure_every=1000, test_per_difficulty=1, test_samples=1)
     at: tuple[int, ...] = (3, 20, 40, 60)
     window: int = 3
     observer: ObserverConfig = ObserverConfig(train_tokens=4000, validation_tokens=1000)
