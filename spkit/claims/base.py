@@ -1,14 +1,14 @@
-"""The ledger: what the course says is true, each statement with the code that measures it.
+"""The ledger: what the course says is true, each statement with the expression that decides it.
 
-A claim measures one number a seed, from the records of the runs it names. It holds if the whole 95 %
-interval of the mean lies above the claim's threshold, does not hold if the whole interval lies at or below
-it, and is inconclusive otherwise.
+A claim's criterion compares one number a seed, read from the records of runs, with a threshold. It holds if the whole
+95 % interval of the mean lies on the criterion's side of the threshold, does not hold if no part of it does, and is
+inconclusive otherwise.
 """
 
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from ..run.folder import Run
 from ..run.json_files import dumps, read_object
 from ..run.progress import Silent
 from ..tasks import load_task
+from .stored import EachRun, data_of, runs_of, tree_of
+from .terms import Criterion, Records, Runs
 
-Records = list[dict[str, Any]]
 SHOWN = (
     "statement",
     "source",
@@ -39,7 +40,7 @@ T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run that claims read: a loop with its settings (the seed is filled in), and how long a seed takes on 2 cores."""
+    """A run that claims read: a loop, its settings (the seed is filled in), and how long a seed takes on 2 cores."""
 
     loop: Callable[..., Iterator[dict[str, Any]]]
     config: Any
@@ -56,17 +57,35 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Claim:
-    """`measure` maps the records of the experiments in `needs`, by name, to plain numbers: the
-    criterion speaks of `effect`.
-    """
+    """A statement, who says so, what decides it, and what is kept of the runs beside the number it is decided by."""
 
     id: str
     statement: str
     source: str
-    criterion: str
-    threshold: float
-    needs: tuple[str, ...]
-    measure: Callable[[Mapping[str, Records]], dict[str, Any]]
+    criterion: Criterion
+    stored: tuple[Mapping[str, Any] | EachRun, ...] = ()
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """What is stored, with `effect`, the number that the criterion compares."""
+        tree = {"effect": self.criterion.term}
+        for part in self.stored:
+            tree |= tree_of(part, self.criterion.term.runs)
+        return tree
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The experiments that have to be run."""
+        return runs_of(self.tree)
+
+    def measure(self, runs: Runs) -> dict[str, Any]:
+        """What one seed says, as plain data, from the records of the experiments it needs."""
+        return data_of(self.tree, runs)
+
+
+def claim(id: str, statement: str, source: str, criterion: Criterion, *stored: Mapping[str, Any] | EachRun) -> Claim:
+    """A claim, as the files of claims write it down."""
+    return Claim(id, statement, source, criterion, stored)
 
 
 @dataclass(frozen=True)
@@ -91,7 +110,7 @@ class Lab:
 
     def _share_left(self, name: str, seed: int) -> float:
         rows = len(read_jsonl(self._run_folder(name, seed) / "metrics.jsonl"))
-        wanted = asdict(self.experiments[name].config).get("iterations", 1) + 1
+        wanted = self.experiments[name].config.iterations + 1
         return max(0.0, 1 - rows / wanted)
 
     def _run_folder(self, name: str, seed: int) -> Path:
@@ -108,13 +127,6 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def verdict(low: float, high: float, threshold: float) -> str:
-    """In words."""
-    if low > threshold:
-        return "holds"
-    return "does not hold" if high <= threshold else "inconclusive"
-
-
 def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
     """Measure a claim over seeds; the result as plain data."""
     values = {str(seed): claim.measure({name: lab.records(name, seed) for name in claim.needs}) for seed in seeds}
@@ -124,13 +136,13 @@ def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
         "id": claim.id,
         "statement": claim.statement,
         "source": claim.source,
-        "criterion": claim.criterion,
-        "threshold": claim.threshold,
+        "criterion": str(claim.criterion),
+        "threshold": claim.criterion.threshold,
         "seeds": list(seeds),
         "values": values,
         "mean": round(statistics.fmean(effects), 4),
         "interval": [round(low, 4), round(high, 4)],
-        "verdict": verdict(low, high, claim.threshold),
+        "verdict": claim.criterion.verdict(low, high),
     }
 
 

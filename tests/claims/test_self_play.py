@@ -1,20 +1,12 @@
-"""What the claims about self-play compute from records, and the stream that the gauge reads."""
-
-from dataclasses import replace
+"""What the claims about self-play compute from records."""
 
 import pytest
 
-from spkit.claims.expressions_self_play import CLAIMS, EXPERIMENTS, InformationConfig, Kept, information, stream, told
-from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
-from spkit.measures.epiplexity import ObserverConfig
-from spkit.policy import load_policy
-from spkit.run.folder import Run
-from spkit.tasks import load_task
+from spkit.claims import SELF_PLAY_CLAIMS
+from spkit.claims.expressions_self_play import SELF_PLAY_EXPERIMENTS
+from spkit.run.settings import changed
 
-BY_ID = {claim.id: claim for claim in CLAIMS}
-SMALL = AbsoluteZeroConfig(
-    iterations=3, tasks=12, k=4, seed_rounds=1, measure_every=3, test_per_difficulty=2, test_samples=8
-)
+BY_ID = {claim.id: claim for claim in SELF_PLAY_CLAIMS}
 
 
 def run(*deep: float, iterations: int = 60, every: int = 20, **numbers: tuple[float, float]) -> list[dict]:
@@ -62,14 +54,12 @@ def test_effects_have_the_sign_their_criteria_say():
     assert effect("az-gap", az_vote=strict, az_vote_off=off) > 0.3
     shapes = {"az": az, "az_half": run(0.1, 0.2, 0.4, iterations=40)}
     assert effect("az-shape", az_vote=strict, az_vote_off=off, **shapes) == pytest.approx(0.18 - 0.06)
-    assert effect("az-grounded", az=az, az_off=run(0.1, 0.4, 0.5, iterations=40)) == pytest.approx(0.05)
+    assert effect("az-grounded", az=az, az_off=run(0.1, 0.4, 0.4, iterations=40)) == pytest.approx(0.6 * 0.1)
     numbers = {"valid": (0.9, 0.9), "proposed_depth": (1.0, 2.0)}, {"valid": (0.9, 0.5), "proposed_depth": (1.0, 1.0)}
     cells, one = (run(0.1, 0.2, end, iterations=40, **some) for end, some in zip((0.5, 0.3), numbers))
     assert effect("az-cells", az_cells=cells, az_global=one) == pytest.approx(0.2)
     assert effect("az-cells-valid", az_cells=cells, az_global=one) == pytest.approx(0.4 * 34.5 / 39)
     assert effect("az-cells-depth", az_cells=cells, az_global=one) == pytest.approx(34.5 / 39)
-    rows = [{"rows": [{"iteration": 3, "S": 1000.0}, {"iteration": 60, "S": 2500.0}]}]
-    assert effect("az-information", az_information=rows) == pytest.approx(1.5)
 
 
 def test_labels_of_a_vote_overall_and_at_one_depth():
@@ -82,34 +72,21 @@ def test_labels_of_a_vote_overall_and_at_one_depth():
     assert effect("az-labels-depth", az_vote=records) == pytest.approx(0.255 - 0.06), (
         "an iteration without such a problem is left out"
     )
+    kept = BY_ID["az-labels"].measure({"az-vote": records})["labels"]
+    assert kept["all"] == [0.945, 0.845, 0.745] and kept["depth 3"][0] == 0.06
 
 
 def test_baselines_are_compared_at_equal_settings():
-    cells, one, az = (EXPERIMENTS[name].config for name in ("az-cells", "az-global", "az"))
-    assert replace(cells, advantage="global") == one and replace(az, advantage="trr_pp", iterations=40) == cells
+    cells, one, az = (SELF_PLAY_EXPERIMENTS[name].config for name in ("az-cells", "az-global", "az"))
+    assert changed(cells, {"learn.advantage": "global"}) == one
+    assert changed(az, {"learn.advantage": "trr_pp", "iterations": 40}) == cells
 
 
 def test_what_is_stored_is_short():
-    kept = told({"az": run(0.1, 0.4, 0.5, 0.6, valid=(0.0, 1.0))})["az"]
+    kept = BY_ID["az-deep"].measure({"az": run(0.1, 0.4, 0.5, 0.6, valid=(0.0, 1.0))})["az"]
     assert (
         len(kept["valid"]) == 6
         and kept["valid"][0] == pytest.approx(4.5 / 59, abs=1e-4)
         and kept["at"] == [0, 20, 40, 60]
     )
     assert kept["deep"]["greedy"] == [0.1, 0.4, 0.5, 0.6] and kept["proposed_depth"] == []
-
-
-def test_the_gauge_reads_the_right_solutions_of_the_last_iterations():
-    base, task, kept = load_policy("expressions"), load_task("expressions"), Kept(2)
-    list(absolute_zero(base, task, SMALL, kept))
-    assert {row["step"] for row in kept.samples} == {2, 3}
-    pairs = stream(base, kept.samples)
-    right = [(row["prompt"], row["completion"]) for row in kept.samples if row["role"] == "solver" and row["correct"]]
-    assert len(pairs) == len(right) > 10 and all(
-        (prompt, base.tokenizer.decode(ids[:-1])) in right for prompt, ids in pairs
-    )
-    config = InformationConfig(
-        loop=SMALL, at=(2, 3), window=2, observer=ObserverConfig(train_tokens=80, validation_tokens=20, passes=2)
-    )
-    (record,) = information(base, task, config, Run())
-    assert [row["iteration"] for row in record["rows"]] == [2, 3]
