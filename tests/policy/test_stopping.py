@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import wraps
 
 import pytest
 import torch
@@ -45,6 +46,7 @@ class Scripted(LlamaForCausalLM):
     Its cache is a real one.
     """
 
+    @wraps(LlamaForCausalLM.forward)  # a policy passes what the signature names
     def forward(self, *args, position_ids: Tensor | None = None, **kwargs):
         out = super().forward(*args, position_ids=position_ids, **kwargs)
         places = torch.arange(kwargs["input_ids"].shape[1])[None] if position_ids is None else position_ids
