@@ -1,4 +1,4 @@
-"""The two roles of the base for expressions: what it reads as a solver and as a proposer, and how well it plays each."""
+"""The two roles of the base for expressions: what it reads as solver and as proposer, and how well it plays them."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which role of a self-play run is the bottleneck, read off its records or off the completions that a trainer logged."""
+"""Which role of a self-play run is the bottleneck, read off its records or off completions that a trainer logged."""
 
 from .aggregate import read_log
 from .audit import read_audit

@@ -1,4 +1,6 @@
-"""Checks for the exercises of notebooks 01 and 02 about verifiers: the vote, its gap to the truth, and verdicts that err."""
+"""Checks for the exercises of notebooks 01 and 02 about verifiers: the vote, its gap to the truth, and verdicts that
+err.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -52,9 +54,9 @@ VOTE_SHARE_MISTAKES = {
     "unreadable completions agree with each other here; what cannot be read has no vote and earns 0.": lambda answers: [
         [row.count(said) / len(row) for said in row] for row in answers
     ],
-    "this divides by the number of readable answers; divide by k, or silence makes the others look sure.": _vote_share_by(
-        lambda row, said: row.count(said) / _vote_share_readable(row)
-    ),
+    (
+        "this divides by the number of readable answers; divide by k, or silence makes the others look sure."
+    ): _vote_share_by(lambda row, said: row.count(said) / _vote_share_readable(row)),
     (
         "this gives 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant."
     ): _vote_share_by(lambda row, said: float(row.count(said) == _vote_share_top(row))),

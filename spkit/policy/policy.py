@@ -33,9 +33,9 @@ from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or `static`
-    (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no result;
-    `budget` remembers how many fit, for clones too.
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or
+    `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no
+    result; `budget` remembers how many fit, for clones too.
     """
 
     model: PreTrainedModel

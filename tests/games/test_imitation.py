@@ -20,13 +20,12 @@ from spkit.games.imitation import (
     expected_loss,
     gradient,
     greedy,
-    kl,
-    log_softmax,
     minimise,
     play,
     sft_gradient,
     sft_steps,
 )
+from spkit.games.vectors import kl, log_softmax
 from spkit.maths.preference import LOSSES, spin_loss
 from spkit.run.errors import SpkitError
 

@@ -34,9 +34,9 @@ PEOPLE = tuple(
         "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf"
     ).split()
 )
-GOODS = "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons".split(
-    ","
-)
+GOODS = (
+    "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons"
+).split(",")
 TREATS = "cookies,muffins,pies,pretzels,cupcakes,rolls,scones,waffles,brownies,tarts".split(",")
 SMALL = "marbles,stickers,stamps,shells,beads,buttons,coins,cards,pebbles,badges".split(",")
 FRUIT = "apples,pears,plums,lemons,peaches,oranges,figs,melons".split(",")
