@@ -7,4 +7,4 @@ from .judge import Diagnosis, Thresholds, diagnose
 from .records import read_run
 from .steps import Evidence, Step
 
-__all__ = ["Diagnosis", "Evidence", "Finding", "Thresholds", "Step", "diagnose", "read_audit", "read_log", "read_run"]
+__all__ = ["Diagnosis", "Evidence", "Finding", "Step", "Thresholds", "diagnose", "read_audit", "read_log", "read_run"]

@@ -46,7 +46,7 @@ def check_plan(
         )
     differing -= {"filter.flip_rate"} if "filter.verifier" in differing else set()
     choices = differing - {"k", "problems", "iterations", "sft.steps", "sft.batch_size"}
-    if len(choices) > 1 or choices and choices != differing:
+    if len(choices) > 1 or (choices and choices != differing):
         raise Mistake(
             f"plan: more than one setting differs ({', '.join(sorted(differing))}); what caused a "
             "difference could not be said."

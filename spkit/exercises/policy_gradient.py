@@ -31,7 +31,7 @@ def _rloo_right(x: np.ndarray) -> np.ndarray:
     return x - (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1)
 
 
-_rloo_centred = lambda x: x - x.mean(1, keepdims=True)  # noqa: E731
+_rloo_centred = lambda x: x - x.mean(1, keepdims=True)
 
 
 RLOO_MISTAKES = {
@@ -117,7 +117,7 @@ def _by_cell(
     return result
 
 
-_trr_pp_everything = lambda cell: 0  # noqa: E731
+_trr_pp_everything = lambda cell: 0
 
 
 def _trr_pp_rule(
@@ -179,7 +179,7 @@ def _explained_share(of: Callable[..., float]) -> Answer:
     return lambda values, cells: of(np.asarray(values), *_explained_parts(np.asarray(values), cells))
 
 
-_explained_right = lambda v, row, means, sizes: row.var() / v.var()  # noqa: E731
+_explained_right = lambda v, row, means, sizes: row.var() / v.var()
 
 
 EXPLAINED_MISTAKES = {
@@ -211,17 +211,3 @@ def check_explained(answer: Answer) -> None:
     """
     cases = [(values, cells) for values, cells, _ in (_batch(seed, rows) for seed, rows in ((3, 24), (4, 31), (5, 44)))]
     compare("explained", answer, _explained_share(_explained_right), EXPLAINED_MISTAKES, cases)
-
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -25,7 +25,7 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
     return attempts * valid[:, None], greedy * valid, valid
 
 
-_proposer_reward_inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
+_proposer_reward_inside = lambda r: (r > 0) & (r < 1)
 
 
 def _proposer_reward_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:

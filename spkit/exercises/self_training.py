@@ -68,14 +68,14 @@ def _star_pairs_chosen(own: Callable[[bool, bool], bool], hinted: Callable[[bool
 
 def _star_pairs_steps_too(attempts):
     problems = {id(a): Problem(a.prompt, a.answer, a.prompt.index("+")) for a in attempts}
-    flawless = lambda a, text: _final(text, a.answer) and Addition().verify(problems[id(a)], text).step_errors == 0  # noqa: E731
+    flawless = lambda a, text: _final(text, a.answer) and Addition().verify(problems[id(a)], text).step_errors == 0
     own = [(a.prompt, a.completion) for a in attempts if flawless(a, a.completion)]
     return own + [
         (a.prompt, a.hinted) for a in attempts if not _final(a.completion, a.answer) and flawless(a, a.hinted)
     ]
 
 
-_star_pairs_rescued = lambda ok, hint_ok: hint_ok and not ok  # noqa: E731
+_star_pairs_rescued = lambda ok, hint_ok: hint_ok and not ok
 
 
 STAR_PAIRS_MISTAKES = {

@@ -25,12 +25,6 @@ FAR = 4.0  # nats; no Newton step goes farther, for beyond it the loss has other
 CLOSED = ("logistic", "exponential", "ipo", "chi2")  # kinds whose best response is a formula
 
 
-
-
-
-
-
-
 def example(outcomes: int = 6, seed: int = 3, distance: float = 4.0) -> tuple[Vector, Vector]:
     """p and the log-probabilities of a first policy, so peaked that KL(p || policy) is exactly `distance` nats."""
     rng = np.random.default_rng(seed)
@@ -40,8 +34,6 @@ def example(outcomes: int = 6, seed: int = 3, distance: float = 4.0) -> tuple[Ve
         scale = (low + high) / 2
         low, high = (scale, high) if kl(p, log_softmax(scale * logits)) < distance else (low, scale)
     return p, log_softmax(high * logits)
-
-
 
 
 # The losses of `spkit.maths.preference`, of the margin (pairwise) or of the rewards of real and of generated

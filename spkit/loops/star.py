@@ -98,7 +98,7 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
     """
     run = run or Run()
     base, policy = run.begin("star", task, base, config)
-    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)  # noqa: E731
+    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
     yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
     for t in run.iterations(config):

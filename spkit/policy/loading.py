@@ -140,7 +140,7 @@ def keep_backward(model: PreTrainedModel) -> PreTrainedModel:
 def _check_four_bits(model: PreTrainedModel, where: str) -> None:
     try:
         looks_ahead(model)
-    except Exception as error:  # noqa: BLE001  layers that read their weights past the module meet packed numbers (Mamba)
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         raise SpkitError(

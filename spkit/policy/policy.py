@@ -165,7 +165,7 @@ class Policy:
         for batch in reversed(
             _batches(lengths, at_once)
         ):  # the longest first: what they need is room enough for the others
-            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)
             self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 

@@ -13,12 +13,12 @@ class Person(NamedTuple):
     his: str
 
     @property
-    def He(self) -> str:  # noqa: N802  the word at the start of a sentence
+    def He(self) -> str:
         """The pronoun with a capital."""
         return self.he.capitalize()
 
     @property
-    def His(self) -> str:  # noqa: N802
+    def His(self) -> str:
         """The possessive with a capital."""
         return self.his.capitalize()
 
