@@ -95,7 +95,7 @@ def test_a_loop_is_read_in_one_sitting(path):
     assert len(text.splitlines()) <= LOOP_FILE
     rounds = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.For) and ast.unparse(n.iter) == "run.iterations(config)"]
     assert all(node.end_lineno - node.lineno <= LOOP_BODY for node in rounds)
-    assert len(rounds) == 1 or path.stem == "rft", "a loop has one `for t in run.iterations(config)`; RFT is one round"
+    assert len(rounds) == 1, "a loop has one `for t in run.iterations(config)`"
 
 
 def test_functions_are_short():

@@ -145,7 +145,7 @@ def sft(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        computed = budget.afresh(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
+        computed = budget.retry_smaller(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
         loss = sum(clipped_step(optimizer, computed, config.clip, step + 1)[0])
         schedule.step()
         losses.append(loss)

@@ -113,7 +113,7 @@ def minibatches(
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
         scored: list[Part] = []
         score = lambda part: scored.append(_part(policy, part, reference))
-        policy.budget.in_turn("training", moving, score, update.rows_at_once)
+        policy.budget.run_in_chunks("training", moving, score, update.rows_at_once)
         result.append(Minibatch(scored, Size(len(rows), sum(len(row.example.completion) for row in rows))))
     return result
 
@@ -166,7 +166,7 @@ def _step(
 ) -> dict[str, float]:
     largest = max(len(part.examples) for part in batch.parts)
     try:
-        total = policy.budget.afresh(largest, lambda size: _backward(policy, optimizer, batch, update, size))
+        total = policy.budget.retry_smaller(largest, lambda size: _backward(policy, optimizer, batch, update, size))
     except NotFinite as error:
         raise NotFinite(f"{error} at step {number}: {STEP_ADVICE}") from error
     total["grad_norm"] = clipped_step(optimizer, [total["loss"]], update.clip, number)[1]

@@ -93,7 +93,7 @@ def _scores(policy: Policy, batch: Batch) -> Tensor:
         pieces = [scores.chunk(batch.roles) for scores in found]
         return torch.cat([piece[role] for role in range(batch.roles) for piece in pieces])
 
-    return policy.budget.afresh(len(batch.examples) // batch.roles, scored)
+    return policy.budget.retry_smaller(len(batch.examples) // batch.roles, scored)
 
 
 def _split(batch: Batch, size: int) -> list[Batch]:
@@ -146,7 +146,9 @@ def learn_from_pairs(
     start, rows = _largest_log_ratio(policy, scored[0]), []
     for number, batch in enumerate(_in_turn(scored, update.epochs, generator), 1):
         count = len(batch.examples) // batch.roles
-        numbers = policy.budget.afresh(count, lambda size: _backward(policy, optimizer, _split(batch, size), update))
+        numbers = policy.budget.retry_smaller(
+            count, lambda size: _backward(policy, optimizer, _split(batch, size), update)
+        )
         clipped_step(optimizer, [numbers["loss"]], update.clip, number)
         scheduler.step()
         rows.append(numbers)
