@@ -1,4 +1,4 @@
-"""The two roles of the base for expressions: what it reads as a solver and as a proposer, and how well it plays each."""
+"""The two roles of the base for expressions: what it reads as solver and as proposer, and how well it plays them."""
 
 import random
 from collections import Counter
@@ -171,7 +171,7 @@ def _inputs(policy: Policy) -> dict[str, float]:
 def roles_text(card: dict[str, Any]) -> list[str]:
     """Lines for the card: a table of the solver's accuracies, and one of the proposer."""
     levels = list(card["solver"]["deduction"]["greedy"])
-    percent = lambda values: " | ".join(f"{100 * value:.0f}" for value in values)  # noqa: E731
+    percent = lambda values: " | ".join(f"{100 * value:.0f}" for value in values)
     proposer = card["proposer"]
     slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in CARELESS_EXPRESSIONS.items())
     return [

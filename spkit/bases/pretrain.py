@@ -212,7 +212,7 @@ def _card_text(card: dict[str, Any]) -> str:
         for kind, label in kinds.items()
         if kind in card
     ]
-    shares = lambda mixture: ", ".join(f"{n}: {100 * share:g} %" for n, share in mixture.items())  # noqa: E731
+    shares = lambda mixture: ", ".join(f"{n}: {100 * share:g} %" for n, share in mixture.items())
     return "\n".join(
         [
             f"# {card['name']}",

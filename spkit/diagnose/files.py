@@ -39,7 +39,7 @@ class Log:
         self.form, self.rewards, self.unjudged, self.undefined = None, (), 0, 0
 
     def __iter__(self) -> Iterator[Row]:
-        """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row at all."""
+        """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row."""
         count = 0
         for file in self.files:
             for place, raw in raw_rows(file, self.warnings, last=file == self.files[-1]):

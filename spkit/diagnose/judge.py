@@ -1,10 +1,10 @@
 """Which role holds a run back: from steps to findings.
 
 The signs are those the literature reports. Groups whose samples all earn the same move nothing (DAPO,
-arXiv:2503.14476), whether the problems are too easy or too hard; a proposer is rewarded for problems in between (Absolute
-Zero, arXiv:2505.03335). A validity gate keeps self-play from breaking down, and the share of votes pulling away from
-the true accuracy is how a reward without a check shows (arXiv:2605.22217). Entropy is spent for reward, and with it
-what could still be learned (arXiv:2505.22617).
+arXiv:2503.14476), whether the problems are too easy or too hard; a proposer is rewarded for problems in between
+(Absolute Zero, arXiv:2505.03335). A validity gate keeps self-play from breaking down, and the share of votes pulling
+away from the true accuracy is how a reward without a check shows (arXiv:2605.22217). Entropy is spent for reward, and
+with it what could still be learned (arXiv:2505.22617).
 
 A share is only judged against its limit with its 95 % interval beside it; a change compares the first and the
 last quarter of the steps.

@@ -178,7 +178,7 @@ def _merged(rollouts: Step, record: Step) -> Step:
 
 
 def _groups(record: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for, as are proposals."""
+    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for."""
     return record["problems"] if "problems" in record else config.get("tasks", 0) * len(config.get("kinds", ()))
 
 

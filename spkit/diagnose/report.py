@@ -13,13 +13,24 @@ from .steps import Step
 from .verifier_faults import flip_rates
 
 LABELS = {  # name of a number: how it is called
-    "useful": "useful groups", "all_right": "groups all right", "all_wrong": "groups all wrong", "solve_rate": "solve rate",
-    "accuracy": "accuracy of the same samples", "held_out": "test accuracy",
-    "distinct": "different completions in a group", "distinct_2": "distinct-2",
-    "entropy": "entropy (nats a token)", "length": "length", "extra": "something beside the answer", "kl": "KL to the base (nats a token)",
-    "valid": "valid proposals", "duplicates": "duplicate proposals", "depth": "proposed depth", "proposal_length": "length of a proposal",
+    "useful": "useful groups",
+    "all_right": "groups all right",
+    "all_wrong": "groups all wrong",
+    "solve_rate": "solve rate",
+    "accuracy": "accuracy of the same samples",
+    "held_out": "test accuracy",
+    "distinct": "different completions in a group",
+    "distinct_2": "distinct-2",
+    "entropy": "entropy (nats a token)",
+    "length": "length",
+    "extra": "something beside the answer",
+    "kl": "KL to the base (nats a token)",
+    "valid": "valid proposals",
+    "duplicates": "duplicate proposals",
+    "depth": "proposed depth",
+    "proposal_length": "length of a proposal",
     "proposal_entropy": "entropy of the proposer",
-}  # fmt: skip
+}
 
 
 def text(diagnosis: Diagnosis) -> str:

@@ -1,4 +1,4 @@
-"""Checks for the exercise of notebook 02 in which the reader plans an experiment of their own and says what it showed."""
+"""Checks for the exercise of notebook 02 in which the reader plans an experiment and says what it showed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -46,7 +46,7 @@ def check_plan(
         )
     differing -= {"filter.flip_rate"} if "filter.verifier" in differing else set()
     choices = differing - {"k", "problems", "iterations", "sft.steps", "sft.batch_size"}
-    if len(choices) > 1 or choices and choices != differing:
+    if len(choices) > 1 or (choices and choices != differing):
         raise Mistake(
             f"plan: more than one setting differs ({', '.join(sorted(differing))}); what caused a "
             "difference could not be said."
@@ -93,9 +93,9 @@ CONCLUDE_MISTAKES = {
     "this does not ask whether the differences are larger than the noise of the test set.": _conclude_by(
         lambda v, c: v - c, quiet=True
     ),
-    "this compares every run with every other; runs of a seed share their problems: subtract seed by seed.": _conclude_by(
-        lambda v, c: (v[:, None] - c).ravel()
-    ),
+    (
+        "this compares every run with every other; runs of a seed share their problems: subtract seed by seed."
+    ): _conclude_by(lambda v, c: (v[:, None] - c).ravel()),
     "one seed is not enough: every seed must show it.": lambda v, c, noise: _conclude_by(
         lambda v, c: [max(v - c, key=abs)]
     )(v, c, noise),

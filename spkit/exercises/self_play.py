@@ -25,7 +25,7 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
     return attempts * valid[:, None], greedy * valid, valid
 
 
-_proposer_reward_inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
+_proposer_reward_inside = lambda r: (r > 0) & (r < 1)
 
 
 def _proposer_reward_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:
@@ -34,12 +34,12 @@ def _proposer_reward_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float
 
 
 PROPOSER_REWARD_MISTAKES = {
-    "this rewards r, the share of right attempts; what is solved too easily would earn most: reward 1 - r.": _proposer_reward_rule(
-        lambda r: _proposer_reward_inside(r) * r
-    ),
-    "this rewards r, also where every attempt is right; the proposer would ask what everybody knows.": _proposer_reward_rule(
-        lambda r: r
-    ),
+    (
+        "this rewards r, the share of right attempts; what is solved too easily would earn most: reward 1 - r."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * r),
+    (
+        "this rewards r, also where every attempt is right; the proposer would ask what everybody knows."
+    ): _proposer_reward_rule(lambda r: r),
     (
         "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong "
         "answer, would earn most: reward 0."
@@ -54,18 +54,18 @@ PROPOSER_REWARD_MISTAKES = {
         "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is "
         "0 or 1, and both earn 0."
     ): _proposer_reward_rule(lambda r: 0 * r),
-    "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1.": _proposer_reward_rule(
-        lambda r: _proposer_reward_inside(r) * (1 - r), 0.0
-    ),
+    (
+        "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * (1 - r), 0.0),
     "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: (
         1 - a.mean(1)
     ),
     "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": _proposer_reward_rule(
         lambda r: _proposer_reward_inside(r) * (1 - r), -0.5
     ),
-    "this gives -0.5 where r is 0 or 1, which is what the published code does; the equation says 0.": _proposer_reward_rule(
-        lambda r: np.where(_proposer_reward_inside(r), 1 - r, -0.5)
-    ),
+    (
+        "this gives -0.5 where r is 0 or 1, which is what the published code does; the equation says 0."
+    ): _proposer_reward_rule(lambda r: np.where(_proposer_reward_inside(r), 1 - r, -0.5)),
     "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": _proposer_reward_rule(
         lambda r: 1 - 2 * abs(r - 0.5)
     ),
@@ -105,9 +105,9 @@ PASSES_MISTAKES = {
         "another: every valid problem passes."
     ): (lambda valid, reward, u, leak: (reward > 0) | (u < leak)),
     "this gates on the reward, and has no leak.": lambda valid, reward, u, leak: reward > 0,
-    "this gates on validity and on the reward; a valid problem passes whatever it earned.": lambda valid, reward, u, leak: (
-        valid & (reward > 0) | ~valid & (u < leak)
-    ),
+    (
+        "this gates on validity and on the reward; a valid problem passes whatever it earned."
+    ): lambda valid, reward, u, leak: valid & (reward > 0) | ~valid & (u < leak),
     "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, reward, u, leak: valid,
     "the leak is for all here; a valid problem passes without luck.": lambda valid, reward, u, leak: u < leak,
     (
@@ -183,32 +183,32 @@ LEARNABLE_INFORMATION_MISTAKES = {
         "these are the losses after each update; what a batch costs has to be asked before the observer learns from it."
     ): _learnable_information_by(lambda before, after: after[0].sum()),
     "these are nats; a bit is ln 2 of them.": _learnable_information_by(unit=1.0),
-    "this adds up the losses of all passes; the stream is counted once, in the first reading.": _learnable_information_by(
-        lambda before, after: before.sum()
-    ),
+    (
+        "this adds up the losses of all passes; the stream is counted once, in the first reading."
+    ): _learnable_information_by(lambda before, after: before.sum()),
     "this adds up the losses of every pass so far; the stream is counted once.": _learnable_information_by(
         lambda before, after: before.sum(1).cumsum()
     ),
-    "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen.": _learnable_information_by(
-        lambda before, after: before.sum(1)
-    ),
+    (
+        "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen."
+    ): _learnable_information_by(lambda before, after: before.sum(1)),
     (
         "this takes the last pass; by then noise has been learned by heart and looks learnable: let "
         "held-out text choose."
     ): _learnable_information_by(pick=lambda S, H, tokens, held: len(S) - 1),
-    "this takes the pass with the largest S, which is the one that has learned most by heart.": _learnable_information_by(
-        pick=lambda S, H, tokens, held: int(np.argmax(S))
-    ),
+    (
+        "this takes the pass with the largest S, which is the one that has learned most by heart."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmax(S))),
     "this chooses by the held-out loss alone; the description length is S / tokens + H.": _learnable_information_by(
         pick=lambda S, H, tokens, held: int(np.argmin(H))
     ),
     "this takes the first pass always.": _learnable_information_by(pick=lambda S, H, tokens, held: 0),
-    "this adds all bits of S to H, which is a token's; divide S by the training tokens first.": _learnable_information_by(
-        pick=lambda S, H, tokens, held: int(np.argmin(S + H))
-    ),
-    "this divides S by the held-out tokens when it chooses; S was counted over the training tokens.": _learnable_information_by(
-        pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))
-    ),
+    (
+        "this adds all bits of S to H, which is a token's; divide S by the training tokens first."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmin(S + H))),
+    (
+        "this divides S by the held-out tokens when it chooses; S was counted over the training tokens."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))),
     (
         "this is the cost of the first reading; what is still left after training was not learned: subtract it."
     ): _learnable_information_by(rest=0.0),

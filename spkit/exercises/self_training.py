@@ -68,14 +68,14 @@ def _star_pairs_chosen(own: Callable[[bool, bool], bool], hinted: Callable[[bool
 
 def _star_pairs_steps_too(attempts):
     problems = {id(a): Problem(a.prompt, a.answer, a.prompt.index("+")) for a in attempts}
-    flawless = lambda a, text: _final(text, a.answer) and Addition().verify(problems[id(a)], text).step_errors == 0  # noqa: E731
+    flawless = lambda a, text: _final(text, a.answer) and Addition().verify(problems[id(a)], text).step_errors == 0
     own = [(a.prompt, a.completion) for a in attempts if flawless(a, a.completion)]
     return own + [
         (a.prompt, a.hinted) for a in attempts if not _final(a.completion, a.answer) and flawless(a, a.hinted)
     ]
 
 
-_star_pairs_rescued = lambda ok, hint_ok: hint_ok and not ok  # noqa: E731
+_star_pairs_rescued = lambda ok, hint_ok: hint_ok and not ok
 
 
 STAR_PAIRS_MISTAKES = {
@@ -88,9 +88,9 @@ STAR_PAIRS_MISTAKES = {
     "this keeps every hinted completion; some miss the answer although it was shown.": _star_pairs_chosen(
         lambda ok, _: ok, lambda ok, _: not ok
     ),
-    "this keeps the failures' own completions as well; what ends in a wrong answer is not trained on.": _star_pairs_chosen(
-        lambda *_: True, _star_pairs_rescued
-    ),
+    (
+        "this keeps the failures' own completions as well; what ends in a wrong answer is not trained on."
+    ): _star_pairs_chosen(lambda *_: True, _star_pairs_rescued),
     "where the hint helped, this trains on the completion that failed instead of the hinted one.": _star_pairs_chosen(
         lambda ok, hint_ok: ok or hint_ok, lambda *_: False
     ),
@@ -135,9 +135,9 @@ PASS_AT_K_MISTAKES = {
     ),
     "this is c/n, pass@1 whatever k is.": _pass_at_k_mean(lambda c, n, k: c / n),
     "this is pass@n: it asks whether any of all n samples is right.": _pass_at_k_mean(lambda c, n, k: c > 0),
-    "k c / n is how many of k samples are right on average; pass@k is the chance that at least one is.": _pass_at_k_mean(
-        lambda c, n, k: min(1, k * c / n)
-    ),
+    (
+        "k c / n is how many of k samples are right on average; pass@k is the chance that at least one is."
+    ): _pass_at_k_mean(lambda c, n, k: min(1, k * c / n)),
     "this is the chance that all k samples are right; one is enough.": _pass_at_k_mean(
         lambda c, n, k: comb(c, k) / comb(n, k)
     ),
@@ -230,8 +230,14 @@ SELECT_MISTAKES = {
 
 def check_select(answer: Answer) -> None:
     """`answer(samples, cap)`: right samples, each path of a problem once, at most `cap` a problem; in any order."""
-    compare_lists("select", answer, lambda s, cap: capped(distinct(_select_good(s)), cap), SELECT_MISTAKES, [(_select_samples, cap) for cap in (1, 2, 3)],
-                  key=lambda x: (x.problem.prompt, x.path) if isinstance(x, Sample) else repr(x))  # fmt: skip
+    compare_lists(
+        "select",
+        answer,
+        lambda s, cap: capped(distinct(_select_good(s)), cap),
+        SELECT_MISTAKES,
+        [(_select_samples, cap) for cap in (1, 2, 3)],
+        key=lambda x: (x.problem.prompt, x.path) if isinstance(x, Sample) else repr(x),
+    )
 
 
 _kept_sizes_graded = np.array([0, 0.25, 0.25, 0.5, 0.5, 0.5, 0.75, 0.75, 1, 1])
@@ -250,9 +256,9 @@ def _kept_sizes_mean_of_the_kept(rewards, thresholds):
 
 
 KEPT_SIZES_MISTAKES = {
-    "this keeps rewards equal to the threshold; F(x, y; tau) is 1 where the reward is strictly above.": _kept_sizes_sizes(
-        lambda r, tau: r >= max(tau, r.mean())
-    ),
+    (
+        "this keeps rewards equal to the threshold; F(x, y; tau) is 1 where the reward is strictly above."
+    ): _kept_sizes_sizes(lambda r, tau: r >= max(tau, r.mean())),
     "this takes the thresholds as they are; one below the mean reward is raised to the mean.": _kept_sizes_sizes(
         lambda r, tau: r > tau
     ),

@@ -238,9 +238,9 @@ DISPLACED_MISTAKES = {
     "here the margin fell and the real reply with it; asked for is the margin that hides the fall.": _displaced_rows(
         lambda r, g, *_: (r < g) & (r < 0)
     ),
-    "this compares the two replies with each other; the question is how each moved against the opponent.": _displaced_rows(
-        lambda r, g, pr, pg: (pr > pg) & (r < 0)
-    ),
+    (
+        "this compares the two replies with each other; the question is how each moved against the opponent."
+    ): _displaced_rows(lambda r, g, pr, pg: (pr > pg) & (r < 0)),
     (
         "this asks whether the real reply is the less likely one of the two; did it become less likely than it was?"
     ): _displaced_rows(lambda r, g, pr, pg: (r > g) & (pr < pg)),

@@ -45,9 +45,9 @@ BEST_RESPONSE_MISTAKES = {
     "this mixes probabilities, q + (p - q) / lambda; the response mixes logarithms.": lambda p, q, lam: (
         q + (p - q) / lam
     ),
-    "this is q e^(p / (q lambda)); the optimal reward is the logarithm of the ratio, not the ratio.": lambda p, q, lam: (
-        _normalized(q * np.exp(p / q / lam))
-    ),
+    (
+        "this is q e^(p / (q lambda)); the optimal reward is the logarithm of the ratio, not the ratio."
+    ): lambda p, q, lam: _normalized(q * np.exp(p / q / lam)),
     "this is q (1 + log(p / q) / lambda), the first step of the exponential series.": lambda p, q, lam: _normalized(
         q * (1 + np.log(p / q) / lam)
     ),
@@ -234,13 +234,13 @@ SPIN_GRADIENT_MISTAKES = {
         "this is lambda / 2 times SFT's whatever the negatives; E grad log p_theta = 0 holds under q "
         "alone, not under greedy replies."
     ): (lambda p, q, n, lam: lam / 2 * (q - p)),
-    "this is lambda times SFT's: the factor 1/2 is forgotten, and the negatives were not looked at.": lambda p, q, n, lam: (
-        lam * (q - p)
-    ),
+    (
+        "this is lambda times SFT's: the factor 1/2 is forgotten, and the negatives were not looked at."
+    ): lambda p, q, n, lam: lam * (q - p),
     "this is SFT's own gradient.": lambda p, q, n, lam: q - p,
-    "the normaliser is in one of the two terms only: both log-ratios have it, and there it cancels.": lambda p, q, n, lam: (
-        lam / 2 * (n - p + q)
-    ),
+    (
+        "the normaliser is in one of the two terms only: both log-ratios have it, and there it cancels."
+    ): lambda p, q, n, lam: lam / 2 * (n - p + q),
     "the normaliser is in the real term only: both log-ratios have it, and there it cancels.": lambda p, q, n, lam: (
         lam / 2 * (n - p - q)
     ),

@@ -120,7 +120,9 @@ ACCURACY_MISTAKES = {
     (
         "the verifier does not see the carries in between: a wrong one with right digits all the same counts."
     ): _accuracy_carries_in_between,
-    "the next column starts from the carry that was written, not from the true one.": _accuracy_as_if_written_carry_were_true,
+    (
+        "the next column starts from the carry that was written, not from the true one."
+    ): _accuracy_as_if_written_carry_were_true,
 }
 
 
@@ -190,5 +192,10 @@ def check_noisy_reward(answer: Answer) -> None:
 
         return over_verdicts
 
-    compare("noisy_reward", expectation(answer), expectation(lambda r, f, g: (r * (1 - r) * g / (g - 1) - f * (1 - f)) / (1 - 2 * f) ** 2),
-            {text: expectation(wrong) for text, wrong in NOISY_REWARD_MISTAKES.items()}, cases)  # fmt: skip
+    compare(
+        "noisy_reward",
+        expectation(answer),
+        expectation(lambda r, f, g: (r * (1 - r) * g / (g - 1) - f * (1 - f)) / (1 - 2 * f) ** 2),
+        {text: expectation(wrong) for text, wrong in NOISY_REWARD_MISTAKES.items()},
+        cases,
+    )

@@ -1,4 +1,6 @@
-"""Checks for the exercises of notebooks 01 and 02 about verifiers: the vote, its gap to the truth, and verdicts that err."""
+"""Checks for the exercises of notebooks 01 and 02 about verifiers: the vote, its gap to the truth, and verdicts that
+err.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,10 +38,10 @@ def _vote_share_by(share: Callable[[list[str | None], str], float], unreadable: 
     return lambda answers: [[unreadable if said is None else share(row, said) for said in row] for row in answers]
 
 
-_vote_share_readable = lambda row: sum(said is not None for said in row)  # noqa: E731
+_vote_share_readable = lambda row: sum(said is not None for said in row)
 
 
-_vote_share_top = lambda row: max(Counter(said for said in row if said is not None).values())  # noqa: E731
+_vote_share_top = lambda row: max(Counter(said for said in row if said is not None).values())
 
 
 VOTE_SHARE_MISTAKES = {
@@ -52,9 +54,9 @@ VOTE_SHARE_MISTAKES = {
     "unreadable completions agree with each other here; what cannot be read has no vote and earns 0.": lambda answers: [
         [row.count(said) / len(row) for said in row] for row in answers
     ],
-    "this divides by the number of readable answers; divide by k, or silence makes the others look sure.": _vote_share_by(
-        lambda row, said: row.count(said) / _vote_share_readable(row)
-    ),
+    (
+        "this divides by the number of readable answers; divide by k, or silence makes the others look sure."
+    ): _vote_share_by(lambda row, said: row.count(said) / _vote_share_readable(row)),
     (
         "this gives 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant."
     ): _vote_share_by(lambda row, said: float(row.count(said) == _vote_share_top(row))),
@@ -89,10 +91,10 @@ def check_vote_share(answer: Answer) -> None:
     compare("vote_share", complete, _shares, VOTE_SHARE_MISTAKES, [(answers,) for answers, _ in VOTES])
 
 
-_vote_gap_right = lambda a, g: np.mean([[said is not None and said == gold for said in row] for row, gold in zip(a, g)])  # noqa: E731
+_vote_gap_right = lambda a, g: np.mean([[said is not None and said == gold for said in row] for row, gold in zip(a, g)])
 
 
-_vote_gap_votes = lambda a: np.mean(_shares(a))  # noqa: E731
+_vote_gap_votes = lambda a: np.mean(_shares(a))
 
 
 def _vote_gap_valid_only(answers: Answers, golds: Sequence[str | None]) -> float:
@@ -151,7 +153,7 @@ def _votes(chances: Sequence[float], k: int) -> list[tuple[np.ndarray, float]]:
     def ways(left: int, places: int) -> list[list[int]]:
         return [[left]] if places == 1 else [[i, *rest] for i in range(left + 1) for rest in ways(left - i, places - 1)]
 
-    weigh = lambda counts: factorial(k) * prod(p**i / factorial(i) for p, i in zip(chances, counts, strict=True))  # noqa: E731
+    weigh = lambda counts: factorial(k) * prod(p**i / factorial(i) for p, i in zip(chances, counts, strict=True))
     return [(np.array(counts), weigh(counts)) for counts in ways(k, len(chances))]
 
 
@@ -167,7 +169,7 @@ def _vote_is_right_tied(counts: np.ndarray) -> float:
 _vote_is_right_right = _vote_is_right_won(lambda counts: _vote_is_right_tied(counts[:-1]))
 
 
-_vote_is_right_readable = lambda chances: [chance / sum(chances) for chance in chances]  # noqa: E731
+_vote_is_right_readable = lambda chances: [chance / sum(chances) for chance in chances]
 
 
 VOTE_IS_RIGHT_MISTAKES = {

@@ -80,7 +80,7 @@ def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = N
 
 
 def curriculum(records: Sequence[Record], title: str) -> Figure:
-    """Accuracy at each length over time, and the heat map of exact learnability with the proposer's mean length on it."""
+    """Accuracy at each length over time, and a heat map of exact learnability with the proposer's mean length."""
     times = [r.iteration for r in records]
     accuracy = np.array([r.accuracy for r in records])  # times, seeds, lengths
     learn = np.array([r.learnability for r in records]).mean(1)

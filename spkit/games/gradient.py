@@ -57,7 +57,7 @@ def accuracy_gradient(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SignalToNoise:
-    """Per length, (seeds, lengths): the squared norm of the mean step, its expected squared deviation, and their ratio."""
+    """Per length, (seeds, lengths): squared norm of the mean step, its expected squared deviation, their ratio."""
 
     signal: np.ndarray
     noise: np.ndarray

@@ -19,32 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..run.errors import SpkitError
+from .vectors import Vector, kl, log_sigmoid, log_softmax, sigmoid
 
-Vector = NDArray[np.float64]
-HUGE = 1e300  # nats; logits beyond are cut, so that a policy that has left for infinity stays a number
 FAR = 4.0  # nats; no Newton step goes farther, for beyond it the loss has other curvature
 CLOSED = ("logistic", "exponential", "ipo", "chi2")  # kinds whose best response is a formula
-
-
-def log_softmax(logits: Vector) -> Vector:
-    """Normalised log-probabilities (K,)."""
-    cut = np.clip(logits, -HUGE, HUGE)
-    shifted = cut - cut.max()
-    return shifted - np.log(np.exp(shifted).sum())
-
-
-def sigmoid(x: Vector) -> Vector:
-    """1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def kl(p: Vector, log_policy: Vector) -> float:
-    """KL(p || policy) in nats.
-
-    Outcomes with p = 0 do not count. Infinite where the policy has lost an outcome to rounding.
-    """
-    there = p > 0
-    return max(0.0, float((p[there] * (np.log(p[there]) - log_policy[there])).sum()))
 
 
 def example(outcomes: int = 6, seed: int = 3, distance: float = 4.0) -> tuple[Vector, Vector]:
@@ -56,11 +34,6 @@ def example(outcomes: int = 6, seed: int = 3, distance: float = 4.0) -> tuple[Ve
         scale = (low + high) / 2
         low, high = (scale, high) if kl(p, log_softmax(scale * logits)) < distance else (low, scale)
     return p, log_softmax(high * logits)
-
-
-def log_sigmoid(x: Vector) -> Vector:
-    """log(1 / (1 + exp(-x))) without overflow."""
-    return -np.logaddexp(0.0, -x)
 
 
 # The losses of `spkit.maths.preference`, of the margin (pairwise) or of the rewards of real and of generated
@@ -266,7 +239,7 @@ def _check_minimum(game: ImitationGame) -> None:
 
 
 def play(step: Callable[[Vector], Vector], log_policy: Vector, iterations: int) -> Iterator[Vector]:
-    """The policies of self-play, the first one included: `step` maps an opponent to the policy that learned against it."""
+    """The policies of self-play, the first one included: `step` maps an opponent to the policy trained against it."""
     yield log_policy
     for _ in range(iterations):
         log_policy = step(log_policy)

@@ -5,7 +5,8 @@ Everything follows from one recursion. Take k attempts at the same random proble
 the next column is the true carry c and how many of the k wrote a carry of 1, j. The chance that all k stay right is
 then the k-th moment E[p^k] of a problem's solve rate p: k = 1 is the accuracy, E[p] - E[p^2] the variance of the reward
 within a group, and moments up to the group's size give the whole distribution of "m right out of k", hence the expected
-reward. With a verifier that flips a share f of its verdicts, the variance within a group is f (1 - f) + (1 - 2 f)^2 (E[p]
+reward. With a verifier that flips a share f of its verdicts, the variance within a group is f (1 - f) + (1 - 2 f)^2
+(E[p]
 - E[p^2]): the first term looks like something to learn and is not.
 
 Arrays: logits (seeds, 200, 20); results (seeds, lengths), entry j for length j + 1.
@@ -91,7 +92,7 @@ def learnability(logits: np.ndarray, max_length: int = 8, flip_rate: float = 0.0
 
 
 def group_outcomes(logits: np.ndarray, max_length: int, group: int) -> np.ndarray:
-    """Chance (seeds, lengths, group + 1) of each number of right answers among `group` attempts at one random problem."""
+    """Chance (seeds, lengths, group + 1) of each number of right answers in `group` attempts at one random problem."""
     known = [np.ones((len(logits), max_length))] + [
         moment(logits, max_length, k) for k in range(1, check_count("group", group) + 1)
     ]

@@ -1,5 +1,4 @@
-"""Absolute Zero: one model proposes problems and solves them, and no data (Zhao et al. 2025, arXiv:2505.03335,
-Algorithm 1).
+"""Absolute Zero: one model proposes problems and solves them, without data (arXiv:2505.03335, Algorithm 1).
 
     propose:  problems that differ from a few shown ones; the evaluator gives their answers;
     solve:    k attempts at each;
@@ -68,8 +67,7 @@ class AbsoluteZeroConfig:
     proposer: ProposerConfig = field(default_factory=ProposerConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     learn: RolesConfig = field(default_factory=RolesConfig)
-    # iterations between two looks at the test set; the base and the last iteration are always looked at
-    measure_every: int = 10
+    measure_every: int = 10  # iterations between two looks at the test set; base and last are always looked at
     test_per_difficulty: int = 20  # test problems of each depth
     test_samples: int = 8  # of each test problem, at temperature 1
 
@@ -103,7 +101,7 @@ def absolute_zero(
     optimizer, buffers = restore(optimizer, base, task, config, run)
 
     for t in run.iterations(config):
-        draws = lambda purpose: generator(config.seed, t, purpose)  # noqa: B023, E731
+        draws = lambda purpose: generator(config.seed, t, purpose)
         # 1 propose: every valid problem is stored, whatever its reward will be
         with run.stage("propose"):
             proposals = proposals_by(
@@ -124,15 +122,9 @@ def absolute_zero(
         # 4 learn: both roles in one update
         with run.stage("learn", settings.epochs * settings.minibatches, "steps") as tick:
             own = proposals if config.proposer.kind == "learned" else []
+            before = run.records[-1].get("baselines")
             rows, baselines = role_rollouts(
-                policy,
-                attempts,
-                solving,
-                own,
-                proposing,
-                settings,
-                config.proposer.weight,
-                run.records[-1].get("baselines"),
+                policy, attempts, solving, own, proposing, settings, config.proposer.weight, before
             )
             update, reference = settings.update(len(rows), longest), base if settings.kl_coef else None
             scored = minibatches(policy, rows, update, draws("batches"), reference)

@@ -1,5 +1,4 @@
-"""Model collapse: a model trained on what the model before it wrote, generation after generation (Shumailov et
-al. 2024, Nature 631:755).
+"""Model collapse: each model is trained on what the one before it wrote (Shumailov et al. 2024, Nature 631:755).
 
 Generation g learns from text of generation g - 1, under one of three regimes:
 

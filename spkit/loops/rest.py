@@ -75,7 +75,7 @@ def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -
     run = run or Run()
     base, policy = run.begin("rest", task, base, config)
     real = real_data(base, task, config)
-    look = lambda one: measure(one, task, config.test_per_difficulty, run)  # noqa: E731
+    look = lambda one: measure(one, task, config.test_per_difficulty, run)
     yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
     for t in run.iterations(config):

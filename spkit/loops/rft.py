@@ -54,7 +54,7 @@ def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> 
     """Yield two records: the base's, and that of the policy fine-tuned on its own distinct right paths."""
     run = run or Run()
     base, _ = run.begin("rft", task, base, config)
-    look = lambda one: measure(one, task, config.test_per_difficulty, run)  # noqa: E731
+    look = lambda one: measure(one, task, config.test_per_difficulty, run)
     yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
     for t in run.iterations(config):

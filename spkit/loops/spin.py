@@ -95,7 +95,7 @@ class SpinConfig:
 
     def update(self, t: int) -> Update:
         """The learning of iteration t = 1, 2, ... T-SPIN's second term has no weight in the first (its section 5)."""
-        late = lambda schedule: schedule[min(t, len(schedule)) - 1]  # noqa: E731
+        late = lambda schedule: schedule[min(t, len(schedule)) - 1]
         tau = 0.0 if self.kind == "tspin" and t == 1 else self.tau
         return Update(self.kind, late(self.beta), tau, self.epochs, self.batch_size, late(self.learning_rate))
 

@@ -92,13 +92,13 @@ class StarConfig:
 def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
 
-    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`, `kept`,
-    `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`, `steps`
-    and `seconds` per stage.
+    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`,
+    `kept`, `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`,
+    `steps` and `seconds` per stage.
     """
     run = run or Run()
     base, policy = run.begin("star", task, base, config)
-    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)  # noqa: E731
+    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
     yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
     for t in run.iterations(config):

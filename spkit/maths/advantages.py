@@ -80,8 +80,8 @@ def trr_pp(
     """Task-relative REINFORCE++ (Absolute Zero, arXiv:2505.03335, eq. 8): `reinforce_pp` within
     every cell. All are (rows,).
 
-    `cells` has one (task, role) a row. Roles that are rewarded on different scales do not shift each other's baseline. A
-    cell of one row has advantage 0. With `lengths` it is what the paper's code does (over tokens), without what its
+    `cells` has one (task, role) a row. Roles that are rewarded on different scales do not shift each other's baseline.
+    A cell of one row has advantage 0. With `lengths` it is what the paper's code does (over tokens), without what its
     equation says. Errors as `reinforce_pp`.
     """
     _check_rows(rewards)

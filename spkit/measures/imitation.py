@@ -27,11 +27,11 @@ def distance_to_references(policy: Policy, task: Replies, asked: Sequence[Proble
     listed = [list(table | task.right(problem) | task.wrong_replies(problem)) for problem, table in zip(asked, tables)]
     mass = _mass(policy, asked, listed)
     kl = [sum(p * (math.log(p) - row[reply]) for reply, p in table.items()) for table, row in zip(tables, mass)]
-    of = lambda row, replies: math.fsum(math.exp(row[reply]) for reply in replies)  # noqa: E731
+    of = lambda row, replies: math.fsum(math.exp(row[reply]) for reply in replies)
     tails = [rare_replies(table) for table in tables]
     right = [of(row, task.right(problem)) for problem, row in zip(asked, mass)]
     wrong = [of(row, task.wrong_replies(problem)) for problem, row in zip(asked, mass)]
-    mean = lambda values: math.fsum(values) / len(asked)  # noqa: E731
+    mean = lambda values: math.fsum(values) / len(asked)
     return {
         "kl": mean(kl),
         "valid": mean(of(row, table) for row, table in zip(mass, tables)),

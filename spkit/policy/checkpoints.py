@@ -67,7 +67,7 @@ def read_model(
             return model, with_end_token(tokenizer, model, where)
     except SpkitError:
         raise
-    except Exception as error:  # noqa: BLE001  damaged files raise whatever their readers do, the tokenizers' a bare Exception
+    except Exception as error:
         if isinstance(error, torch.OutOfMemoryError):
             advice = "" if "quantization_config" in extra else ", or load it with four_bit=True"
             raise SpkitError(f"{where} does not fit on the device: choose a smaller model{advice}") from error

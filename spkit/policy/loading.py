@@ -56,8 +56,8 @@ def load_policy(
     an adapter (see `spkit.policy.lora`). A folder that holds an adapter loads what it belongs to first. `revision` is a
     commit of the hub; for the course's own choice of model it is pinned. On a CPU all weights are float32, whatever
     they were saved in. Without `device`, CUDA is used if there is any and the model is not one of the tiny ones, else
-    the CPU. Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package that
-    it needs is not installed.
+    the CPU. Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package
+    that it needs is not installed.
     """
     shipped = shipped_models()
     path = shipped.get(str(source), Path(source))
@@ -140,7 +140,7 @@ def keep_backward(model: PreTrainedModel) -> PreTrainedModel:
 def _check_four_bits(model: PreTrainedModel, where: str) -> None:
     try:
         looks_ahead(model)
-    except Exception as error:  # noqa: BLE001  layers that read their weights past the module meet packed numbers (Mamba)
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         raise SpkitError(

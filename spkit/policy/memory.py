@@ -169,7 +169,7 @@ def _bytes_of_a_token(model: PreTrainedModel) -> tuple[int, int]:
     cache, ids = DynamicCache(config=model.config), torch.zeros(1, 1, dtype=torch.long, device=model.device)
     try:
         prefill(model, ids, torch.ones_like(ids), cache)
-    except Exception as error:  # noqa: BLE001  see `rereading.cache_is_right`
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         return 0, 0

@@ -33,9 +33,9 @@ from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or `static`
-    (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no result;
-    `budget` remembers how many fit, for clones too.
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or
+    `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no
+    result; `budget` remembers how many fit, for clones too.
     """
 
     model: PreTrainedModel
@@ -165,7 +165,7 @@ class Policy:
         for batch in reversed(
             _batches(lengths, at_once)
         ):  # the longest first: what they need is room enough for the others
-            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)
             self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 

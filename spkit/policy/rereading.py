@@ -63,7 +63,7 @@ def cache_is_right(model: nn.Module) -> bool:
         return True
     try:
         found, expected = (_tried(decoder(model)) for decoder in (GrowingDecoder, RereadingDecoder))
-    except Exception as error:  # noqa: BLE001  a model that does not know this cache raises whatever it meets
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         return False

@@ -3,8 +3,8 @@
 How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there
 are kept and what is left goes on in halves (`run_in_chunks`). A gradient is another matter: memory can run out half-way
 through `backward`, when some parameters have got their share and others have not, so a minibatch begins again, in
-smaller parts whose gradients add up to its own (`retry_smaller`). What was found holds for the rest of the run: a policy
-shares its budget with its clones.
+smaller parts whose gradients add up to its own (`retry_smaller`). What was found holds for the rest of the run: a
+policy shares its budget with its clones.
 """
 
 import gc

@@ -105,7 +105,7 @@ def pad_left(sequences: list[list[int]], pad: int, device: torch.device) -> tupl
 
 
 def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
-    """One token a row by inverting the cumulative distribution: logits (rows, vocabulary), uniform (rows,) in [0, 1)."""
+    """One token a row, by inverting the distribution function: logits (rows, vocabulary), uniform (rows,) in [0, 1)."""
     if temperature == 0:
         return logits.argmax(-1)
     cumulative = (logits / temperature).softmax(-1).cumsum(-1)

@@ -157,7 +157,7 @@ class StaticDecoder:
                 return
         self.release()
         zeros = partial(torch.zeros, device=cache.layers[0].keys.device)
-        shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])  # noqa: E731
+        shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])
         pairs = [(layer.keys, layer.values) for layer in cache.layers]
         self.buffers = StepBuffers(
             [tuple(zeros(shape(tensor), dtype=tensor.dtype) for tensor in pair) for pair in pairs],

@@ -57,7 +57,7 @@ def first_difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str
     file.no_padding()
     file.no_truncation()
     special = [f"a{token.content}\n1" for token in file.get_added_tokens_decoder().values() if token.special]
-    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
     return next(
         (
             text

@@ -152,7 +152,7 @@ def sft(
         tokens += sum(len(example.completion) for example in batch)
         on_step(step + 1, losses[-1])
     tenth = max(1, len(losses) // 10)
-    mean = lambda values: sum(values) / max(1, len(values))  # noqa: E731
+    mean = lambda values: sum(values) / max(1, len(values))
     return {
         "loss_first": mean(losses[:tenth]),
         "loss_last": mean(losses[-tenth:]),

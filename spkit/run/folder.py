@@ -85,7 +85,8 @@ class Run:
         return self.folder / "config.json"
 
     def begin(self, method: str, task: Any, base: P, config: Any, **identity: Any) -> tuple[P, P]:
-        """Begin a run of a loop, or continue it: the base and the policy of the last finished iteration, at first the base.
+        """Begin a run of a loop, or continue it: the base and the policy of the last finished
+        iteration, at first the base.
 
         The base is as given, with the date pinned that its chat template prints (`pinned`). `identity` is what else,
         besides the config (a dataclass), the task's name and the base, makes it this run. Raises what `start` does.

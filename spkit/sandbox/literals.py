@@ -28,7 +28,8 @@ def read_literal(text: str) -> Any:
     """The value that a literal stands for: None, bool, int, float (`nan` and `inf` too), str, bytes, and list,
     tuple, dict, set of them.
 
-    Raises NotLiteral for anything else, for more than MAX_CHARS characters and for more than MAX_BRACKETS nested brackets.
+    Raises NotLiteral for anything else, for more than MAX_CHARS characters and for more than
+    MAX_BRACKETS nested brackets.
     """
     if len(text) > MAX_CHARS:
         raise NotLiteral(f"more than {MAX_CHARS} characters")

@@ -13,6 +13,7 @@ does not keep the limit on memory. Against text that means harm use monty; this 
 start takes about 25 ms, a hundred times what monty needs.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -112,10 +113,8 @@ def _talk(child: subprocess.Popen, question: bytes, bound: int, seconds: float) 
             sent += chunk
             why = "timeout" if not ready else "ended" if not chunk else "output-too-long" if len(sent) > bound else ""
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         child.stdout.close()
         code = child.wait()
     return sent[:bound], why if why != "ended" else _STOPPED.get(-code, "crashed")

@@ -21,8 +21,8 @@ def contrast(
 ) -> list[Contrast]:
     """What iteration t trains on: each reference against the reply of this iteration's opponent and of the last one's.
 
-    `config` is a `SpinConfig`. SFT reads the references alone, DPO preference pairs alone. `shown` stands in for the references where the opponent
-    plays both sides.
+    `config` is a `SpinConfig`. SFT reads the references alone, DPO preference pairs alone. `shown` stands in for the
+    references where the opponent plays both sides.
     """
     prompts, references, contrasts = [one.prompt for one in real], [one.token_ids for one in real], []
     initial = [ids for _, ids in run.stored(0)] if config.kind == "tspin" and t > 1 else [None] * len(real)

@@ -106,13 +106,13 @@ def minibatches(
             "a rollout needs the log-probability of each of its completion's tokens, as `Policy.sample` gives them"
         )
     order = torch.randperm(len(rollouts), generator=generator)
-    counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef  # noqa: E731
+    counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef
     result = []
     for chunk in order.tensor_split(-(-len(rollouts) // update.batch_size)):
         rows = [rollouts[i] for i in chunk.tolist()]
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
         scored: list[Part] = []
-        score = lambda part: scored.append(_part(policy, part, reference))  # noqa: E731
+        score = lambda part: scored.append(_part(policy, part, reference))
         policy.budget.run_in_chunks("training", moving, score, update.rows_at_once)
         result.append(Minibatch(scored, Size(len(rows), sum(len(row.example.completion) for row in rows))))
     return result

@@ -194,7 +194,7 @@ def _largest_log_ratio(policy: Policy, batch: Batch) -> float:
 
 def _ends(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     tenth = max(1, len(rows) // 10)
-    mean = lambda part, key: sum(row[key] for row in part if key in row) / max(1, sum(key in row for row in part))  # noqa: E731
+    mean = lambda part, key: sum(row[key] for row in part if key in row) / max(1, sum(key in row for row in part))
     keys = dict.fromkeys(key for row in rows for key in row)
     return {
         "loss_first": mean(rows[:tenth], "loss"),

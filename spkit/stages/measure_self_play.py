@@ -113,8 +113,8 @@ def measure_kinds(
 
 def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; of the task's own kind `accuracy` and
-    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by difficulty, `pass_at_k`; and two greedy
-    completions of each depth as `samples`.
+    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by
+    difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     draw = generator(config.seed, t, "profile")

@@ -1,4 +1,4 @@
-"""Stage 3, verify: the rewards of two roles, the solver's from a verifier's scores, the proposer's from the solver's."""
+"""Stage 3, verify: the rewards of two roles: the solver's from the scores, the proposer's from the solver's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

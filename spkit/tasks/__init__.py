@@ -56,9 +56,9 @@ def task_names() -> list[str]:
 
 
 __all__ = [
-    "TASKS",
-    "SOURCES",
     "KINDS",
+    "SOURCES",
+    "TASKS",
     "Addition",
     "CommonsenseQa",
     "Expressions",

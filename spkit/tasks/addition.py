@@ -23,7 +23,7 @@ MAX_ADDITION_CHARS = 400  # characters: more than three times the longest right 
 
 _PROMPT = re.compile(r"(\d+)\+(\d+)(?:#\d+)?=", re.ASCII)
 _STEP = re.compile(r"(\d)\+(\d)\+(\d):(\d)(\d)", re.ASCII)
-_ANSWER = re.compile(r"\d{1,%d}" % (MAX_DIGITS + 1), re.ASCII)
+_ANSWER = re.compile(rf"\d{{1,{MAX_DIGITS + 1}}}", re.ASCII)
 
 
 @dataclass(frozen=True)

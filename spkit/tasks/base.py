@@ -204,7 +204,7 @@ def problems(task: Task, seed: int, start: int, count: int, split: Split = "trai
 
 
 def test_set(task: Task, per_difficulty: int, difficulties: Sequence[int] | None = None) -> list[Problem]:
-    """The fixed test set: up to `per_difficulty` distinct problems of each difficulty, the same for every run and seed."""
+    """The fixed test set: up to `per_difficulty` distinct problems of each difficulty, the same for every seed."""
     chosen: dict[str, Problem] = {}
     for difficulty in difficulties or task.difficulties:
         distinct: dict[str, Problem] = {}

@@ -85,7 +85,8 @@ class Replies(Task):
         lines = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= lines <= len(CARELESS_REPLIES):
             raise SpkitError(
-                f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines, not {lines}: ask for a difficulty in that range"
+                f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines, not {lines}: ask for a "
+                "difficulty in that range"
             )
         rng = item_rng(self.name, split, seed, index, lines)
         while True:

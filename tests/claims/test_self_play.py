@@ -23,7 +23,7 @@ def run(*deep: float, iterations: int = 60, every: int = 20, **numbers: tuple[fl
             levels = {"1": 1.0, "2": 1.0, "3": value, "4": value, "5": value}
             row |= {
                 "accuracy": (2 + 3 * value) / 5,
-                "tests": {"deduction": {how: levels for how in ("greedy", "pass@1", "pass@8")}},
+                "tests": {"deduction": dict.fromkeys(("greedy", "pass@1", "pass@8"), levels)},
             }
         records.append(row)
     return records

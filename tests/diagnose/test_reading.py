@@ -60,7 +60,7 @@ def test_parquet_of_trl_is_read_like_json_lines(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    made = as_trl([row for row in rows(NOISY, 0)])
+    made = as_trl(list(rows(NOISY, 0)))
     plain = read_log(write(tmp_path / "a.jsonl", made))
     (tmp_path / "run" / "completions").mkdir(parents=True)
     for step in range(NOISY.steps):
@@ -131,7 +131,7 @@ def test_what_is_no_log_at_all(tmp_path):
 
 
 def test_a_cut_end_is_a_warning_and_damage_before_it_an_error(tmp_path):
-    made = [row for row in rows(NOISY, 0)]
+    made = list(rows(NOISY, 0))
     whole = "".join(json.dumps(row) + "\n" for row in made)
     (tmp_path / "a.jsonl").write_text(whole[:-30])
     cut = read_log(tmp_path / "a.jsonl")

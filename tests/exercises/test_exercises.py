@@ -660,7 +660,7 @@ def test_other_mistakes_get_numbers_or_shapes():
 def test_other_mistakes_in_lists_are_counted():
     double = lambda answer: compare_lists(
         "double", answer, lambda x: [x, x], {"once.": lambda x: [x]}, [(1,), (2,)], key=str
-    )  # noqa: E731
+    )
     double(lambda x: (y for y in (x, x)))
     for wrong, message in (
         (lambda x: [x], "once"),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from spkit.exercises import Mistake, policy_gradient, self_play, verifiers
+from spkit.exercises import Mistake, clipped_loss, policy_gradient, self_play, verifiers
 from spkit.exercises.checking import compare
-from spkit.exercises.policy_gradient import check_clipped_loss, check_explained, check_rloo, check_trr_pp
+from spkit.exercises.clipped_loss import check_clipped_loss
+from spkit.exercises.policy_gradient import check_explained, check_rloo, check_trr_pp
 from spkit.exercises.self_play import check_learnable_information, check_passes, check_proposer_reward
 from spkit.exercises.verifiers import check_vote_gap, check_vote_share
 from spkit.maths.advantages import rloo, trr_pp
@@ -328,7 +329,7 @@ def test_every_known_mistake_is_met_above(check, monkeypatch):
         known.extend(mistakes)
         compare(name, answer, right, mistakes, cases)
 
-    for module in (self_play, policy_gradient, verifiers):
+    for module in (self_play, policy_gradient, clipped_loss, verifiers):
         monkeypatch.setattr(module, "compare", listening)
     for own, wrong, _ in WRONG:
         if own is check:

@@ -20,13 +20,12 @@ from spkit.games.imitation import (
     expected_loss,
     gradient,
     greedy,
-    kl,
-    log_softmax,
     minimise,
     play,
     sft_gradient,
     sft_steps,
 )
+from spkit.games.vectors import kl, log_softmax
 from spkit.maths.preference import LOSSES, spin_loss
 from spkit.run.errors import SpkitError
 
@@ -171,7 +170,7 @@ def test_spin_converges_above_one_half_only():
 
 @pytest.mark.parametrize("beta", [0.3, 0.5, 0.8, 1.0, 3.0])
 def test_the_log_ratio_to_the_data_shrinks_by_one_minus_one_over_beta(beta):
-    centred = lambda log_policy: (d := log_policy - np.log(P)) - d.mean()  # noqa: E731
+    centred = lambda log_policy: (d := log_policy - np.log(P)) - d.mean()
     before, after = START, best_response(ImitationGame("logistic", P, START, beta))
     assert np.allclose(centred(after), (1 - 1 / beta) * centred(before))
 

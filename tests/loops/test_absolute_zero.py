@@ -73,7 +73,7 @@ def test_a_run_says_what_it_did(base, tmp_path):
 
 def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base, tmp_path):
     config = changed(SMALL, {"iterations": 3, "learn.advantage": "rae"})
-    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]  # noqa: E731
+    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
     whole = strip(absolute_zero(base, TASK, config, Run(tmp_path / "whole")))
     for done in (1, 2):
         list(

@@ -161,7 +161,7 @@ def test_a_run_that_goes_on_equals_one_that_was_not_stopped(base, tmp_path):
     list(rlvr(base, TASK, config, Run(tmp_path / "stopped")))
     resumed = list(rlvr(base, TASK, longer, Run(tmp_path / "stopped")))
     whole = list(rlvr(base, TASK, longer, Run(tmp_path / "whole")))
-    drop = lambda record: {name: value for name, value in record.items() if name != "seconds"}  # noqa: E731
+    drop = lambda record: {name: value for name, value in record.items() if name != "seconds"}
     assert [drop(record) for record in resumed] == [drop(record) for record in whole]
 
 

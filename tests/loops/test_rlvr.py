@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_others(base):
 
 def test_more_iterations_extend_a_run_as_if_it_had_not_ended(guesser, tmp_path):
     config = replace(EASY, iterations=4, test_samples=2)
-    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]  # noqa: E731
+    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
     whole = strip(rlvr(guesser, Copy(), config))
     list(rlvr(guesser, Copy(), replace(config, iterations=2), Run(tmp_path / "r")))
     assert strip(rlvr(guesser, Copy(), config, Run(tmp_path / "r"))) == whole

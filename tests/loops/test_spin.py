@@ -51,7 +51,7 @@ def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
     again = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 2, "b"))
     for batch in again:
         prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
-        of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])  # noqa: B023, E731
+        of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])
         assert apart(batch.opponent, of(policy)) < 1e-5 and apart(batch.opponent, of(base)) > 1e-3
 
 

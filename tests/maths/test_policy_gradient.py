@@ -210,7 +210,7 @@ def test_as_a_loss_k1_does_nothing_k2_is_the_reverse_kl_and_k3_the_forward_one()
     logits, other = torch.randn(2, 5, generator=torch.Generator().manual_seed(0), dtype=F64)
     logits.requires_grad_()
     p, q = logits.log_softmax(-1), other.log_softmax(-1)
-    expected = lambda kind: gradient((p.exp().detach() * kl_estimate(p, q, kind)).sum(), [logits])  # noqa: E731
+    expected = lambda kind: gradient((p.exp().detach() * kl_estimate(p, q, kind)).sum(), [logits])
     assert torch.allclose(expected("k1"), torch.zeros(5, dtype=F64), atol=1e-12)
     assert torch.allclose(expected("k2"), gradient(kl(p, q), [logits]), atol=1e-12)
     assert torch.allclose(expected("k3"), gradient(kl(q, p), [logits]), atol=1e-12)

@@ -65,7 +65,7 @@ def test_value_by_hand(kind):
 
 def test_tspin_by_hand():
     real, generated, _, _, initial = tensors = rows()
-    soft = lambda x: math.log1p(math.exp(-x))  # noqa: E731
+    soft = lambda x: math.log1p(math.exp(-x))
     terms = [soft(0.3 * (a - b).item()) + 0.7 * soft(0.3 * (b - c).item()) for a, b, c in zip(real, generated, initial)]
     assert loss("tspin", tensors).item() == pytest.approx(sum(terms) / len(terms))
     assert loss("tspin", [*tensors[:4], None], tau=0.0).item() == pytest.approx(

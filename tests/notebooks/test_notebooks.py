@@ -21,7 +21,7 @@ NOTEBOOKS = ROOT / "notebooks"
 STRICT, LAX = "--nbval", "--nbval-lax"  # compare every output, or only those of cells marked NBVAL_CHECK_OUTPUT
 COMPARED = {  # one line a notebook
     "00_self_play_toy_example.ipynb": STRICT,
-    "01_self_play_fundamentals.ipynb": LAX,  # the pay and the ledger are marked
+    "01_self_play_fundamentals.ipynb": LAX,  # the proposer reward and the ledger are marked
     "02_self_training_star_rest.ipynb": LAX,  # samples of a model: another machine rounds otherwise
     "03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables and the ledger are marked
     "solutions/00_self_play_toy_example.ipynb": STRICT,

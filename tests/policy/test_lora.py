@@ -146,7 +146,7 @@ def test_an_adapter_goes_when_its_policy_goes(base):
 
 def test_other_adapter_settings_are_another_start(tmp_path):
     make_policy().save(tmp_path / "base")
-    load = lambda **settings: load_policy(tmp_path / "base", lora=LoraSettings(rank=4, **settings)).fingerprint()  # noqa: E731
+    load = lambda **settings: load_policy(tmp_path / "base", lora=LoraSettings(rank=4, **settings)).fingerprint()
     assert load() == load(gradient_checkpointing=False)  # the same function, with less memory
     assert len({load(), load(alpha=64), load(seed=1)}) == 3
 

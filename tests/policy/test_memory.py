@@ -155,7 +155,7 @@ def test_an_estimate_is_one_line_and_says_whether_it_fits():
 
 def test_rows_that_fit_grow_with_the_memory_and_shrink_with_the_text():
     model = on_meta()
-    fit: Callable[..., int] = lambda free, new=512, **more: rows_that_fit(model, 300, new, free=int(free), **more)  # noqa: E731
+    fit: Callable[..., int] = lambda free, new=512, **more: rows_that_fit(model, 300, new, free=int(free), **more)
     found = fit(14e9)
     needed = estimate(model, found, 300, 512, 1, four_bit=True)
     assert 64 <= found <= 512 and needed.cache + needed.sampling < 14e9

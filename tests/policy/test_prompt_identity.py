@@ -142,7 +142,7 @@ def test_another_prompt_does_not_continue_a_run(tmp_path, other, field):
 
 
 def test_other_few_shot_text_is_named(tmp_path):
-    few = lambda answer: chatty(PLAIN).prompted(Prompting("few_shot", (("1+1=", answer),)))  # noqa: E731
+    few = lambda answer: chatty(PLAIN).prompted(Prompting("few_shot", (("1+1=", answer),)))
     played(few("2"), Run(tmp_path))
     with pytest.raises(SpkitError, match=r"prompting\.examples = "):
         played(few("two"), Run(tmp_path))

@@ -56,7 +56,7 @@ def said(monkeypatch, capsys) -> Callable[[], list[str]]:
 
 @pytest.mark.parametrize("kind", ["growing", "static"])
 def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
-    sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)  # noqa: E731
+    sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)
     whole, ticks = sample(make_policy(), []), []
     policy = short_of_memory(make_policy(), 5)
     policy.sampler = kind

@@ -150,7 +150,7 @@ def test_smaller_and_wider_graphs_are_taken_and_used_again(narrow):
     policy = make_policy()
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    sample = lambda seed: policy.sample(PROMPTS, 8, max_new_tokens=60, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+    sample = lambda seed: policy.sample(PROMPTS, 8, max_new_tokens=60, generator=torch.Generator().manual_seed(seed))
     first = sample(0)
     lines, windows = ({key[i] for key in decoder.replays} for i in (0, 1))
     assert max(lines) == 48 and len(lines) >= 3 and len(windows) >= 3
@@ -163,7 +163,7 @@ def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(nar
     policy = make_policy()
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids  # noqa: E731
+    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids
     before, kept = greedy(), dict(decoder.replays)
     layer = policy.model.model.layers[0].mlp.down_proj
     with torch.no_grad():
@@ -183,10 +183,10 @@ def test_another_adapter_drops_the_graphs(narrow):
     policy = with_lora()
     reference = lambda: (
         Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
-    )  # noqa: E731
+    )
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
     adapted = greedy()
     kept = dict(decoder.replays)
     with policy.model.disable_adapter():
@@ -205,7 +205,7 @@ def test_policies_that_share_one_model_keep_their_own_graphs(narrow):
         with torch.no_grad():
             for parameter in policy.model.parameters():
                 parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(seed))
-    greedy = lambda policy: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    greedy = lambda policy: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
     expected = [greedy(policy) for policy in policies]
     assert expected[0] != expected[1] != expected[2]
     for policy in policies:

@@ -1,6 +1,6 @@
 """The supervised update: what is counted, and what it does to the model."""
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -85,7 +85,7 @@ def test_learning_rate_rises_then_falls_to_zero():
     config = SftConfig(steps=20, warmup=0.25)
     factors = [learning_rate_factor(step, config) for step in range(21)]
     assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and factors[20] == 0
-    assert all(a > b for a, b in zip(factors[5:], factors[6:]))
+    assert all(a > b for a, b in pairwise(factors))
 
 
 def test_nothing_to_train_on_is_an_error(policy):

@@ -241,20 +241,18 @@ def press_ctrl_c(delay: float) -> threading.Timer:
 
 def test_the_first_ctrl_c_waits_for_the_write_and_the_second_does_not():
     finished = False
-    with pytest.raises(KeyboardInterrupt):
-        with finish_before_interrupt():
-            press_ctrl_c(0.05).join()
-            time.sleep(0.1)
-            finished = True
+    with pytest.raises(KeyboardInterrupt), finish_before_interrupt():
+        press_ctrl_c(0.05).join()
+        time.sleep(0.1)
+        finished = True
     assert finished
     finished = False
-    with pytest.raises(KeyboardInterrupt):
-        with finish_before_interrupt():
-            first, second = press_ctrl_c(0.05), press_ctrl_c(0.15)
-            for timer in (first, second):
-                timer.join()
-            time.sleep(0.1)
-            finished = True
+    with pytest.raises(KeyboardInterrupt), finish_before_interrupt():
+        first, second = press_ctrl_c(0.05), press_ctrl_c(0.15)
+        for timer in (first, second):
+            timer.join()
+        time.sleep(0.1)
+        finished = True
     assert not finished
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -219,5 +219,5 @@ def test_advantages_stand_by_their_own_samples(adder):
 def test_a_longer_completion_weighs_more_in_reinforce_pp_alone(adder):
     same, longer = (found([SUMS.problem(0, 0)], 4, lengths) for lengths in ([4] * 4, [40, 4, 4, 4]))
     rewards = torch.tensor([[1.0, 0, 0, 1]])
-    of = lambda samples, kind: [row.advantage for row in group_rollouts(adder, samples, rewards, kind)]  # noqa: E731
+    of = lambda samples, kind: [row.advantage for row in group_rollouts(adder, samples, rewards, kind)]
     assert of(same, "grpo") == of(longer, "grpo") and of(same, "reinforce_pp")[0] > of(longer, "reinforce_pp")[0] > 0

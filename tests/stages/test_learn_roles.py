@@ -25,7 +25,7 @@ def test_advantages_are_those_of_their_names():
     )
     rewards = torch.tensor([1, -0.5, 1, -1, 1, 1, -0.5, -0.5, 0.25, -1.0])
     lengths = torch.tensor([3, 5, 2, 9, 4, 4, 4, 4, 6, 2])
-    ask = lambda kind, whiten="tokens", baselines=None: role_advantages(  # noqa: E731
+    ask = lambda kind, whiten="tokens", baselines=None: role_advantages(
         RolesConfig(kind, whiten), rewards, cells, lengths, 2, 8, baselines
     )
     assert torch.equal(ask("trr_pp")[0], trr_pp(rewards, cells, lengths))
@@ -52,7 +52,7 @@ def test_the_proposer_learns_from_what_has_a_reward_by_its_weight(proposer, buff
     earned[0] = None
     learned = [one for one, reward in zip(batch, earned) if reward is not None]
     assert len(learned) >= 8 and any(one.fault and not one.valid for one in learned), "invalid text is learned from too"
-    rows_of = lambda some, weight=8.0: role_rollouts(  # noqa: E731
+    rows_of = lambda some, weight=8.0: role_rollouts(
         proposer, attempts, attempts.correct, some, earned, RolesConfig("trr_pp"), weight, None
     )[0]
     rows = rows_of(batch)

@@ -121,7 +121,7 @@ def test_a_short_kind_is_filled_and_new_problems_come_first(buffers):
 
 def test_the_gate_keeps_invalid_text_out_unless_it_is_off_or_leaks_and_held_out_ones_always(buffers):
     batch = [made(program=None, fault="program", text=f"x+{i}+ 1,2") for i in range(200)] + [made(fault="held out")]
-    met = lambda **gate: to_solve(batch, buffers, ["deduction"], 201, VerifierConfig(**gate).passes, draw())  # noqa: E731
+    met = lambda **gate: to_solve(batch, buffers, ["deduction"], 201, VerifierConfig(**gate).passes, draw())
     passed = {leak: len([o for o in met(leak=leak)[1] if o is not None]) for leak in (0.0, 0.3, 1.0)}
     assert passed[0.0] == 0 and 40 < passed[0.3] < 80 and passed[1.0] == 200
     problems, origins = met(gate="off")

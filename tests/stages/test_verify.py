@@ -101,7 +101,7 @@ def table(said: list[Verdict], k: int = 4) -> Attempts:
 
 def test_every_rule_by_hand():
     said = verdicts(FLAGS)
-    of = lambda reward, flip_rate=0.0: scores_of(table(said), SUMS, reward, flip_rate, draw())  # noqa: E731
+    of = lambda reward, flip_rate=0.0: scores_of(table(said), SUMS, reward, flip_rate, draw())
     assert of(reward="gold").tolist() == [[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]
     assert of(reward="steps").tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 1, 1]]
     assert of(reward="graded").flatten().tolist() == pytest.approx([verdict.reward for verdict in said])
@@ -118,7 +118,7 @@ def test_the_random_control_has_the_same_rewards_in_every_group_and_does_not_loo
     gold = (torch.rand(400, 8, generator=torch.Generator().manual_seed(0)) < 0.4).float()
     mixed = shuffled(gold, torch.Generator().manual_seed(1))
     assert torch.equal(mixed.sum(1), gold.sum(1)), "as many useful groups, and as much reward"
-    within = lambda table: (table - table.mean(1, keepdim=True)).flatten()  # noqa: E731
+    within = lambda table: (table - table.mean(1, keepdim=True)).flatten()
     assert abs(torch.dot(within(mixed), within(gold)) / within(gold).norm() ** 2) < 0.1
     assert not torch.equal(mixed, shuffled(gold, torch.Generator().manual_seed(2)))
 

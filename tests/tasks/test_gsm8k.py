@@ -388,9 +388,7 @@ def test_rows_keep_question_solution_and_difficulty():
 
 def test_the_shipped_problems_come_through_the_public_format():
     asked_for = test_set(TASK, 60)
-    assert Counter(problem.difficulty for problem in asked_for) == {
-        steps: 50 for steps in range(1, 6)
-    } and TASK.difficulties == (
+    assert Counter(problem.difficulty for problem in asked_for) == dict.fromkeys(range(1, 6), 50) and TASK.difficulties == (
         1,
         2,
         3,

@@ -34,7 +34,7 @@ def expression_in(text: str) -> Fraction | None:
         found = parse(f"${plain.strip('$')}$", parsing_timeout=None)
         value = found[0].doit() if found else None
         return Fraction(int(value.p), int(value.q)) if getattr(value, "is_Rational", False) else None
-    except Exception:  # noqa: BLE001  a third party's parser on a model's text: whatever it raises, this is no answer
+    except Exception:
         return None
 
 

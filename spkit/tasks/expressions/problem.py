@@ -111,7 +111,7 @@ class _Reader:
         return found
 
     def value(self, tree: Tree, at: Input, outermost: bool = False) -> tuple[int, bool]:
-        """The value written for a tree, and whether it may stand there: a single operand has to be that of the input."""
+        """The value written for a tree, and whether it may stand there: a single operand is that of the input."""
         if isinstance(tree, str):
             found = self.take("0123456789")
             return (0, False) if self.lost else (int(found), int(found) == evaluate(tree, at))

@@ -135,7 +135,8 @@ def inputs_text(inputs: Sequence[Input]) -> str:
 def proposer_examples(
     drawn: Mapping[Kind, Sequence[ExpressionProblem]],
 ) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were proposed.
+    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were
+    proposed.
 
     Each proposal of deduction and abduction names the ones before it.
     """

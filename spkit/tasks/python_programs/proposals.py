@@ -62,7 +62,8 @@ def proposer_prompt(kind: Kind, *, references: Sequence[PythonTriplet] = (), pro
         )
     if kind == "induction":
         return (
-            f"{program}\nWrite {INDUCTION_PAIRS} different inputs for f, from which one can tell what it does: {INDUCTION_PAIRS} "
+            f"{program}\nWrite {INDUCTION_PAIRS} different inputs for f, from which one can tell what it "
+            f"does: {INDUCTION_PAIRS} "
             "lines `Input: ` with a Python literal each.\n"
         )
     shown = "\n".join(["Programs that are there already:", *map(str, references)]) if references else ""
@@ -119,7 +120,9 @@ def proposed_inputs(sandbox: Sandbox, program: str, text: str) -> tuple[PythonPr
 def proposer_examples(
     drawn: Mapping[Kind, Sequence[PythonProblem]],
 ) -> list[tuple[str, list[tuple[str, str]], str]]:
-    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were proposed."""
+    """(mark, (prompt, completion) pairs, instruction) of the proposer of each kind: how the drawn problems were
+    proposed.
+    """
     result = []
     for kind in ("deduction", "abduction"):
         triplets = [PythonTriplet(p.program, p.inputs[0], p.outputs[0]) for p in drawn[kind]]

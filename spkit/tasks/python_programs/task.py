@@ -144,8 +144,9 @@ class PythonPrograms(Proposable):
         ]
 
     def check(self, problem: PythonProblem, completion: str) -> Verdict:
-        """Check a completion of a valid problem of any kind; see the module. `step_errors` counts variables with a wrong value (deduction,
-        abduction at the input the problem was made from), and of induction the shown pairs that the program misses.
+        """Check a completion of a valid problem of any kind; see the module. `step_errors` counts variables with a
+        wrong value (deduction, abduction at the input the problem was made from), and of induction the shown pairs
+        that the program misses.
         """
         found = list(ANSWER.finditer(completion.replace("\r\n", "\n"))) if len(completion) <= MAX_PYTHON_CHARS else []
         if not found:

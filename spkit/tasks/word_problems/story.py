@@ -13,12 +13,12 @@ class Person(NamedTuple):
     his: str
 
     @property
-    def He(self) -> str:  # noqa: N802  the word at the start of a sentence
+    def He(self) -> str:
         """The pronoun with a capital."""
         return self.he.capitalize()
 
     @property
-    def His(self) -> str:  # noqa: N802
+    def His(self) -> str:
         """The possessive with a capital."""
         return self.his.capitalize()
 
@@ -34,9 +34,9 @@ PEOPLE = tuple(
         "Adam Ben Carlos David Emil Frank Goran Hugo Ivan Jonas Karl Leo Marco Noah Omar Paul Ravi Sam Tom Yusuf"
     ).split()
 )
-GOODS = "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons".split(
-    ","
-)
+GOODS = (
+    "pens,notebooks,mugs,candles,scarves,puzzles,kites,lamps,baskets,caps,plates,belts,frames,brushes,whistles,ribbons"
+).split(",")
 TREATS = "cookies,muffins,pies,pretzels,cupcakes,rolls,scones,waffles,brownies,tarts".split(",")
 SMALL = "marbles,stickers,stamps,shells,beads,buttons,coins,cards,pebbles,badges".split(",")
 FRUIT = "apples,pears,plums,lemons,peaches,oranges,figs,melons".split(",")
