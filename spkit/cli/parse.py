@@ -46,10 +46,12 @@ def chosen(forms: Mapping[str, type], arguments: Sequence[str], prog: str, about
 
 
 def sentence(refusal: str) -> str:
-    """What tyro prints in a box above the first rule, as one line."""
-    lines = [line[1:-1].strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", refusal).splitlines()[1:]]
-    rule = next((at for at, line in enumerate(lines) if line and set(line) <= set("─-")), len(lines))
-    return " ".join(lines[:rule]).strip().removeprefix("Error parsing ").removesuffix(".") or refusal
+    """What tyro says first in its box, as one line; the box has lines around it only where stdout is UTF-8."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", refusal)
+    inside = re.sub(r"(?m)^│|│$", "", plain)
+    parts = [" ".join(part.split()) for part in re.split(r"(?m)^[╭╰].*$|^ *[─-]{3,} *$", inside)]
+    said = [part for part in parts if part][0 if "╭" in plain else 1 :]
+    return (said or parts)[0].removeprefix("Error parsing ").removesuffix(".")
 
 
 @OPTIONS.primitive_rule
@@ -74,7 +76,9 @@ def numbers_or_choices(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
     kind = get_args(info.type)[0]
     if kind is float:
         wanted = "numbers with commas between them, like 0.1,0.7,0.9"
-        return one_word((tuple,), "FLOAT,...", lambda text: tuple(read(float, word, wanted) for word in text.split(",")))
+        return one_word(
+            (tuple,), "FLOAT,...", lambda text: tuple(read(float, word, wanted) for word in text.split(","))
+        )
     if get_origin(kind) is Literal:
         choices = "{" + ",".join(get_args(kind)) + "},..."
         return one_word((tuple,), choices, lambda text: tuple(word.strip() for word in text.split(",")))

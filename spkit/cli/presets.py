@@ -43,9 +43,11 @@ def preset_lines(rows: Sequence[PresetRow]) -> list[str]:
     for row in rows:
         if (row.method, row.preset) != heading:
             heading = (row.method, row.preset)
-            lines += ["", f"spkit run {row.method} --preset {row.preset}"] if lines else [
-                f"spkit run {row.method} --preset {row.preset}"
-            ]
+            lines += (
+                ["", f"spkit run {row.method} --preset {row.preset}"]
+                if lines
+                else [f"spkit run {row.method} --preset {row.preset}"]
+            )
         value = ",".join(map(str, row.value)) if isinstance(row.value, list) else str(row.value)
         option = "--" + row.setting.replace("_", "-")
         note = f" ({row.note})" if row.note else ""

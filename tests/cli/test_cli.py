@@ -51,7 +51,10 @@ def test_run_show_and_resume(tmp_path):
         (["run", "star", "--model", "gpt5"], "unknown model 'gpt5'"),
         (["run", "star", "--model", "tests"], "is not a checkpoint"),
         (["run", "star", "--iterations", "-3"], "iterations must be 0 or more, not -3"),
-        (["run", "star", "--restart", "never"], "invalid choice 'never' for argument '--restart'. Expected one of ('base', 'last')"),
+        (
+            ["run", "star", "--restart", "never"],
+            "invalid choice 'never' for argument '--restart'. Expected one of ('base', 'last')",
+        ),
         (["run", "star", "--iterations", "0", "--out", "README.md/x"], "could not write to README.md/x"),
         (["run", "star", "--colour"], "Unrecognized options: --colour"),
         (["run", "starr"], "spkit run has no 'starr': choose one of star, rft, "),
@@ -190,7 +193,10 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
             "Expected one of ('gold', 'steps', 'noisy', 'majority', 'none', 'random')",
         ),
         (["rest", "--thresholds", "0.9,0.7"], "thresholds must rise within [0, 1)"),
-        (["rest", "--thresholds", "low,high"], "--thresholds: must be numbers with commas between them, like 0.1,0.7,0.9, not 'low'"),
+        (
+            ["rest", "--thresholds", "low,high"],
+            "--thresholds: must be numbers with commas between them, like 0.1,0.7,0.9, not 'low'",
+        ),
         (["rest", "--real", "-1"], "real must be 0 or more, not -1"),
         (["rest-em", "--sft.steps", "0"], "steps must be 1 or more, not 0"),
         (["rest-em", "--filter.cap", "-1"], "cap must be 1 or more, not -1"),
@@ -198,7 +204,10 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
         (["rlvr", "--k", "two"], "--k: must be a whole number, not 'two'"),
         (["rlvr", "--kl-coef", "much"], "--kl-coef: must be a number, not 'much'"),
         (["spin", "--beta", "0.1,"], "--beta: must be numbers with commas between them"),
-        (["rlvr", "--preset", "ppo"], "preset must be one of paper, grpo, dapo, dr_grpo, rloo, reinforce_pp, not 'ppo'"),
+        (
+            ["rlvr", "--preset", "ppo"],
+            "preset must be one of paper, grpo, dapo, dr_grpo, rloo, reinforce_pp, not 'ppo'",
+        ),
         (["rlvr", "--preset"], "Missing value for argument '--preset'"),
         (
             ["rlvr", "--reward", "golden"],
@@ -268,7 +277,17 @@ def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path):
     )
     done = len((folder / "metrics.jsonl").read_text().splitlines())
     resumed = spkit(
-        "run", "star", "--out", folder, "--iterations", str(done), "--problems-per-iteration", "50", "--steps", "5", "--json"
+        "run",
+        "star",
+        "--out",
+        folder,
+        "--iterations",
+        str(done),
+        "--problems-per-iteration",
+        "50",
+        "--steps",
+        "5",
+        "--json",
     )
     assert resumed.returncode == 0 and len(resumed.stdout.splitlines()) == done + 1
 
