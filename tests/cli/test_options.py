@@ -22,6 +22,12 @@ ROOT = Path(__file__).parents[2]
 AT_LEAST_TWO = {"k": 5, "references": 7, "pool": 3000}  # settings whose other values must be valid
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal on which no list of choices is broken, and which has no room for two columns of options."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def leaves(config: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     """Type and value of every setting by its dotted name."""
     found = {}
