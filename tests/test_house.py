@@ -58,7 +58,9 @@ def top_level(path: Path) -> set[str]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         names |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
     return {name for name in names if not name.startswith("_")}
 
@@ -81,7 +83,9 @@ def test_every_package_has_its_layer():
     """A new package under spkit/ must be put into the layers, or nothing is promised of it."""
     layers = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("layers = [")[2].partition("]")[0]
     packages = {f"spkit.{path.parent.name}" for path in SPKIT.glob("*/__init__.py")}
-    assert packages == {part.strip(' ",\n') for line in layers.splitlines() for part in line.split("|") if "spkit" in part}
+    assert packages == {
+        part.strip(' ",\n') for line in layers.splitlines() for part in line.split("|") if "spkit" in part
+    }
 
 
 def test_a_newcomer_sees_the_whole_house_at_one_look():
@@ -93,7 +97,11 @@ def test_a_newcomer_sees_the_whole_house_at_one_look():
 def test_a_loop_is_read_in_one_sitting(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LOOP_FILE
-    rounds = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.For) and ast.unparse(n.iter) == "run.iterations(config)"]
+    rounds = [
+        n
+        for n in ast.walk(ast.parse(text))
+        if isinstance(n, ast.For) and ast.unparse(n.iter) == "run.iterations(config)"
+    ]
     assert all(node.end_lineno - node.lineno <= LOOP_BODY for node in rounds)
     assert len(rounds) == 1, "a loop has one `for t in run.iterations(config)`"
 
@@ -125,6 +133,9 @@ def test_a_repeated_name_would_be_found(tmp_path, monkeypatch):
 
 def test_ruff_finds_nothing():
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "spkit", "tests"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "spkit", "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr

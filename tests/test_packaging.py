@@ -112,7 +112,7 @@ def installed(tmp_path_factory) -> Path:
                 "2",
                 "--k",
                 "1",
-                "--steps",
+                "--sft.steps",
                 "1",
                 "--test-per-difficulty",
                 "1",

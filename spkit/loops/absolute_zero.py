@@ -40,7 +40,6 @@ from typing import Any
 import torch
 
 from ..policy import Policy
-from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least
 from ..run.streams import generator
@@ -48,11 +47,11 @@ from ..stages.buffers import Buffers
 from ..stages.learn_pg import learn_from_rewards, minibatches, new_optimizer, optimizer_state, resumed
 from ..stages.learn_roles import RolesConfig, longest_of_kinds, role_rollouts
 from ..stages.measure_self_play import attempt_record, measure_self_play, proposal_record, samples_of
-from ..stages.propose import ProposerConfig, proposable, proposals_by, seeded, store, to_solve
+from ..stages.propose import ProposerConfig, check_kinds, proposable, proposals_by, seeded, store, to_solve
 from ..stages.solve import solve
 from ..stages.verify import scores_of
 from ..stages.verify_roles import VerifierConfig, proposer_rewards, solver_rewards
-from ..tasks import KINDS, Kind, Proposable, Task
+from ..tasks import Kind, Proposable, Task
 
 
 @dataclass(frozen=True)
@@ -60,29 +59,23 @@ class AbsoluteZeroConfig:
     """Settings of a run; the paper's value in brackets where there is one."""
 
     iterations: int = 60  # rounds of propose, solve, verify, learn; a larger number extends a run [500]
-    seed: int = 0  # of every random draw
-    kinds: tuple[Kind, ...] = ("deduction",)  # of problems [all three]
+    seed: int = 0  # decides the problems and every random draw
+    kinds: tuple[Kind, ...] = ("deduction",)  # kinds of problems [all three]
     tasks: int = 48  # problems of each kind an iteration: proposed, and solved [64]
-    k: int = 8  # attempts at each [8, and one more to learn from]
+    k: int = 8  # attempts at each problem [8, and one more to learn from]
     proposer: ProposerConfig = field(default_factory=ProposerConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     learn: RolesConfig = field(default_factory=RolesConfig)
-    measure_every: int = 10  # iterations between two looks at the test set; base and last are always looked at
+    measure_every: int = 10  # iterations between two looks at the test set, beside the first and the last
     test_per_difficulty: int = 20  # test problems of each depth
-    test_samples: int = 8  # of each test problem, at temperature 1
+    test_samples: int = 8  # samples of each test problem, at temperature 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", tuple(self.kinds))
         at_least(self, 1, "tasks", "measure_every", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
         at_least(self, 0, "iterations")
-        if not self.kinds or len(set(self.kinds)) < len(self.kinds) or set(self.kinds) - set(KINDS):
-            found = ", ".join(map(str, self.kinds)) or "none"
-            raise SpkitError(f"kinds must be some of {', '.join(KINDS)}, each once, not {found}")
-        if self.kinds == ("induction",):
-            raise SpkitError(
-                "induction takes its programs from the buffers of deduction and abduction: add one of the two to kinds"
-            )
+        check_kinds(self.kinds)
 
 
 def absolute_zero(

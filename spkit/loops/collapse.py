@@ -29,7 +29,7 @@ from ..policy import Policy, SftConfig
 from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
 from ..stages.learn_sft import check_sft, fine_tune
 from ..stages.measure import kept_counts, measure
@@ -41,24 +41,24 @@ from ..tasks.sums import everyday_entropy, order_of, rare_orders, terms
 
 @dataclass(frozen=True)
 class CollapseConfig:
-    """Settings of a run; an iteration is a generation."""
+    """Settings of a run; an iteration is a generation. The value of Shumailov et al. in brackets where there is one."""
 
-    iterations: int = 8
-    seed: int = 0
-    regime: Literal["replace", "accumulate", "mix"] = "replace"
-    real_share: float = 0.1  # of the training text, for `mix`
-    problems: int = 300
-    temperature: float = 1.0
+    iterations: int = 8  # generations after the base; a larger number extends a run
+    seed: int = 0  # decides the problems and every random draw
+    regime: Literal["replace", "accumulate", "mix"] = "replace"  # what own text does to real text [replace; mix]
+    real_share: float = 0.1  # share of real text, for `mix` [0.1]
+    problems: int = 300  # training problems a generation
+    temperature: float = 1.0  # of the text; 0 is greedy
     filter: Filter = field(default_factory=lambda: Filter(verifier="none", unique=False))
-    restart: Literal["base", "last"] = "last"
+    restart: Literal["base", "last"] = "last"  # what a generation trains from [base]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
-    test_per_difficulty: int = 50
+    test_per_difficulty: int = 50  # test problems of each difficulty
 
     def __post_init__(self) -> None:
         check_sft(self.sft)
         at_least(self, 1, "problems", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature")
-        one_of(self, regime=("replace", "accumulate", "mix"), restart=("base", "last"))
+        one_of_its_choices(self)
         if not 0 <= self.real_share < 1:
             raise SpkitError(f"real_share must be in [0, 1), not {self.real_share}")
 

@@ -29,7 +29,7 @@ from ..policy import Policy, SftConfig
 from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import REAL, generator
 from ..stages.learn_sft import check_sft, fine_tune
 from ..stages.measure import kept_counts, measure
@@ -45,23 +45,24 @@ class RestConfig:
     The paper's value in brackets where there is one.
     """
 
-    iterations: int = 2  # Grow steps [1 or 2]
-    seed: int = 0
-    problems: int = 400
-    k: int = 8
-    temperature: float = 1.0
-    thresholds: tuple[float, ...] = (0.0, 0.7, 0.9)  # one an Improve step, rising [0.0, 0.7, 0.8, 0.9, 0.95, 0.99]
-    reward: Literal["graded", "correct"] = "graded"
+    iterations: int = 2  # Grow steps; a larger number extends a run [1 or 2]
+    seed: int = 0  # decides the problems and every random draw
+    problems: int = 400  # training problems of a Grow step
+    k: int = 8  # samples of each problem
+    temperature: float = 1.0  # of the samples; 0 is greedy
+    # what a reward must be above, rising, one an Improve step [0.0, 0.7, 0.8, 0.9, 0.95, 0.99]
+    thresholds: tuple[float, ...] = (0.0, 0.7, 0.9)
+    reward: Literal["graded", "correct"] = "graded"  # share of right steps, or 0 / 1 for the final answer [graded]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
     decay: float = 0.5  # factor of the learning rate from one Improve step to the next
-    test_per_difficulty: int = 50
-    real: int = 100  # solved problems mixed into every Improve step [the whole training set]
+    test_per_difficulty: int = 50  # test problems of each difficulty
+    real: int = 100  # problems solved by a careful writer, mixed into every Improve step [the whole training set]
 
     def __post_init__(self) -> None:
         check_sft(self.sft)
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "decay", "real")
-        one_of(self, reward=("graded", "correct"))
+        one_of_its_choices(self)
         if (
             not self.thresholds
             or list(self.thresholds) != sorted(set(self.thresholds))

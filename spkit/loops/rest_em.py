@@ -22,7 +22,7 @@ from typing import Any, Literal
 from ..measures.accuracy import accuracy
 from ..policy import Policy, SftConfig
 from ..run.folder import Run
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
 from ..stages.learn_sft import check_sft, fine_tune_to_best, validation_set
 from ..stages.measure import kept_counts, measure, sampled_profile
@@ -39,27 +39,27 @@ class RestEmConfig:
     accuracy on (up to 250 of) them.
     """
 
-    iterations: int = 3  # [2 or 3]
-    seed: int = 0
-    problems: int = 400  # [7,500 for MATH]
-    k: int = 8  # [32]
-    temperature: float = 0.7  # [0.7]
-    filter: Filter = field(default_factory=lambda: Filter(cap=4))  # [10]
-    restart: Literal["base", "last"] = "base"  # [base]
+    iterations: int = 3  # rounds after the base; a larger number extends a run [2 or 3]
+    seed: int = 0  # decides the problems and every random draw
+    problems: int = 400  # training problems, the same in every iteration [7,500 for MATH]
+    k: int = 8  # samples of each problem [32]
+    temperature: float = 0.7  # of the samples; 0 is greedy [0.7]
+    filter: Filter = field(default_factory=lambda: Filter(cap=4))
+    restart: Literal["base", "last"] = "base"  # what an iteration trains from [base]
     accumulate: bool = False  # train on the samples of all iterations so far [each iteration's own]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
-    validate_every: int = 25  # steps
-    validation_problems: int = 100  # 0: no validation, the weights of the last step
-    test_per_difficulty: int = 50
+    validate_every: int = 25  # steps between two looks at the validation problems
+    validation_problems: int = 100  # problems by which the best step is chosen; 0: the last step
+    test_per_difficulty: int = 50  # test problems of each difficulty
     extrapolate: bool = False  # measure harder problems, and the format with a hint, which training does not touch
-    measure_train: bool = False
+    measure_train: bool = False  # measure (up to 250 of) the training problems too
     test_samples: int = 0  # samples of each test problem, for pass@k, maj@k, distinct paths and entropy
 
     def __post_init__(self) -> None:
         check_sft(self.sft)
         at_least(self, 1, "problems", "k", "validate_every", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "validation_problems", "test_samples")
-        one_of(self, restart=("base", "last"))
+        one_of_its_choices(self)
 
 
 def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:

@@ -34,13 +34,13 @@ from ..tasks import Task, problems
 class RftConfig:
     """Settings of the one round; the paper's value in brackets where there is one."""
 
-    seed: int = 0
-    problems: int = 400  # [7,473]
-    k: int = 16  # [100]
-    temperature: float = 0.7  # [0.7]
+    seed: int = 0  # decides the problems and every random draw
+    problems: int = 400  # training problems [7,473]
+    k: int = 16  # samples of each problem [100]
+    temperature: float = 0.7  # of the samples; 0 is greedy [0.7]
     filter: Filter = field(default_factory=lambda: Filter(verifier="steps"))
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
-    test_per_difficulty: int = 50
+    test_per_difficulty: int = 50  # test problems of each difficulty
 
     iterations: ClassVar[int] = 1  # one round
 

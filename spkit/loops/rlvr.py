@@ -34,12 +34,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..maths.advantages import GROUP_ADVANTAGES, useful_groups
-from ..maths.policy_gradient import PgLoss
+from ..maths.advantages import useful_groups
+from ..maths.policy_gradient import PgLoss, check_loss_settings
 from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of, shares
+from ..run.settings import at_least, one_of_its_choices, shares
 from ..run.streams import generator
 from ..stages.learn_pg import (
     PgUpdate,
@@ -55,39 +55,40 @@ from ..stages.solve import longest_completion, solve
 from ..stages.verify import scores_of
 from ..tasks import Problem, Task
 
-RLVR_REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
-
 
 @dataclass(frozen=True)
 class RlvrConfig:
     """Settings of a run; the value of DeepSeekMath's GRPO in brackets where there is one."""
 
-    iterations: int = 20
-    seed: int = 0
+    iterations: int = 20  # rounds after the base; a larger number extends a run
+    seed: int = 0  # decides the problems and every random draw
     pool: int = 2000  # the fixed problems, taken in turn [144,000]
-    problems: int = 64  # an iteration [16]
+    problems: int = 64  # problems of an iteration [16]
     k: int = 8  # samples of each [64]
+    # where rewards come from; random: gold, shuffled within each group (the control) [a reward model]
     reward: Literal["gold", "steps", "noisy", "majority", "graded", "random"] = "gold"
-    flip_rate: float = 0.0  # of the `noisy` reward
-    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = "grpo"  # [grpo]
-    aggregation: Literal["sequence", "token", "constant"] = "token"  # [sequence]
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    kl: Literal["k1", "k2", "k3"] = "k3"  # [k3]
-    kl_coef: float = 0.0  # to the base [0.04]
-    entropy_coef: float = 0.0
-    epochs: int = 1  # passes over the rollouts [1]
+    flip_rate: float = 0.0  # how often the `noisy` reward flips a verdict
+    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = "grpo"  # what a reward is compared with [grpo]
+    # the loss averages within each sequence, over all tokens, or divides by a constant length [sequence]
+    aggregation: Literal["sequence", "token", "constant"] = "token"
+    clip_low: float = 0.2  # the ratio is held above 1 minus this; inf: no clipping
+    clip_high: float = 0.2  # the ratio is held below 1 plus this
+    kl: Literal["k1", "k2", "k3"] = "k3"  # estimate of the distance to the base [k3]
+    kl_coef: float = 0.0  # weight of that distance in the loss [0.04]
+    entropy_coef: float = 0.0  # weight of the entropy bonus
+    epochs: int = 1  # passes over the rollouts of an iteration [1]
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
-    learning_rate: float = 3e-4  # [1e-6]
+    learning_rate: float = 3e-4  # constant [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
-    test_per_difficulty: int = 20
+    test_per_difficulty: int = 20  # test problems of each difficulty
     test_samples: int = 4  # of each test problem, at temperature 1
 
     def __post_init__(self) -> None:
         at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
         at_least(self, 0, "iterations", "learning_rate")
-        one_of(self, reward=RLVR_REWARDS, advantage=GROUP_ADVANTAGES)
+        one_of_its_choices(self)
+        check_loss_settings(self)
         if self.pool < self.problems:
             raise SpkitError(f"pool must hold the {self.problems} problems of an iteration, not {self.pool}")
         shares(self, "flip_rate")

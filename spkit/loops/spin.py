@@ -25,11 +25,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..maths.preference import LOSSES
+from ..maths.preference import SpinLoss
 from ..policy import Policy, SftConfig
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
 from ..stages.contrasts import contrast
 from ..stages.learn_preference import Update, batches, learn_from_pairs
@@ -47,33 +47,34 @@ class SpinConfig:
     `beta` is its lambda; the last of a schedule is used for all later iterations.
     """
 
-    iterations: int = 3  # [4]
-    seed: int = 0
-    references: int = 1000  # [50,000 prompts]
+    iterations: int = 3  # rounds after the base; a larger number extends a run [4]
+    seed: int = 0  # decides the problems and every random draw
+    references: int = 1000  # reference replies, drawn from the task [50,000 prompts]
     # passes of SFT on the references before the first iteration [the paper's base has had 1, on four times the data]
     sft_epochs: int = 0
-    sft_learning_rate: float = 1e-3
+    sft_learning_rate: float = 1e-3  # peak learning rate of that SFT
     wrong: float = 0.0  # share of the references by careless writers (task replies)
-    kind: str = "logistic"  # [logistic]
-    beta: tuple[float, ...] = (1.0,)  # [0.1, 0.1, 0.1, 5.0, with a learning rate that stops it early]
-    tau: float = 1.0
-    learning_rate: tuple[float, ...] = (3e-4,)  # [5e-7, 5e-7, 1e-7, 1e-7]
-    epochs: int = 2  # [2]
-    batch_size: int = 64  # [64]
+    kind: SpinLoss | Literal["sft", "dpo"] = "logistic"  # loss; sft and dpo are controls [logistic]
+    # factor of the log-ratio, one an iteration [0.1, 0.1, 0.1, 5.0, with a learning rate that stops it early]
+    beta: tuple[float, ...] = (1.0,)
+    tau: float = 1.0  # target of chi2 and ipo; weight of T-SPIN's second term [0.1 for T-SPIN]
+    learning_rate: tuple[float, ...] = (3e-4,)  # peak, one an iteration [5e-7, 5e-7, 1e-7, 1e-7]
+    epochs: int = 2  # passes over the pairs of an iteration [2]
+    batch_size: int = 64  # pairs of an optimizer step [64]
     previous: bool = True  # train on the last iteration's replies too [yes]
-    temperature: float = 1.0  # [1]
-    cut: float = 1.0  # share of each generated reply that is kept
+    temperature: float = 1.0  # of the opponent's replies; 0 is greedy (a control) [1]
+    cut: float = 1.0  # share of each of the opponent's replies that is kept (below 1: a control)
     cut_ends: bool = False  # give what is cut off an end token, as the official repository does (a mistake)
-    real: Literal["references", "self"] = "references"
-    preference: float = 0.0  # preference pairs, as a share of the references
-    test_per_difficulty: int = 30
+    real: Literal["references", "self"] = "references"  # self: the opponent plays both sides (the swap control)
+    preference: float = 0.0  # preference pairs mixed in, as a share of the references
+    test_per_difficulty: int = 30  # test problems of each difficulty
     exact_per_difficulty: int = 10  # test problems of which every possible reply is scored
 
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "batch_size", "test_per_difficulty", "exact_per_difficulty")
         at_least(self, 0, "iterations", "temperature", "preference", "sft_epochs", "sft_learning_rate")
         at_least(self, 2, "references")
-        one_of(self, kind=(*LOSSES, "sft", "dpo"), real=("references", "self"))
+        one_of_its_choices(self)
         for name in ("beta", "learning_rate"):
             if not getattr(self, name) or min(getattr(self, name)) <= 0:
                 raise SpkitError(

@@ -28,7 +28,7 @@ from ..policy import Policy, SftConfig
 from ..policy.rollouts import Pair
 from ..run.errors import SpkitError
 from ..run.folder import Run
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
 from ..stages.learn_sft import fine_tune
 from ..stages.measure import measure, rationale_counts
@@ -46,34 +46,29 @@ class StarConfig:
     far, with every step used so far.
     """
 
-    iterations: int = 8  # [16 to a plateau]
-    seed: int = 0
-    problems_per_iteration: int = 600  # [10,000]
-    rationalize: bool = True
-    rationalizer: Literal["base", "last"] = "base"  # who reads the hints [last]
-    restart: Literal["base", "last"] = "base"  # [base: "to avoid overfitting"]
-    select: Literal["correct", "random"] = "correct"
-    direct: bool = False
-    temperature: float = 0.0  # [greedy]
-    schedule: Literal["exponential", "linear"] = "exponential"  # [both: by default x1.2; arithmetic +20]
-    steps: int = 80  # of the first iteration [40; arithmetic 300]
-    growth: float = 1.2
-    increment: int = 20
-    batch_size: int = 32  # rows [8 packed rows of 1,024 tokens]
-    learning_rate: float = 5e-4  # [1e-6 for a model of 6 B parameters]
-    test_per_difficulty: int = 100
+    iterations: int = 8  # rounds after the base; a larger number extends a run [16 to a plateau]
+    seed: int = 0  # decides the problems and every random draw
+    problems_per_iteration: int = 600  # training problems an iteration [10,000]
+    rationalize: bool = True  # try failed problems again with the answer as a hint [yes]
+    rationalizer: Literal["base", "last"] = "base"  # who reads the hints: the base, or the last policy [last]
+    restart: Literal["base", "last"] = "base"  # what an iteration trains from [base: "to avoid overfitting"]
+    select: Literal["correct", "random"] = "correct"  # keep right answers, or as many at random (the control)
+    direct: bool = False  # baseline: train on gold answers without a rationale
+    temperature: float = 0.0  # of the rationales; 0 is greedy [greedy]
+    # how steps grow: exponential (steps x growth) or linear (steps + increment) [by default x1.2; arithmetic +20]
+    schedule: Literal["exponential", "linear"] = "exponential"
+    steps: int = 80  # optimizer steps of the first iteration [40; arithmetic 300]
+    growth: float = 1.2  # factor an iteration of the exponential schedule [1.2]
+    increment: int = 20  # steps added an iteration by the linear schedule [20]
+    batch_size: int = 32  # rows of an optimizer step [8 packed rows of 1,024 tokens]
+    learning_rate: float = 5e-4  # peak [1e-6 for a model of 6 B parameters]
+    test_per_difficulty: int = 100  # test problems of each difficulty
     extrapolate: bool = False  # measure lengths beyond the training range too
 
     def __post_init__(self) -> None:
         at_least(self, 0, "iterations", "temperature")
         at_least(self, 1, "problems_per_iteration", "steps", "batch_size", "test_per_difficulty")
-        one_of(
-            self,
-            restart=("base", "last"),
-            rationalizer=("base", "last"),
-            select=("correct", "random"),
-            schedule=("exponential", "linear"),
-        )
+        one_of_its_choices(self)
         if not self.learning_rate > 0 or not self.growth > 0:
             raise SpkitError("learning_rate and growth must be above 0")
 

@@ -11,7 +11,7 @@ line beyond, where float32 would overflow and make the gradient NaN.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,20 @@ from .estimators import KL_ESTIMATES, kl_estimate
 from .preference import tangent_exp
 
 AGGREGATIONS = ("sequence", "token", "constant")
+
+
+def check_loss_settings(settings: Any) -> None:
+    """Raise SpkitError for clips that are not above 0, or coefficients that are not finite and 0 or more.
+
+    `settings` are those of a loss, or of a loop that has them among its own.
+    """
+    for name in ("clip_low", "clip_high"):
+        if not getattr(settings, name) > 0:
+            raise SpkitError(f"{name} must be positive, not {getattr(settings, name)}")
+    for name in ("kl_coef", "entropy_coef"):
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and value >= 0):
+            raise SpkitError(f"{name} must be 0 or more, not {value}")
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,7 @@ class PgLoss:
             raise SpkitError(f"kl must be one of {', '.join(KL_ESTIMATES)}, not {self.kl!r}")
         if self.length < 1:
             raise SpkitError(f"length must be 1 or more, not {self.length}")
-        for name in ("clip_low", "clip_high"):
-            if not getattr(self, name) > 0:
-                raise SpkitError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("kl_coef", "entropy_coef"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise SpkitError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        check_loss_settings(self)
 
 
 class Size(NamedTuple):

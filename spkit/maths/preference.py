@@ -5,6 +5,7 @@ A finite log-probability, however extreme, has a finite loss and a finite gradie
 
 import math
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +50,8 @@ POINTWISE: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "chi2": lambda r, g, tau: (r - tau) ** 2 + (g + tau) ** 2,
     "nce": lambda r, g, tau: -F.logsigmoid(r) - F.logsigmoid(-g),
 }
-LOSSES = (*PAIRWISE, *POINTWISE, "tspin")
+SpinLoss = Literal["logistic", "hinge", "exponential", "ipo", "chi2", "nce", "tspin"]
+LOSSES: tuple[SpinLoss, ...] = get_args(SpinLoss)
 
 
 def spin_loss(

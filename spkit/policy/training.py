@@ -32,12 +32,12 @@ class SftConfig:
     them, then linear decay to 0.
     """
 
-    steps: int
-    batch_size: int = 64
-    learning_rate: float = 5e-4
-    warmup: float = 0.1
-    weight_decay: float = 0.0
-    clip: float = 1.0
+    steps: int  # optimizer steps of an update
+    batch_size: int = 64  # rows of an optimizer step
+    learning_rate: float = 5e-4  # peak
+    warmup: float = 0.1  # share of the steps over which the learning rate rises
+    weight_decay: float = 0.0  # of AdamW
+    clip: float = 1.0  # largest norm of a gradient
 
 
 def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:

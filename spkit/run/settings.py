@@ -1,8 +1,8 @@
 """Checks that the settings of every loop share: each raises one sentence that names the setting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import SpkitError
 
@@ -17,11 +17,12 @@ def at_least(config: Any, low: float, *names: str) -> None:
             raise SpkitError(f"{name} must be {low:g} or more, not {value}")
 
 
-def one_of(config: Any, **choices: Sequence[str]) -> None:
-    """Raise SpkitError naming the first setting that is not among its choices."""
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise SpkitError(f"{name} must be one of {', '.join(allowed)}, not {getattr(config, name)!r}")
+def one_of_its_choices(config: Any) -> None:
+    """Raise SpkitError naming the first setting whose type is a Literal and whose value is not in it."""
+    for name, hint in get_type_hints(type(config)).items():
+        if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
+            choices = ", ".join(get_args(hint))
+            raise SpkitError(f"{name} must be one of {choices}, not {getattr(config, name)!r}")
 
 
 def shares(config: Any, *names: str) -> None:

@@ -8,26 +8,26 @@ import torch
 from torch import Tensor
 
 from ..maths.advantages import group_advantages, rae, reinforce_pp, trr_pp
-from ..maths.policy_gradient import PgLoss
+from ..maths.policy_gradient import PgLoss, check_loss_settings
 from ..policy import Example, Policy
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..tasks import Kind, Proposable
 from .learn_pg import PgUpdate, Rollout
 from .propose import Proposed
 from .solve import Attempts, repeated
-
-ROLE_ADVANTAGES = ("trr_pp", "global", "grpo", "rloo", "rae")
 
 
 @dataclass(frozen=True)
 class RolesConfig:
     """How both roles are learned; Absolute Zero's value in brackets where there is one."""
 
-    advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "rloo"  # trr_pp: per kind and role [trr_pp]
+    # what a reward is compared with: trr_pp whitens per kind and role, global over all, rae has running means [trr_pp]
+    advantage: Literal["trr_pp", "global", "grpo", "rloo", "rae"] = "rloo"
     whiten: Literal["tokens", "rows"] = "tokens"  # what trr_pp and global count [its code: tokens; its equation: rows]
+    # the loss averages within each sequence, over all tokens, or divides by a constant length
     aggregation: Literal["sequence", "token", "constant"] = "token"
-    clip_low: float = 0.2
-    clip_high: float = 0.28  # [0.28]
+    clip_low: float = 0.2  # the ratio is held above 1 minus this; inf: no clipping [0.2]
+    clip_high: float = 0.28  # the ratio is held below 1 plus this [0.28]
     kl_coef: float = 0.0  # weight of the distance to the base [0]
     entropy_coef: float = 0.0  # weight of the entropy bonus [0.001]
     epochs: int = 1  # passes over the rollouts [1]
@@ -38,8 +38,8 @@ class RolesConfig:
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "minibatches", "rows_at_once")
         at_least(self, 0, "learning_rate")
-        one_of(self, advantage=ROLE_ADVANTAGES, whiten=("tokens", "rows"))
-        self.update(1, 1)  # the loss checks its own settings
+        one_of_its_choices(self)
+        check_loss_settings(self)
 
     def update(self, rows: int, length: int) -> PgUpdate:
         """How `rows` rollouts are learned from, in `minibatches` parts; `length` (tokens) is for `constant`."""

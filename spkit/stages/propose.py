@@ -11,15 +11,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..maths.proposer_rewards import PROPOSER_REWARDS, ProposerReward
+from ..maths.proposer_rewards import ProposerReward
 from ..policy import Policy
 from ..run.errors import SpkitError
-from ..run.settings import at_least, one_of
+from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
-from ..tasks import Kind, Proposable, Task
+from ..tasks import KINDS, Kind, Proposable, Task
 from .buffers import Buffers
-
-PROPOSERS = ("learned", "frozen", "uniform", "static")
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class ProposerConfig:
 
     # the `learned` policy; or a control: the `frozen` base, `uniform` random programs, a `static` set of the base's
     kind: Literal["learned", "frozen", "uniform", "static"] = "learned"
-    reward: ProposerReward = "1-r"  # by r, the mean score of the attempts at its problem
+    reward: ProposerReward = "1-r"  # by r, the mean score of the attempts at its problem [1-r]
     extremes: Literal["paper", "code"] = "paper"  # reward where r is 0 or 1: 0 as in the paper, or -0.5 as in its code
     # reward of a proposal that is no problem; at -1 the proposer mostly learns to be safe, and stays shallow [-1]
     invalid: float = -0.3
@@ -38,7 +36,7 @@ class ProposerConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 0, "references", "seed_rounds", "weight")
-        one_of(self, kind=PROPOSERS, reward=tuple(PROPOSER_REWARDS), extremes=("paper", "code"))
+        one_of_its_choices(self)
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,17 @@ def uniform_proposals(
             problem = task.of_kind[kind].problem(stream, index, depths[choice])
             made.append(Proposed(kind, "", "", [], torch.zeros(0), problem, None))
     return made
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise SpkitError unless these are kinds of problems that can be proposed together."""
+    if not kinds or len(set(kinds)) < len(kinds) or set(kinds) - set(KINDS):
+        found = ", ".join(map(str, kinds)) or "none"
+        raise SpkitError(f"kinds must be some of {', '.join(KINDS)}, each once, not {found}")
+    if tuple(kinds) == ("induction",):
+        raise SpkitError(
+            "induction takes its programs from the buffers of deduction and abduction: add one of the two to kinds"
+        )
 
 
 def proposable(task: Task) -> Proposable:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ..run.errors import SpkitError
-from ..run.settings import at_least, one_of, shares
+from ..run.settings import at_least, one_of_its_choices, shares
 from ..tasks import Proposable, Task, Verdict
 from .solve import Attempts, Sample, repeated
 
@@ -140,13 +140,14 @@ class Filter:
     looking from all that uniqueness and cap allow.
     """
 
+    # who decides what is kept: `random` is the control of equal size
     verifier: Literal["gold", "steps", "noisy", "majority", "none", "random"] = "gold"
-    flip_rate: float = 0.0
-    unique: bool = True
-    cap: int | None = None
+    flip_rate: float = 0.0  # how often the `noisy` verifier flips a verdict
+    unique: bool = True  # keep each reasoning path of a problem once
+    cap: int | None = None  # most samples kept of one problem; None: no limit [10 in ReST^EM]
 
     def __post_init__(self) -> None:
-        one_of(self, verifier=(*VERIFIERS, "random"))
+        one_of_its_choices(self)
         at_least(self, 1, "cap")
         shares(self, "flip_rate")
 

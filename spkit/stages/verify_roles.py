@@ -8,31 +8,29 @@ import torch
 from torch import Tensor
 
 from ..maths.proposer_rewards import proposer_reward
-from ..run.settings import one_of, shares
+from ..run.settings import one_of_its_choices, shares
 from .propose import Proposed, ProposerConfig, duplicate_shares
 from .solve import Attempts
 from .verify import shuffled
-
-SOLVER_REWARDS = ("grounded", "vote_share", "random")
 
 
 @dataclass(frozen=True)
 class VerifierConfig:
     """What the solver's rewards come from; Absolute Zero's value in brackets where there is one."""
 
-    # `grounded` in the evaluator, `vote_share` (agreement), or shuffled within each problem at `random` (the control)
+    # `grounded` in the evaluator, `vote_share` (agreement), or shuffled within each problem at `random` (the control) [grounded]
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
     # what must be right: the `answer`, all `steps` too, or (`lenient`) any one of several answers [answer]
     check: Literal["answer", "steps", "lenient"] = "steps"
-    flip_rate: float = 0.0  # how often the evaluator's verdict is flipped
-    gate: Literal["strict", "off"] = "strict"  # strict: only valid problems are solved; off: invalid text too
+    flip_rate: float = 0.0  # how often the evaluator's verdict is flipped [0]
+    gate: Literal["strict", "off"] = "strict"  # strict: only valid problems are solved; off: invalid text too [strict]
     leak: float = 0.0  # chance that the strict gate lets an invalid proposal through
     wrong: float = -0.5  # reward of a readable answer that is wrong [-0.5]
-    unreadable: float = -1.0  # [-1]
+    unreadable: float = -1.0  # reward of an answer that cannot be read [-1]
 
     def __post_init__(self) -> None:
         shares(self, "flip_rate", "leak")
-        one_of(self, reward=SOLVER_REWARDS, check=("answer", "steps", "lenient"), gate=("strict", "off"))
+        one_of_its_choices(self)
 
     @property
     def rule(self) -> str:

@@ -74,7 +74,11 @@ WRONG = [
     (check_debias, lambda v, f: v - f, "shifts without stretching"),
     (check_debias, lambda v, f: np.minimum(np.maximum((v - f) / (1 - 2 * f), 0), 1), "brings the bias back"),
     (check_noisy_reward, lambda r, f, g: (r > 0) * (1 - r), "pass its gate"),
-    (check_noisy_reward, lambda r, f, g: (r * (1 - r) - f * (1 - f)) / (1 - 2 * f) ** 2, "correct that before subtracting"),
+    (
+        check_noisy_reward,
+        lambda r, f, g: (r * (1 - r) - f * (1 - f)) / (1 - 2 * f) ** 2,
+        "correct that before subtracting",
+    ),
     (check_noisy_reward, lambda r, f, g: 1 - 2 * abs(r - 1 / 2), "R-Zero"),
     (check_star_pairs, lambda a: star_by_options(a, prompt=lambda x: x.hint), "hint is left in the prompts"),
     (check_star_pairs, lambda a: star_by_options(a, stop=False), "rationalizes the successes too"),

@@ -304,7 +304,10 @@ def test_kl_and_the_example():
         (lambda: best_reward(ImitationGame("hinge", P, START)), "has no formula"),
         (lambda: best_response(ImitationGame("chi2", P, START, generated=P)), "not the opponent's own"),
         (lambda: minimise(ImitationGame("hinge", P, START)), "hinge has kinks"),
-        (lambda: minimise(ImitationGame("nce", P, START, generated=greedy(START))), "missing from the data or the replies"),
+        (
+            lambda: minimise(ImitationGame("nce", P, START, generated=greedy(START))),
+            "missing from the data or the replies",
+        ),
         (lambda: minimise(ImitationGame("nce", P, START), rounds=1), "found in 1 Newton steps"),
         (lambda: sft_steps("tspin", 1.0), "no multiple of a step of SFT"),
     ],

@@ -61,7 +61,9 @@ def test_moments_agree_with_enumeration(n, k):
 def test_accuracy_and_learnability_agree_with_monte_carlo(n):
     rewards, _ = simulate(n)
     per_problem = rewards.mean(1)
-    assert per_problem.mean() == pytest.approx(exact_accuracy(HALF_TRAINED, n)[0, -1], abs=4 * per_problem.std() / N**0.5)
+    assert per_problem.mean() == pytest.approx(
+        exact_accuracy(HALF_TRAINED, n)[0, -1], abs=4 * per_problem.std() / N**0.5
+    )
     within = rewards.var(1, ddof=1)
     assert within.mean() == pytest.approx(learnability(HALF_TRAINED, n)[0, -1], abs=4 * within.std() / N**0.5)
 

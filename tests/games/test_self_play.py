@@ -49,7 +49,8 @@ def test_the_shuffled_control_learns_nothing():
 
 def test_a_proposer_paid_a_constant_proposes_what_a_frozen_one_does():
     paid, frozen = (
-        list(play(start(Config(**knob), [0]), 20, 20))[-1] for knob in ({"proposer_reward": "constant"}, {"proposer": "frozen"})
+        list(play(start(Config(**knob), [0]), 20, 20))[-1]
+        for knob in ({"proposer_reward": "constant"}, {"proposer": "frozen"})
     )
     assert (paid.proposals == frozen.proposals).all() and (paid.accuracy == frozen.accuracy).all()
 

@@ -208,7 +208,18 @@ def strict(path) -> list[dict]:
 
 def test_the_command_line_ends_with_2_and_the_run_can_be_looked_at(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "star"
-    sizes = ["--problems", 30, "--steps", 20, "--test-per-difficulty", 3, "--iterations", 2, "--out", folder]
+    sizes = [
+        "--problems-per-iteration",
+        30,
+        "--steps",
+        20,
+        "--test-per-difficulty",
+        3,
+        "--iterations",
+        2,
+        "--out",
+        folder,
+    ]
     code, _, said = call(monkeypatch, capsys, "run", "star", "--learning-rate", "1e25", *sizes)
     assert (
         code == 2

@@ -61,7 +61,9 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
     policy = qwen2_with_its_own_rules()
     policy.save(tmp_path / "whole")
     again = load_policy(tmp_path / "whole")
-    assert all(again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *SPLITTING_PROBE))
+    assert all(
+        again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *SPLITTING_PROBE)
+    )
     assert (
         again.tokenizer.eos_token_id == policy.tokenizer.eos_token_id
         and again.tokenizer.pad_token_id == policy.tokenizer.pad_token_id

@@ -130,10 +130,14 @@ def test_where_no_reward_differs_nothing_moves_not_even_by_momentum(policy):
     learn_from_rewards(policy, optimizer, minibatches(policy, sampled(policy), UPDATE, draw()), UPDATE, draw())
     before, ticks = policy.fingerprint(), []
     level = [row._replace(advantage=0.0) for row in sampled(policy)]
-    learned = learn_from_rewards(policy, optimizer, minibatches(policy, level, UPDATE, draw()), UPDATE, draw(), ticks.append)
+    learned = learn_from_rewards(
+        policy, optimizer, minibatches(policy, level, UPDATE, draw()), UPDATE, draw(), ticks.append
+    )
     assert learned == {"steps": 0} and policy.fingerprint() == before and sum(ticks) == 6
     pulled = replace(UPDATE, loss=PgLoss(kl_coef=0.1))
-    learned = learn_from_rewards(policy, optimizer, minibatches(policy, level, pulled, draw(), make_policy(1)), pulled, draw())
+    learned = learn_from_rewards(
+        policy, optimizer, minibatches(policy, level, pulled, draw(), make_policy(1)), pulled, draw()
+    )
     assert learned["steps"] == 6 and learned["kl"] > 0 and policy.fingerprint() != before
 
 

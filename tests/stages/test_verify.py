@@ -166,7 +166,9 @@ def test_the_check_of_steps_accepts_no_lucky_answer():
     ],
 )
 def test_the_lenient_check_is_gamed_by_a_list_and_the_strict_one_is_not(kind, honest, list_of_all, wrong):
-    problem = problem_about(kind, "x+y", [(i, (3 * i + 1) % 10) for i in range(10)] if kind == "induction" else [(1, 2)])
+    problem = problem_about(
+        kind, "x+y", [(i, (3 * i + 1) % 10) for i in range(10)] if kind == "induction" else [(1, 2)]
+    )
     texts = [honest, list_of_all, wrong]
     assert scores_of(hand_made(problem, texts), TASK, "lenient", 0.0, draw()).tolist() == [[1, 1, 0]]
     assert [said_of(problem, text).correct for text in texts] == [True, False, False]

@@ -388,7 +388,9 @@ def test_rows_keep_question_solution_and_difficulty():
 
 def test_the_shipped_problems_come_through_the_public_format():
     asked_for = test_set(TASK, 60)
-    assert Counter(problem.difficulty for problem in asked_for) == dict.fromkeys(range(1, 6), 50) and TASK.difficulties == (
+    assert Counter(problem.difficulty for problem in asked_for) == dict.fromkeys(
+        range(1, 6), 50
+    ) and TASK.difficulties == (
         1,
         2,
         3,
@@ -446,9 +448,7 @@ def test_train_and_test_share_no_question(tmp_path):
 )
 def test_a_gold_answer_that_cannot_be_read_is_refused_by_its_line(tmp_path, gold):
     path = written(tmp_path / "some.jsonl", [*rows_of(range(40)), {"question": "q", "answer": gold}])
-    with pytest.raises(
-        SpkitError, match="some.jsonl line 41 is not in the expected format .*no #### with a number"
-    ):
+    with pytest.raises(SpkitError, match="some.jsonl line 41 is not in the expected format .*no #### with a number"):
         Gsm8k(str(path)).problem(0, 0)
 
 

@@ -219,7 +219,9 @@ def test_any_input_that_gives_the_output_is_right():
 
 def test_induction_asks_for_the_hidden_pairs():
     numbers = [str(number) for number in range(INDUCTION_PAIRS)]
-    problem = problem_about("induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(INDUCTION_PAIRS)])
+    problem = problem_about(
+        "induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(INDUCTION_PAIRS)]
+    )
     assert problem.prompt.count("==") == INDUCTION_SHOWN and "def" not in problem.prompt
     for body, correct, errors in [
         ("return x + x", True, 0),

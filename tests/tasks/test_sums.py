@@ -100,7 +100,10 @@ def test_paths_forget_the_order_of_the_first_two_numbers_only():
 def test_the_writer_is_a_distribution(numbers):
     chances = writer(numbers)
     assert set(chances) == set(permutations(numbers)) and sum(chances.values()) == pytest.approx(1, abs=1e-12)
-    problem, share = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)), CARELESS_SUMS[len(numbers)]
+    problem, share = (
+        Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)),
+        CARELESS_SUMS[len(numbers)],
+    )
     texts = Counter()
     for order, chance in chances.items():
         texts[order_text(list(order))] += (1 - share) * chance

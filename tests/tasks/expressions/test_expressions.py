@@ -157,7 +157,12 @@ def test_induction_is_judged_by_the_hidden_half():
     problem, task = problem_about("induction", "x+y", shown + hidden), Expressions("induction")
     fits = task.verify(problem, "x")  # has every shown output right, and no hidden one
     assert not fits.correct and fits.step_errors == 0 and fits.reward == pytest.approx(5 / 6)
-    other = task.verify(problem_about("induction", "x", [(x, 1) for x in range(INDUCTION_SHOWN)] + [(x, 0) for x in range(INDUCTION_SHOWN)]), "x+y")
+    other = task.verify(
+        problem_about(
+            "induction", "x", [(x, 1) for x in range(INDUCTION_SHOWN)] + [(x, 0) for x in range(INDUCTION_SHOWN)]
+        ),
+        "x+y",
+    )
     assert other.correct is True or other.step_errors == INDUCTION_SHOWN
 
 
@@ -219,7 +224,9 @@ def test_splits_share_no_function(kind):
 
 
 def test_the_plainest_functions_and_the_seed_are_for_training():
-    assert all(split_of_tree(parse(text)) == "train" for text in ("x", "y", "x+y", "y+x", "x-y", "y-x", "x*y", SEED.program))
+    assert all(
+        split_of_tree(parse(text)) == "train" for text in ("x", "y", "x+y", "y+x", "x-y", "y-x", "x*y", SEED.program)
+    )
     assert SEED == proposal(proposal_text(SEED)).triplet and evaluate(parse(SEED.program), SEED.at) == SEED.output
 
 
@@ -267,7 +274,10 @@ def test_proposer_prompts():
 def test_a_valid_proposal_becomes_a_triplet_with_the_output_of_the_evaluator():
     rng, taken = random.Random(0), Counter()
     for _ in range(500):
-        program, at = tree_text(random_program(rng, rng.randrange(MAX_DEPTH + 1))), (rng.randrange(10), rng.randrange(10))
+        program, at = (
+            tree_text(random_program(rng, rng.randrange(MAX_DEPTH + 1))),
+            (rng.randrange(10), rng.randrange(10)),
+        )
         made = proposal(f"{program} {at[0]},{at[1]}")
         assert made.valid and made.triplet == Triplet(program, at, evaluate(parse(program), at))
         assert made.fault == ("held out" if split_of_tree(parse(program)) == "test" else None)
