@@ -13,7 +13,7 @@ from ..policy.training import completion_logprobs
 from ..run.folder import Run
 from ..run.streams import generator
 from ..stages.contrasts import contrast
-from ..stages.learn_preference import Batch, batches, loss_of
+from ..stages.learn_preference import Batch, batches, loss_of_batch
 from ..stages.references import draw_references, encode
 from ..stages.replies import replies_to
 from ..tasks import Task
@@ -48,7 +48,7 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run | None = None
         played.store(1, replies_to(base, real, settings.temperature, draw, played, settings.cut))
         contrasts = contrast(base, task, real, {}, played, 1, settings)
         scored = batches(base, contrasts, 64, generator(config.seed, 1, "batches"))
-        ours = gradient(base, (loss_of(base, batch, settings.update(1))[0] for batch in scored))
+        ours = gradient(base, (loss_of_batch(base, batch, settings.update(1))[0] for batch in scored))
         theirs = gradient(base, (reference_loss(base, batch) for batch in scored))
         return {"replies": kind, "cosine": torch.nn.functional.cosine_similarity(ours, theirs, dim=0).item()}
 

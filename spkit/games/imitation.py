@@ -165,8 +165,7 @@ def best_response(game: ImitationGame) -> Vector:
 
 
 def best_reward(game: ImitationGame) -> Vector:
-    """The reward (K,) that minimises the expected loss, up to a constant for the pairwise ones; -inf for
-    outcomes the data lacks.
+    """The reward (K,) that minimises the expected loss, up to a constant for pairwise ones; -inf where p is 0.
 
     The rewards are free numbers here; those of a policy, beta * log(policy / q), obey E_q exp(r / beta) = 1, which
     matters to pointwise losses alone. Raises SpkitError for hinge and tspin, which have no formula, and for replies

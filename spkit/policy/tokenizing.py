@@ -78,10 +78,9 @@ def with_end_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, w
             getattr(model.generation_config, "eos_token_id", None),
             getattr(text_config(model.config), "eos_token_id", None),
         )
-        ids = [
-            index for found in named for index in (found if isinstance(found, list) else [found]) if index is not None
-        ]
-        token = next((tokenizer.convert_ids_to_tokens(index) for index in ids if 0 <= index < len(tokenizer)), None)
+        ids = [index for found in named for index in (found if isinstance(found, list) else [found])]
+        known = (index for index in ids if index is not None and 0 <= index < len(tokenizer))
+        token = next(map(tokenizer.convert_ids_to_tokens, known), None)
         if token is None:
             raise SpkitError(
                 f"{where} has no end token, so no completion would end: name one as eos_token in its "

@@ -55,21 +55,14 @@ class IterationTable:
         lengths = self.lengths = record.get("accuracy_by_difficulty") or dict.fromkeys(self.lengths)
         if not self.begun:
             heads = "".join(f"{n:>6}" for n in lengths)
-            print(
-                f"iteration  accuracy {heads} {self.unit} "
-                f"{'  '.join(f'{head:>6}' for head, *_ in self.columns)}  seconds"
-            )
+            columns = "  ".join(f"{head:>6}" for head, *_ in self.columns)
+            print(f"iteration  accuracy {heads} {self.unit} {columns}  seconds")
             self.begun = True
         shares = "".join(f"{'-' if share is None else f'{100 * share:.0f}%':>6}" for share in lengths.values())
         numbers = "  ".join(f"{_cell(record.get(key), kind):>{max(6, len(head))}}" for head, key, kind in self.columns)
         seconds = sum(record["seconds"].values())
-        print(
-            (
-                f"{record['iteration']:>9}  {_cell(record.get('accuracy'), PERCENT):>8} {shares} "
-                f"{'':{len(self.unit)}} {numbers}  {seconds:>7.1f}"
-            ),
-            flush=True,
-        )
+        start = f"{record['iteration']:>9}  {_cell(record.get('accuracy'), PERCENT):>8}"
+        print(f"{start} {shares} {'':{len(self.unit)}} {numbers}  {seconds:>7.1f}", flush=True)
         return record
 
 

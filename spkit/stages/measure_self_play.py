@@ -24,7 +24,7 @@ from ..tasks import Kind, Proposable, test_set
 from .finishing import finished_share
 from .measure import first_samples
 from .propose import Proposed
-from .solve import Attempts, solve
+from .solve import Attempts, repeated, solve
 from .verify import majority_correct, vote_shares
 
 
@@ -112,9 +112,8 @@ def measure_kinds(
 
 
 def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t: int) -> dict[str, Any]:
-    """On the fixed test set: `tests`, what `measure_kinds` says; of the task's own kind `accuracy` and
-    `accuracy_by_difficulty` (greedy), `finished` (see `finished_share`), `test_sampled_accuracy` and its own by
-    difficulty, `pass_at_k`; and two greedy completions of each depth as `samples`.
+    """On the fixed test set: `tests`, what `measure_kinds` says; of the task's own kind greedy and sampled accuracy,
+    `finished` (see `finished_share`), `pass_at_k`; and two greedy completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     draw = generator(config.seed, t, "profile")
@@ -137,19 +136,15 @@ def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t
 def samples_of(
     t: int, attempts: Attempts, rewards: Tensor, proposals: Sequence[Proposed], earned: Sequence[float | None]
 ) -> list[dict[str, Any]]:
-    """All rollouts of an iteration: step, role, kind, prompt, completion, reward, gold (of a proposal:
-    the answer of its problem).
-    """
+    """All rollouts as rows of samples.jsonl; `gold` of a proposal is the answer of its problem."""
     rows = []
     for made, reward in zip(proposals, earned):
         rest = {"reward": reward, "gold": made.problem.answer if made.valid else None, "fault": made.fault}
         rows.append(
             {"step": t, "role": "proposer", "kind": made.kind, "prompt": made.prompt, "completion": made.text, **rest}
         )
-    asked = [problem for problem in attempts.problems for _ in range(attempts.k)]
-    for problem, text, verdict, reward in zip(
-        asked, attempts.rollouts.texts, attempts.verdicts, rewards.flatten().tolist()
-    ):
+    asked, texts = repeated(attempts.problems, attempts.k), attempts.rollouts.texts
+    for problem, text, verdict, reward in zip(asked, texts, attempts.verdicts, rewards.flatten().tolist()):
         rest = {"reward": reward, "gold": problem.answer or None, "correct": verdict.correct}
         rows.append(
             {"step": t, "role": "solver", "kind": problem.kind, "prompt": problem.prompt, "completion": text, **rest}

@@ -53,7 +53,7 @@ def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monk
     play, config, task, (module, function, each) = EXPERIMENTS[name]
     if name == "sizes":
         pytest.importorskip("peft")
-    run = lambda folder: play(load_policy(task), load_task(task), config, Run(folder))  # noqa: E731
+    run = lambda folder: play(load_policy(task), load_task(task), config, Run(folder))
     calls = counted(monkeypatch, module, function)
     whole = without_seconds(run(tmp_path / "whole"))
     assert len(calls) == 3 * each and [record["iteration"] for record in whole] == [0, 1, 2, 3]
@@ -67,9 +67,7 @@ def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monk
 
 
 def test_what_a_run_of_self_play_had_played_when_it_was_killed_is_not_played_again(tmp_path, monkeypatch):
-    run = lambda folder: observers.information(  # noqa: E731
-        load_policy("expressions"), load_task("expressions"), LOOKS, Run(folder)
-    )
+    run = lambda folder: observers.information(load_policy("expressions"), load_task("expressions"), LOOKS, Run(folder))
     whole = without_seconds(run(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         before = counted(patch, loop, "solve", stop_at=3)
