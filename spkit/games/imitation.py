@@ -165,12 +165,10 @@ def best_response(game: ImitationGame) -> Vector:
 
 
 def best_reward(game: ImitationGame) -> Vector:
-    """The reward (K,) that minimises the expected loss, up to a constant for the pairwise ones; -inf for
-    outcomes the data lacks.
-
-    The rewards are free numbers here; those of a policy, beta * log(policy / q), obey E_q exp(r / beta) = 1, which
-    matters to pointwise losses alone. Raises SpkitError for hinge and tspin, which have no formula, and for replies
-    that the opponent did not draw.
+    """The reward (K,) that minimises the expected loss, up to a constant for the pairwise ones; -inf for outcomes the
+    data lacks. The rewards are free numbers here; those of a policy, beta * log(policy / q), obey E_q exp(r / beta) =
+    1, which matters to pointwise losses alone. Raises SpkitError for hinge and tspin, which have no formula, and for
+    replies that the opponent did not draw.
     """
     if game.kind not in (*CLOSED, "nce") or game.generated is not None:
         raise SpkitError(

@@ -60,10 +60,8 @@ def rows_of(path: Path, advice: str, needs: Sequence[str] = ()) -> Iterator[Raw]
 
 
 def rows_in(file: IO[bytes], name: str, advice: str, warnings: list[str] | None = None) -> Iterator[Raw]:
-    """The same of an open file, one line in memory at a time.
-
-    With `warnings` another program wrote it: a last line that is cut off is left out, with a warning, and NaN
-    and Infinity are floats.
+    """The same of an open file, one line in memory at a time. With `warnings` another program wrote it: a last line
+    that is cut off is left out, with a warning, and NaN and Infinity are floats.
     """
     number = 0
     while line := file.readline(LONGEST):

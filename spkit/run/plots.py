@@ -106,10 +106,9 @@ def lines_over_iterations(
     xlabel: str = "iteration (0 = the base)",
     x: Sequence[float] | None = None,
 ) -> Figure:
-    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the
-    unit of the numbers given.
-
-    `x` says where the points stand, a curve that is shorter has the first of them; 0, 1, 2, ... if left out.
+    """One panel for each quantity (its key is the label of the y axis), one band for each run, all in the unit of the
+    numbers given. `x` says where the points stand, a curve that is shorter has the first of them; 0, 1, 2, ... if left
+    out.
     """
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(4.1 * len(panels) + 1.9, 3.7), squeeze=False)

@@ -64,10 +64,8 @@ class IterationTable:
         numbers = "  ".join(f"{_cell(record.get(key), kind):>{max(6, len(head))}}" for head, key, kind in self.columns)
         seconds = sum(record["seconds"].values())
         print(
-            (
-                f"{record['iteration']:>9}  {_cell(record.get('accuracy'), PERCENT):>8} {shares} "
-                f"{'':{len(self.unit)}} {numbers}  {seconds:>7.1f}"
-            ),
+            f"{record['iteration']:>9}  {_cell(record.get('accuracy'), PERCENT):>8} {shares} "
+            f"{'':{len(self.unit)}} {numbers}  {seconds:>7.1f}",
             flush=True,
         )
         return record

@@ -137,9 +137,7 @@ def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t
 def samples_of(
     t: int, attempts: Attempts, rewards: Tensor, proposals: Sequence[Proposed], earned: Sequence[float | None]
 ) -> list[dict[str, Any]]:
-    """All rollouts of an iteration: step, role, kind, prompt, completion, reward, gold (of a proposal:
-    the answer of its problem).
-    """
+    """All rollouts of an iteration as rows; `gold` of a proposal is the answer of its problem."""
     rows = []
     for made, reward in zip(proposals, earned):
         rest = {"reward": reward, "gold": made.problem.answer if made.valid else None, "fault": made.fault}
