@@ -67,10 +67,7 @@ class Log:
 
 
 def log_files(path: Path) -> list[Path]:
-    """The log itself, or those in a folder (or in its folder `completions`, TRL's).
-
-    Raises SpkitError if there is none.
-    """
+    """The log itself, or those in a folder (or in its folder `completions`, TRL's). SpkitError if there is none."""
     if path.is_file():
         if not path.name.endswith(ENDINGS):
             raise SpkitError(f"{path} is no log: its name must end in {', '.join(ENDINGS)}")

@@ -37,10 +37,8 @@ def gold_answer(text: str) -> str:
 
 def final_answer(text: str) -> str | None:
     """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last
-    number; None if there is none of them.
-
-    A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the
-    text.
+    number; None if there is none of them. A mark that is never closed, or `answer is` without an answer behind it, is
+    none, whatever numbers stand in the text.
     """
     held = marked_text(text, EXPLICIT)
     if held is not None:

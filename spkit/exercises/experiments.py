@@ -115,7 +115,6 @@ def _conclude_numbered(function: Answer) -> Answer:
 
 def check_conclude(answer: Answer) -> None:
     """`answer(variant, control, noise)`: one of CONCLUSIONS, from final accuracies, entry i of both from seed i.
-
     Cautious.
     """
     cases = [

@@ -251,11 +251,9 @@ DISPLACED_MISTAKES = {
 
 
 def check_displaced(answer: Answer) -> None:
-    """`answer(policy_real, policy_generated, opponent_real, opponent_generated)`: the rows of likelihood
-    displacement, as booleans.
-
-    Log-probabilities of whole replies, (rows,): True where the margin is above 0 although the real
-    reply became less likely.
+    """`answer(policy_real, policy_generated, opponent_real, opponent_generated)`: the rows of likelihood displacement,
+    as booleans. Log-probabilities of whole replies, (rows,): True where the margin is above 0 although the real reply
+    became less likely.
     """
     cases = [
         (

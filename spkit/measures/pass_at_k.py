@@ -98,11 +98,9 @@ def _draws_with_any(n: int, c: int, k: int) -> int:
 
 
 def _vote(votes: Counter, right: str, k: int) -> float:
-    """Chance that `right` wins the vote of k of the samples counted in `votes`.
-
-    If `right` has j of the k votes, it wins when no other answer has more, and gets a share 1 / (m + 1) when m
-    others have j too. `ways[m, drawn]` counts the ways to draw from the others so far; those with fewer than j
-    votes in all can never matter.
+    """Chance that `right` wins the vote of k of the samples counted in `votes`. If `right` has j of the k votes, it
+    wins when no other answer has more, and gets a share 1 / (m + 1) when m others have j too. `ways[m, drawn]` counts
+    the ways to draw from the others so far; those with fewer than j votes in all can never matter.
     """
     _check_k(votes.total(), k)
     others = [count for answer, count in votes.items() if answer != right]

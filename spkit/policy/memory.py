@@ -68,12 +68,10 @@ class MemoryEstimate:
 def estimate(
     model: PreTrainedModel, rows: int, prompt_tokens: int, new_tokens: int, train_rows: int, four_bit: bool = False
 ) -> MemoryEstimate:
-    """What it takes to sample `rows` completions of `new_tokens` at once, and to train on `train_rows`
-    such completions at once.
-
-    `model` is as it will run: with its adapters, on its device; whatever of it is trainable is trained, with AdamW. On
-    the meta device it takes no memory and shows what a model would take, with `four_bit` once its linear layers are in
-    NF4 (double quantisation).
+    """What it takes to sample `rows` completions of `new_tokens` at once, and to train on `train_rows` such completions
+    at once. `model` is as it will run: with its adapters, on its device; whatever of it is trainable is trained, with
+    AdamW. On the meta device it takes no memory and shows what a model would take, with `four_bit` once its linear
+    layers are in NF4 (double quantisation).
     """
     config, itemsize = model.config, _compute_dtype(model).itemsize
     weights = planned_four_bit_bytes(model) if four_bit else weight_bytes(model)

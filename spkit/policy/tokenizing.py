@@ -69,9 +69,8 @@ def first_difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str
 
 
 def with_end_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, where: str) -> PreTrainedTokenizerBase:
-    """The tokenizer, its end token set to the first one that the model's settings name, if it has none.
-
-    Raises SpkitError if they have none either.
+    """The tokenizer, its end token set to the first one that the model's settings name, if it has none. Raises
+    SpkitError if they have none either.
     """
     if tokenizer.eos_token_id is None:
         named = (

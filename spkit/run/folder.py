@@ -110,7 +110,6 @@ class Run:
 
     def start(self, description: dict[str, Any], base: P) -> P:
         """Begin, or continue where the folder's records end; returns the policy of the last finished iteration.
-
         `description` is plain data that says what the run is; how the base is shown prompts is added to it. The folder
         is held until the run is finished (by the description's `config.iterations`), closed or forgotten. Raises
         SpkitError if the folder cannot be written, is held by another process, holds a run of another description

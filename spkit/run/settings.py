@@ -34,7 +34,6 @@ def shares(config: Any, *names: str) -> None:
 
 def changed(config: C, changes: Mapping[str, Any]) -> C:
     """The settings (a dataclass) with some of them changed, those of a part by their dotted name: `proposer.reward`.
-
     Raises SpkitError for a setting that does not exist, and what the settings themselves raise.
     """
     parts: dict[str, dict[str, Any]] = {}

@@ -42,12 +42,10 @@ class Source:
 
 
 def load_questions(source: Source, place: str | None, read: Callable[[dict[str, Any]], AnyProblem]) -> Questions:
-    """The problems of both splits, from a folder or a file, or from the hub if `place` is None;
-    `data/...` may be a shipped one.
-
-    A folder has a file a split; a single file is split by content. Copies count once, and a question of the test split
-    is never in the train split. `read` makes a problem of a row. Raises SpkitError where nothing is found, and names
-    the line that cannot be read.
+    """The problems of both splits, from a folder or a file, or from the hub if `place` is None; `data/...` may be a
+    shipped one. A folder has a file a split; a single file is split by content. Copies count once, and a question of
+    the test split is never in the train split. `read` makes a problem of a row. Raises SpkitError where nothing is
+    found, and names the line that cannot be read.
     """
     if place is None:
         rows = {split: _from_hub(source, split) for split in SPLITS}

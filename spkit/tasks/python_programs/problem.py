@@ -50,10 +50,8 @@ class PythonProblem(Problem):
 def problem_about(
     kind: Kind, program: str, inputs: Sequence[str], outputs: Sequence[str], steps: tuple[tuple[str, str], ...] = ()
 ) -> PythonProblem:
-    """The problem of that kind about a program, at its first input, or at PAIRS of them for induction;
-    further inputs are left out.
-
-    Raises SpkitError for too few inputs.
+    """The problem of that kind about a program, at its first input, or at PAIRS of them for induction; further inputs
+    are left out. Raises SpkitError for too few inputs.
     """
     count = INDUCTION_PAIRS if kind == "induction" else 1
     if min(len(inputs), len(outputs)) < count:
