@@ -6,7 +6,7 @@ The problems of a task come from `spkit.tasks.problems`; here a policy writes th
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,13 +19,16 @@ from ..run.streams import generator
 from ..tasks import KINDS, Kind, Proposable, Task
 from .buffers import Buffers
 
+ProposerKind = Literal["learned", "frozen", "uniform", "static"]
+PROPOSERS: tuple[ProposerKind, ...] = get_args(ProposerKind)
+
 
 @dataclass(frozen=True)
 class ProposerConfig:
     """How problems are proposed; Absolute Zero's value in brackets where there is one."""
 
     # the `learned` policy; or a control: the `frozen` base, `uniform` random programs, a `static` set of the base's
-    kind: Literal["learned", "frozen", "uniform", "static"] = "learned"
+    kind: ProposerKind = "learned"
     reward: ProposerReward = "1-r"  # by r, the mean score of the attempts at its problem [1-r]
     extremes: Literal["paper", "code"] = "paper"  # reward where r is 0 or 1: 0 as in the paper, or -0.5 as in its code
     # reward of a proposal that is no problem; at -1 the proposer mostly learns to be safe, and stays shallow [-1]

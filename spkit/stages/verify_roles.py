@@ -18,7 +18,8 @@ from .verify import shuffled
 class VerifierConfig:
     """What the solver's rewards come from; Absolute Zero's value in brackets where there is one."""
 
-    # `grounded` in the evaluator, `vote_share` (agreement), or `random`: shuffled within each problem [grounded]
+    # `grounded` in the evaluator, `vote_share` (agreement), or `random`: shuffled within each problem, the control
+    # [grounded]
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
     # what must be right: the `answer`, all `steps` too, or (`lenient`) any one of several answers [answer]
     check: Literal["answer", "steps", "lenient"] = "steps"
