@@ -20,8 +20,8 @@ from ..policy.training import SftConfig
 from ..run.errors import SpkitError
 from ..run.streams import generator
 from ..tasks import Task, item_rng, load_task
-from .pretrain import RECIPES, Recipe, example_text, free_folder, measured, save_made
-from .pretrain import make_tiny_base as pretrain_tiny
+from .recipes import RECIPES, Recipe, example_text, free_folder, measured, save_made
+from .recipes import make_tiny_base as pretrain_tiny
 from .small import bpe_tokenizer, small_qwen2
 
 WORDY = {

@@ -17,11 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
 from .checkpoints import SETTINGS, load_model, no_bars
+from .decoder_choice import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
 from .rollouts import Rollouts
 from .row_budget import RowBudget
-from .sampler import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
 from .steps import STEP_ADVICE
@@ -34,7 +34,7 @@ class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
     Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or
-    `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes no
+    `static` (see `decoder_choice`). Where memory runs out, fewer rows are computed at once, which changes no
     result; `budget` remembers how many fit, for clones too.
     """
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from spkit.bases.expressions import CARELESS_EXPRESSIONS, REFERENCES, careless_trace, role_text
-from spkit.bases.pretrain import RECIPES, example_text
+from spkit.bases.recipes import RECIPES, example_text
 from spkit.bases.tiny import char_tokenizer
 from spkit.measures.accuracy import by_difficulty
 from spkit.policy import load_policy, shipped_models

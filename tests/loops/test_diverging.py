@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.bases.pretrain import RECIPES, make_tiny_base
+from spkit.bases.recipes import RECIPES, make_tiny_base
 from spkit.cli.main import main
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from spkit.bases.pretrain import RECIPES, example_text, make_tiny_base
+from spkit.bases.recipes import RECIPES, example_text, make_tiny_base
 from spkit.measures.accuracy import accuracy
 from spkit.policy import load_policy, shipped_models
 from spkit.run.errors import SpkitError

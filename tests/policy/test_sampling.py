@@ -81,7 +81,7 @@ def test_samples_of_one_prompt_differ_and_repeat_with_the_seed(policy):
 
 def test_padding_order_and_batch_size_change_nothing(policy, monkeypatch):
     whole = policy.sample(PROMPTS, 8, max_new_tokens=30, generator=generator())
-    monkeypatch.setattr("spkit.policy.sampler.ROWS_PER_BATCH", 5)
+    monkeypatch.setattr("spkit.policy.decoder_choice.ROWS_PER_BATCH", 5)
     split = policy.sample(PROMPTS, 8, max_new_tokens=30, generator=generator())
     assert whole.texts == split.texts
     assert apart(whole.logprobs, split.logprobs) < 1e-5

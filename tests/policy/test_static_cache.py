@@ -22,7 +22,7 @@ from transformers import (
 
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
-from spkit.policy.sampler import takes_static
+from spkit.policy.decoder_choice import takes_static
 from spkit.policy.sampling import GrowingDecoder
 from spkit.policy.static_cache import StaticDecoder, line_bucket
 from spkit.run.errors import SpkitError

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from spkit.bases.pretrain import RECIPES
+from spkit.bases.recipes import RECIPES
 from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.bases.words import CARD_TESTS, WORDS_ALONE
 from spkit.measures.accuracy import accuracy
