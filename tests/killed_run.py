@@ -1,8 +1,9 @@
-"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by run/test_folder.py).
+"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by
+run/test_folder.py).
 
-python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in, `solve-2`:
-where that stage is entered for the second time in the iteration) or a moment of a write (data-done, checkpoint-half,
-checkpoint-done, samples-done, metrics-half, metrics-done).
+python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in,
+`solve-2`: where that stage is entered for the second time in the iteration) or a moment of a write (data-done,
+checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
 import os

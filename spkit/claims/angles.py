@@ -48,8 +48,8 @@ def angles(base: Policy, task: Task, config: AngleConfig, run: Run | None = None
         played.store(1, replies_to(base, real, settings.temperature, draw, played, settings.cut))
         contrasts = contrast(base, task, real, {}, played, 1, settings)
         scored = batches(base, contrasts, 64, generator(config.seed, 1, "batches"))
-        ours = gradient(base, (loss_of_batch(base, batch, settings.update(1))[0] for batch in scored))
-        theirs = gradient(base, (reference_loss(base, batch) for batch in scored))
+        ours = loss_gradient(base, (loss_of_batch(base, batch, settings.update(1))[0] for batch in scored))
+        theirs = loss_gradient(base, (reference_loss(base, batch) for batch in scored))
         return {"replies": kind, "cosine": torch.nn.functional.cosine_similarity(ours, theirs, dim=0).item()}
 
     yield from sweep("angles", base, task, config, run, measure)
@@ -64,7 +64,7 @@ def reference_loss(policy: Policy, batch: Batch) -> Tensor:
     return -(logprobs * mask).sum() / len(rows)
 
 
-def gradient(policy: Policy, losses: Iterable[Tensor]) -> Tensor:
+def loss_gradient(policy: Policy, losses: Iterable[Tensor]) -> Tensor:
     """The gradient of the sum of these losses in all weights, as one vector."""
     policy.model.zero_grad()
     for loss in losses:

@@ -20,7 +20,7 @@ from ..run.json_files import dumps, read_object
 from ..run.progress import Silent
 from ..tasks import load_task
 from .stored import EachRun, data_of, runs_of, tree_of
-from .terms import Criterion, Records, Runs
+from .terms import Criterion, RunRecords, Runs
 
 SHOWN = (
     "statement",
@@ -48,7 +48,7 @@ class Experiment:
     seconds: int
     model: str | None = None  # by default the task's own base
 
-    def records(self, seed: int, run: Run) -> Records:
+    def records(self, seed: int, run: Run) -> RunRecords:
         """All its records: read if the run is finished, continued if it was stopped."""
         return list(
             self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run)
@@ -96,7 +96,7 @@ class Lab:
     experiments: Mapping[str, Experiment]
     progress: Silent
 
-    def records(self, name: str, seed: int) -> Records:
+    def records(self, name: str, seed: int) -> RunRecords:
         """The records of an experiment."""
         return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress))
 

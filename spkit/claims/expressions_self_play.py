@@ -74,7 +74,9 @@ def course(run: str) -> dict[str, Any]:
 
 
 COURSES = EachRun(course)
-LABELS = {"labels": {"all": Blocks("az-vote", MAJORITY_CORRECT), "depth 3": Blocks("az-vote", MAJORITY_CORRECT_3)}}
+MAJORITY_LABELS = {
+    "labels": {"all": Blocks("az-vote", MAJORITY_CORRECT), "depth 3": Blocks("az-vote", MAJORITY_CORRECT_3)}
+}
 
 SELF_PLAY_CLAIMS = (
     claim(
@@ -233,13 +235,13 @@ SELF_PLAY_CLAIMS = (
         "Under a vote behind the gate the majority comes to be correct less often",
         R_ZERO,
         early("az-vote", MAJORITY_CORRECT) - late("az-vote", MAJORITY_CORRECT) > 0,
-        LABELS,
+        MAJORITY_LABELS,
     ),
     claim(
         "az-labels-depth",
         "At one depth the majority comes to be correct more often",
         OURS,
         rise("az-vote", MAJORITY_CORRECT_3) > 0,
-        LABELS,
+        MAJORITY_LABELS,
     ),
 )

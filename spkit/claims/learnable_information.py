@@ -11,7 +11,7 @@ from .terms import Number, largest, least
 S = Number("S", "S (bits)")
 RULE, NOISE = Number("rule", "S (bits) of the rule"), Number("noise", "S (bits) of noise")
 RANKS = SizesConfig().ranks
-SMALL, MIDDLE, LARGE = RANKS
+SMALL_RANK, MIDDLE_RANK, LARGE_RANK = RANKS
 FIRST, *_, LAST = InformationConfig().at
 FROZEN = changed(InformationConfig(), {"loop.proposer.kind": "frozen"})
 RANK_COLUMNS = {key: key for key in ("rank", "noise", "rule")}
@@ -43,8 +43,8 @@ INFORMATION_CLAIMS = (
         "As the observer grows, what it finds rises and then falls",
         f"{LEARNABLE}, fig. 5",
         (
-            at("observers", RULE, rank=MIDDLE)
-            - largest(at("observers", RULE, rank=SMALL), at("observers", RULE, rank=LARGE))
+            at("observers", RULE, rank=MIDDLE_RANK)
+            - largest(at("observers", RULE, rank=SMALL_RANK), at("observers", RULE, rank=LARGE_RANK))
         )
         / 1000
         > 0,

@@ -22,6 +22,10 @@ from ..run.folder import Run, read_jsonl
 from ..tasks import Task
 from .sweeps import sweep
 
+OBSERVER_OF_STREAMS = ObserverConfig(train_tokens=6000, validation_tokens=1200, learning_rate=3e-3)
+OBSERVER_OF_RUNS = ObserverConfig(train_tokens=4000, validation_tokens=1000)
+UNMEASURED = AbsoluteZeroConfig(measure_every=1000, test_per_difficulty=1, test_samples=1)
+
 
 @dataclass(frozen=True)
 class SizesConfig:
@@ -30,7 +34,7 @@ class SizesConfig:
     seed: int = 0
     ranks: tuple[int, ...] = (1, 8, 64)
     texts: int = 1400
-    observer: ObserverConfig = ObserverConfig(train_tokens=6000, validation_tokens=1200, learning_rate=3e-3)
+    observer: ObserverConfig = OBSERVER_OF_STREAMS
 
     @property
     def iterations(self) -> int:
@@ -70,10 +74,10 @@ class InformationConfig:
     """What there is to learn in a run's own solutions: after each of the iterations `at`, over the last `window`."""
 
     seed: int = 0
-    loop: AbsoluteZeroConfig = AbsoluteZeroConfig(measure_every=1000, test_per_difficulty=1, test_samples=1)
+    loop: AbsoluteZeroConfig = UNMEASURED
     at: tuple[int, ...] = (3, 20, 40, 60)
     window: int = 3
-    observer: ObserverConfig = ObserverConfig(train_tokens=4000, validation_tokens=1000)
+    observer: ObserverConfig = OBSERVER_OF_RUNS
 
     @property
     def iterations(self) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
-from .terms import Number, Reading, Records, Term
+from .terms import Number, Reading, RunRecords, Term
 
 TEN = 10  # iterations that `early` and `late` look at
 
@@ -63,7 +63,7 @@ def passing(run: str, number: Number, threshold: float) -> Term:
     return Reading(run, str(number), what, "", partial(_passing, number, threshold))
 
 
-def first_iteration_above(records: Records, number: Number, threshold: float) -> int | None:
+def first_iteration_above(records: RunRecords, number: Number, threshold: float) -> int | None:
     """None if there is none. Raises LookupError if a record does not have the number."""
     for record in records:
         value = number.of(record)
@@ -86,44 +86,44 @@ def number_of(number: str | Number) -> Number:
     return number if isinstance(number, Number) else Number(number)
 
 
-def _mean_change(number: Number, later: Callable, earlier: Callable | None, records: Records) -> float:
+def _mean_change(number: Number, later: Callable, earlier: Callable | None, records: RunRecords) -> float:
     value = _mean(number, later(records))
     return value if earlier is None else value - _mean(number, earlier(records))
 
 
-def _mean(number: Number, records: Records) -> float:
+def _mean(number: Number, records: RunRecords) -> float:
     values = [value for value in map(number.of, records) if value is not None]
     if not values:
         raise LookupError(f"no {number} in {len(records)} records")
     return fmean(values)
 
 
-def _last(records: Records) -> Records:
+def _last(records: RunRecords) -> RunRecords:
     return records[-1:]
 
 
-def _first(records: Records) -> Records:
+def _first(records: RunRecords) -> RunRecords:
     return records[:1]
 
 
-def _where(key: str, value: Any, records: Records) -> Records:
+def _where(key: str, value: Any, records: RunRecords) -> RunRecords:
     return [record for record in records if record.get(key) == value]
 
 
-def _first_ten(records: Records) -> Records:
+def _first_ten(records: RunRecords) -> RunRecords:
     return records[1 : TEN + 1]
 
 
-def _last_ten(until: int | None, records: Records) -> Records:
+def _last_ten(until: int | None, records: RunRecords) -> RunRecords:
     return records[1 : until + 1 if until else None][-TEN:]
 
 
-def _mean_first_above(number: Number, threshold: float, records: Records) -> float:
+def _mean_first_above(number: Number, threshold: float, records: RunRecords) -> float:
     never = records[-1]["iteration"] + 1
     found = [first_iteration_above(records, level, threshold) for level in number.each]
     return fmean(never if first is None else first for first in found)
 
 
-def _passing(number: Number, threshold: float, records: Records) -> float:
+def _passing(number: Number, threshold: float, records: RunRecords) -> float:
     found = [first_iteration_above(records, level, threshold) for level in number.each]
     return float(sum(first is not None and first > 0 for first in found))

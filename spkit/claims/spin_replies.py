@@ -21,7 +21,7 @@ KL = Number("kl", "KL to the data")
 RARE = Number("rare", "mass on rare replies")
 AUC = Number("auc", "AUC on new replies")
 TRAINING_ACCURACY = Number("learned.accuracy", "accuracy on its training pairs")
-CORRECT = Number("right", "share of correct totals")
+SHARE_CORRECT = Number("right", "share of correct totals")
 SAMPLED = Number("sampled_accuracy", "sampled accuracy")
 HELD_OUT = Number("held_out_displacement.real", "change in log-likelihood of held-out real replies (nats)")
 COSINE = Number("cosine", "cosine to the gradient of SFT")
@@ -208,7 +208,7 @@ DATA_CLAIMS = (
         "spin-quality",
         "Quality over quantity: 500 correct references beat 1,000 of which 20 % are wrong, at equal steps",
         "popular accounts of SPIN (no source)",
-        at("spin-half", CORRECT, iteration=2) - at("spin-wrong", CORRECT, iteration=2) > 0,
+        at("spin-half", SHARE_CORRECT, iteration=2) - at("spin-wrong", SHARE_CORRECT, iteration=2) > 0,
         curves("right", "kl"),
     ),
     claim(
@@ -224,7 +224,7 @@ DATA_CLAIMS = (
         "spin-preference",
         "A tenth of preference pairs (correct against wrong) helps",
         f"{SPIN}, table 5",
-        at("spin-preference", CORRECT, iteration=2) - at("spin", CORRECT, iteration=2) > 0,
+        at("spin-preference", SHARE_CORRECT, iteration=2) - at("spin", SHARE_CORRECT, iteration=2) > 0,
         curves("right", "kl"),
     ),
     claim(

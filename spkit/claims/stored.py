@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from .readings import TEN, first_iteration_above, number_of
-from .terms import Number, Runs, in_order
+from .terms import Number, Runs, each_once
 
 DIGITS = 4  # of what is stored to be drawn
 
@@ -120,7 +120,7 @@ def tree_of(part: Mapping[str, Any] | EachRun, runs: tuple[str, ...]) -> Mapping
 
 def runs_of(tree: Any) -> tuple[str, ...]:
     """The runs that the leaves of a tree read, each once."""
-    return in_order(*_leaves(tree))
+    return each_once(*_leaves(tree))
 
 
 def data_of(tree: Any, runs: Runs) -> Any:

@@ -28,7 +28,7 @@ KEPT_SHORT = Number(
     "kept_by_difficulty", "share of sums of 2 and 3 terms among the kept", levels=("2", "3"), total=True, missing=0.0
 )
 FIVE_AND_SIX = Number("accuracy_by_difficulty", "accuracy on 5 and 6 terms", levels=("5", "6"))
-WRONG_STEPS = Number("wrong_steps_rate", "share of wrong steps among the correct")
+SHARE_WRONG_STEPS = Number("wrong_steps_rate", "share of wrong steps among the correct")
 PASS = {k: Number(f"pass_at_k.{k}", f"pass@{k}") for k in ("1", "2", "4", "8", "16")}
 ENTROPY = Number("entropy", "token entropy (nats)")
 MAJORITY = Number("maj_at_k.16", "maj@16")
@@ -175,7 +175,8 @@ VERIFIER_CLAIMS = (
         "steps-temperature",
         "Samples at a higher temperature reach correct answers through wrong steps more often",
         f"{STAR}, sec. 5",
-        at("temperatures", WRONG_STEPS, temperature=1.3) - at("temperatures", WRONG_STEPS, temperature=0.4) > 0,
+        at("temperatures", SHARE_WRONG_STEPS, temperature=1.3) - at("temperatures", SHARE_WRONG_STEPS, temperature=0.4)
+        > 0,
         {"rows": Rows("temperatures", {key: key for key in ("temperature", "accuracy", "wrong_steps_rate")})},
     ),
     claim(

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from ..run.errors import SpkitError
 
-Records = list[dict[str, Any]]  # of one run, iteration 0 first
-Runs = Mapping[str, Records]  # by the name of the experiment
+RunRecords = list[dict[str, Any]]  # of one run, iteration 0 first
+Runs = Mapping[str, RunRecords]  # by the name of the experiment
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Term:
         raise NotImplementedError
 
     def __sub__(self, other: "Term") -> "Term":
-        return Pair(self, other, "minus")
+        return TwoTerms(self, other, "minus")
 
     def __truediv__(self, other: "Term | float") -> "Term":
-        return Pair(self, other if isinstance(other, Term) else Constant(other), "divided by")
+        return TwoTerms(self, other if isinstance(other, Term) else Constant(other), "divided by")
 
     def __abs__(self) -> "Term":
         return Of((self,), abs, "the absolute value")
@@ -120,7 +120,7 @@ class Constant(Term):
 
 
 @dataclass(frozen=True)
-class Pair(Term):
+class TwoTerms(Term):
     """Two terms with a sign between."""
 
     left: Term
@@ -130,7 +130,7 @@ class Pair(Term):
     @property
     def runs(self) -> tuple[str, ...]:
         """Those of both, each once."""
-        return in_order(self.left, self.right)
+        return each_once(self.left, self.right)
 
     def of(self, runs: Runs) -> float:
         """Difference or quotient."""
@@ -145,7 +145,7 @@ class Pair(Term):
 
 
 def _part(term: Term) -> str:
-    return f"({term})" if isinstance(term, Pair | Reading) else str(term)
+    return f"({term})" if isinstance(term, TwoTerms | Reading) else str(term)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Of(Term):
     @property
     def runs(self) -> tuple[str, ...]:
         """Those of all parts."""
-        return in_order(*self.parts)
+        return each_once(*self.parts)
 
     def of(self, runs: Runs) -> float:
         """The function's value."""
@@ -169,7 +169,7 @@ class Of(Term):
         return f"{self.words} of ({'; '.join(map(str, self.parts))})"
 
 
-def in_order(*parts: Any) -> tuple[str, ...]:
+def each_once(*parts: Any) -> tuple[str, ...]:
     """The runs of all parts, each once."""
     return tuple(dict.fromkeys(run for part in parts for run in part.runs))
 
@@ -182,7 +182,7 @@ class Reading(Term):
     number: str
     what: str
     when: str
-    read: Callable[[Records], float]
+    read: Callable[[RunRecords], float]
 
     @property
     def runs(self) -> tuple[str, ...]:

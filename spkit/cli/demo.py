@@ -55,7 +55,7 @@ def slug(name: str) -> str:
 
 def title(panels: dict) -> str:
     """The figure's one sentence, from the numbers."""
-    (first, runs), (control, controls) = panels.items()
+    runs, controls = panels.values()
     before, after, beside = (100 * rows["accuracy"] for rows in (runs[0][0], runs[0][-1], controls[0][-1]))
     return (
         f"Accuracy on sums of 1 to 5 digits goes from {before:.0f} % to {after:.0f} %; the control ends "

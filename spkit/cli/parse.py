@@ -16,7 +16,7 @@ NUMBERS = {int: "a whole number", float: "a number", int | None: "a whole number
 OPTIONS = ConstructorRegistry()
 
 
-def parsed(form: Any, arguments: Sequence[str], prog: str, **settings: Any) -> Any:
+def parse_options(form: Any, arguments: Sequence[str], prog: str, **settings: Any) -> Any:
     """What the arguments say, as an instance of `form`; `--help` prints and exits.
 
     Raises SpkitError, one sentence, for arguments that say nothing.
@@ -38,11 +38,12 @@ def chosen(forms: Mapping[str, type], arguments: Sequence[str], prog: str, about
     """
     name = arguments[0] if arguments else "--help"
     if name in forms:
-        return parsed(forms[name], arguments[1:], f"{prog} {name}")
+        return parse_options(forms[name], arguments[1:], f"{prog} {name}")
     if not name.startswith("-"):
         raise SpkitError(f"{prog} has no {name!r}: choose one of {', '.join(forms)}")
     names = tuple(Annotated[form, tyro.conf.subcommand(name, prefix_name=False)] for name, form in forms.items())
-    return parsed(Union[names], arguments or [name], prog, description=about)
+    one_of_them = Union[names]  # noqa: UP007 - the forms are known only here
+    return parse_options(one_of_them, arguments or [name], prog, description=about)
 
 
 def sentence(refusal: str) -> str:

@@ -5,48 +5,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, make_dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
+from ..loops import METHODS, load_method
 from ..run.settings import changed
 from .output import emitter, interruptible, say
-from .parse import Flag, chosen, parsed
+from .parse import Flag, chosen, parse_options
 from .presets import preset
 
-C = TypeVar("C")
-ABOUT = "Run a loop. Started again with the same settings and folder, it continues where it was."
-LOOPS = {  # name: task of the course, and what is said of it
-    "star": ("addition", "STaR: sample rationales, keep those with right answers, learn from them, repeat."),
-    "rft": ("sums", "RFT: one round of samples, of which every distinct right path is learned from."),
-    "rest": (
-        "sums",
-        "ReST: from the samples of each Grow step, Improve steps on what is above a rising threshold, with real data.",
-    ),
-    "rest-em": ("sums", "ReST^EM: sample, keep what is right, fine-tune the base on it, repeat."),
-    "collapse": ("sums", "Model collapse: each generation learns from what the one before it wrote."),
-    "spin": (
-        "replies",
-        "SPIN: tell reference replies from the opponent's, the policy of the last iteration, by the log-ratio to it.",
-    ),
-    "rlvr": (
-        "sums",
-        "RLVR: samples of fixed problems, a checker's reward, and the policy gradient (GRPO and its relatives).",
-    ),
-    "absolute-zero": (
-        "expressions",
-        "Absolute Zero: propose problems, solve them, and learn both roles from how often they are solved.",
-    ),
-}
-
-
-class Loop(NamedTuple):
-    """A loop and the class of its settings."""
-
-    run: Callable[..., Iterator[dict[str, Any]]]
-    config: type
+_C = TypeVar("_C")
+ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it was."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +29,10 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class RunLoop(Preset, Generic[C]):
+class RunLoop(Preset, Generic[_C]):
     """A run: the settings of its loop, and where it starts and ends."""
 
-    config: Annotated[C, tyro.conf.arg(name="")]
+    config: Annotated[_C, tyro.conf.arg(name="")]
     name: tyro.conf.Suppress[str]
     task: str  # what is asked; `spkit env` lists the tasks
     # base: a shipped model, a checkpoint folder or a hub id; default: the profile's (SPKIT_PROFILE, SPKIT_MODEL)
@@ -71,11 +42,11 @@ class RunLoop(Preset, Generic[C]):
 
     def run(self) -> None:
         """Run the loop in its folder, or continue it, and print every record as it comes."""
-        run_loop(self.name, loop_of(self.name).run, self.config, self.task, self.model, self.out, self.json)
+        run_loop(self.name, load_method(self.name)[0], self.config, self.task, self.model, self.out, self.json)
 
 
 @dataclass(frozen=True)
-class RunSpin(RunLoop[C]):
+class RunSpin(RunLoop[_C]):
     """A run of SPIN, which can have other references than the task's."""
 
     references_file: Path | None = None  # your own references: a file of one {"prompt": ..., "reply": ...} a line
@@ -85,34 +56,29 @@ class RunSpin(RunLoop[C]):
         from ..stages.references import read_references
 
         own = read_references(self.references_file) if self.references_file else None
-        loop = partial(loop_of(self.name).run, references=own)
+        loop = partial(load_method(self.name)[0], references=own)
         run_loop(self.name, loop, self.config, self.task, self.model, self.out, self.json)
-
-
-def loop_of(name: str) -> Loop:
-    """The loop of this name on the command line; imports it, and torch."""
-    function = name.replace("-", "_")
-    module = import_module(f"..loops.{function}", __package__)
-    return Loop(getattr(module, function), getattr(module, name.title().replace("-", "") + "Config"))
 
 
 def run_command(arguments: list[str]) -> RunLoop:
     """The run that the arguments ask for: settings not named are the preset's, or else the loop's own."""
     name = arguments[0] if arguments else "--help"
-    if name not in LOOPS:
-        names = {loop: make_dataclass(loop, [], namespace={"__doc__": about}) for loop, (_, about) in LOOPS.items()}
-        return chosen(names, arguments, "spkit run", ABOUT)
-    prog, about = f"spkit run {name}", LOOPS[name][1]
-    asked, _ = parsed(Preset, arguments[1:], prog, add_help=False, return_unknown_args=True)
+    if name not in METHODS:
+        names = {
+            loop: make_dataclass(loop, [], namespace={"__doc__": method.about}) for loop, method in METHODS.items()
+        }
+        return chosen(names, arguments, "spkit run", ABOUT_RUN)
+    prog, about = f"spkit run {name}", METHODS[name].about
+    asked, _ = parse_options(Preset, arguments[1:], prog, add_help=False, return_unknown_args=True)
     start = run_by_default(name, asked.preset)
-    return parsed(type(start)[type(start.config)], arguments[1:], prog, description=about, default=start)
+    return parse_options(type(start)[type(start.config)], arguments[1:], prog, description=about, default=start)
 
 
 def run_by_default(name: str, from_preset: str = "") -> RunLoop:
     """The run of a loop whose options are left out, but for those of the preset."""
-    kind = loop_of(name).config
+    kind = load_method(name)[1]
     config = changed(kind(), preset(name, from_preset)) if from_preset else kind()
-    return (RunSpin if name == "spin" else RunLoop)(config, name, LOOPS[name][0])
+    return (RunSpin if name == "spin" else RunLoop)(config, name, METHODS[name].task)
 
 
 def run_loop(
@@ -159,11 +125,11 @@ def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
     chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
     base = chosen.load(task)
     if chosen.name == "gpu":
-        say(memory_line(base, task, rows_of(config)), error=True)
+        say(memory_line(base, task, rows_at_once(config)), error=True)
     return base, str(chosen)
 
 
-def rows_of(config: Any) -> int:
+def rows_at_once(config: Any) -> int:
     """Rows of one forward and backward pass of this loop."""
     parts = (config, getattr(config, "learn", None), getattr(config, "sft", None))
     sizes = (getattr(part, name, None) for name in ("rows_at_once", "batch_size") for part in parts)

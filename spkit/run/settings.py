@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import SpkitError
 
-C = TypeVar("C")
+_C = TypeVar("_C")
 
 
 def at_least(config: Any, low: float, *names: str) -> None:
@@ -32,7 +32,7 @@ def shares(config: Any, *names: str) -> None:
             raise SpkitError(f"{name} must be between 0 and 1, not {getattr(config, name)}")
 
 
-def changed(config: C, changes: Mapping[str, Any]) -> C:
+def changed(config: _C, changes: Mapping[str, Any]) -> _C:
     """The settings (a dataclass) with some of them changed, those of a part by their dotted name: `proposer.reward`.
     Raises SpkitError for a setting that does not exist, and what the settings themselves raise.
     """

@@ -10,7 +10,7 @@ BY_ID = {claim.id: claim for claim in SELF_PLAY_CLAIMS}
 
 
 def run(*deep: float, iterations: int = 60, every: int = 20, **numbers: tuple[float, float]) -> list[dict]:
-    """Records with a look every so often, at which accuracy on depths 3 to 5 is as given, and numbers that go evenly
+    """RunRecords with a look every so often, at which accuracy on depths 3 to 5 is as given, and numbers that go evenly
     from one value to another.
     """
     records = []

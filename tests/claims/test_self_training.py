@@ -18,7 +18,7 @@ def record(accuracy: float, **more) -> dict:
 
 
 def curriculum(*accuracies: dict[str, float]) -> list[dict]:
-    """Records with these accuracies of 3, 4 and 5 digits."""
+    """RunRecords with these accuracies of 3, 4 and 5 digits."""
     lengths = [{"1": 1.0, "2": 1.0, **one} for one in accuracies]
     return [{"iteration": i, "accuracy": 0.4, "accuracy_by_difficulty": one} for i, one in enumerate(lengths)]
 

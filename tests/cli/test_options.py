@@ -13,7 +13,8 @@ import pytest
 from spkit.cli import runs
 from spkit.cli.commands import COMMANDS
 from spkit.cli.parse import chosen, sentence
-from spkit.cli.runs import LOOPS, loop_of, rows_of, run_command
+from spkit.cli.runs import rows_at_once, run_command
+from spkit.loops import METHODS, load_method
 from spkit.maths.preference import LOSSES
 from spkit.run.errors import SpkitError
 from spkit.run.settings import changed
@@ -72,9 +73,9 @@ def words(name: str, value: Any) -> list[str]:
     return [f"--{option}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", METHODS)
 def test_every_setting_can_be_changed_and_is_the_loops_own_if_it_is_not(loop):
-    default = loop_of(loop).config()
+    default = load_method(loop)[1]()
     assert run_command([loop]).config == default
     for name, (hint, value) in leaves(default).items():
         wanted = another(name, hint, value)
@@ -82,9 +83,9 @@ def test_every_setting_can_be_changed_and_is_the_loops_own_if_it_is_not(loop):
         assert run_command([loop, *words(name, wanted)]).config == changed(default, {name: wanted}), name
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", METHODS)
 def test_all_settings_together(loop):
-    default, arguments, changes = loop_of(loop).config(), [loop], {}
+    default, arguments, changes = load_method(loop)[1](), [loop], {}
     for name, (hint, value) in leaves(default).items():
         changes[name] = another(name, hint, value)
         arguments += words(name, changes[name])
@@ -96,7 +97,7 @@ def test_all_settings_together(loop):
 def options_of(command: str, capsys) -> dict[str, tuple[str, str]]:
     """The options in the help of a command: what they take, and what is said of them."""
     with pytest.raises(SystemExit) as left:
-        run_command([command, "--help"]) if command in LOOPS else chosen(COMMANDS, [command, "--help"], "spkit", "")
+        run_command([command, "--help"]) if command in METHODS else chosen(COMMANDS, [command, "--help"], "spkit", "")
     assert left.value.code == 0
     found, name = {}, ""
     for line in (line.strip("│ ") for line in capsys.readouterr().out.splitlines()):
@@ -108,10 +109,10 @@ def options_of(command: str, capsys) -> dict[str, tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", METHODS)
 def test_every_setting_is_an_option_that_offers_its_choices(loop, capsys):
     options = options_of(loop, capsys)
-    settings = leaves(loop_of(loop).config())
+    settings = leaves(load_method(loop)[1]())
     beside = {"--help", "--preset", "--task", "--model", "--out", "--json"} | (
         {"--references-file"} if loop == "spin" else set()
     )
@@ -122,10 +123,10 @@ def test_every_setting_is_an_option_that_offers_its_choices(loop, capsys):
 
 
 def test_there_are_many_settings():
-    assert sum(len(leaves(loop_of(loop).config())) for loop in LOOPS) > 130
+    assert sum(len(leaves(load_method(loop)[1]())) for loop in METHODS) > 130
 
 
-@pytest.mark.parametrize("command", [*LOOPS, *COMMANDS])
+@pytest.mark.parametrize("command", [*METHODS, *COMMANDS])
 def test_every_option_says_what_it_is(command, capsys):
     options = options_of(command, capsys)
     assert "--help" in options
@@ -136,7 +137,7 @@ def test_every_option_says_what_it_is(command, capsys):
 def test_a_setting_of_a_part_keeps_the_others_of_the_part():
     assert run_command(["rest-em", "--filter.verifier", "steps"]).config.filter.cap == 4
     assert run_command(["rest-em", "--filter.cap", "None"]).config.filter.cap is None
-    assert run_command(["rft", "--sft.steps", "3"]).config.sft == replace(loop_of("rft").config().sft, steps=3)
+    assert run_command(["rft", "--sft.steps", "3"]).config.sft == replace(load_method("rft")[1]().sft, steps=3)
     assert run_command(["rlvr", "--clip-high", "inf"]).config.clip_high == float("inf")
 
 
@@ -148,12 +149,12 @@ def test_spin_has_a_file_of_references_and_every_loss():
         run_command(["star", "--references-file", "mine.jsonl"])
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", METHODS)
 def test_how_many_rows_are_in_memory_is_known_of_every_loop(loop):
     """`memory_line` of the gpu profile asks for it; Absolute Zero has it in `learn`, the others in `sft` or beside."""
     asked = {"absolute-zero": "--learn.rows-at-once", "rlvr": "--rows-at-once"}
     default = "--sft.batch-size" if loop in ("rft", "rest", "rest-em", "collapse") else "--batch-size"
-    assert rows_of(run_command([loop, asked.get(loop, default), "5"]).config) == 5
+    assert rows_at_once(run_command([loop, asked.get(loop, default), "5"]).config) == 5
 
 
 def test_a_loops_own_help_and_the_lists_need_no_torch():
@@ -188,7 +189,7 @@ def test_the_sentence_of_a_refusal_is_whole_at_any_width(monkeypatch):
 def test_the_task_of_a_loop_is_the_courses(monkeypatch):
     asked = []
     monkeypatch.setattr(runs, "run_loop", lambda name, loop, config, task, *others: asked.append((name, task)))
-    for loop in LOOPS:
+    for loop in METHODS:
         run_command([loop]).run()
-    assert asked == [(name, task) for name, (task, _) in LOOPS.items()]
+    assert asked == [(name, task) for name, (_, task, _) in METHODS.items()]
     assert dict(asked)["star"] == "addition" and dict(asked)["spin"] == "replies"

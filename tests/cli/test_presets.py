@@ -6,7 +6,8 @@ import pytest
 
 from spkit.cli.main import main
 from spkit.cli.presets import preset, preset_rows
-from spkit.cli.runs import LOOPS, loop_of, run_by_default, run_command
+from spkit.cli.runs import run_by_default, run_command
+from spkit.loops import METHODS, load_method
 from spkit.run.errors import SpkitError
 from spkit.run.settings import changed
 
@@ -155,13 +156,13 @@ def test_the_presets_are_what_the_papers_say():
 
 @pytest.mark.parametrize(("method", "name"), PAPERS)
 def test_a_preset_can_be_built_and_is_what_the_command_takes(method, name):
-    wanted = changed(loop_of(method).config(), preset(method, name))
+    wanted = changed(load_method(method)[1](), preset(method, name))
     assert run_command([method, "--preset", name]).config == wanted == run_by_default(method, name).config
-    assert wanted != loop_of(method).config()
+    assert wanted != load_method(method)[1]()
 
 
 def test_every_loop_has_its_papers_settings():
-    assert {method for method, name in PAPERS if name == "paper"} == set(LOOPS)
+    assert {method for method, name in PAPERS if name == "paper"} == set(METHODS)
 
 
 def test_explicit_options_come_before_the_preset_wherever_they_stand():
@@ -169,7 +170,7 @@ def test_explicit_options_come_before_the_preset_wherever_they_stand():
         config = run_command(["rest-em", *arguments]).config
         assert (config.k, config.problems, config.filter.cap) == (3, 7500, 10)
     assert run_command(["rlvr", "--preset", "dapo", "--clip-high", "0.2"]).config.clip_high == 0.2
-    assert run_command(["rlvr"]).config == loop_of("rlvr").config()
+    assert run_command(["rlvr"]).config == load_method("rlvr")[1]()
     with pytest.raises(SpkitError, match="preset must be one of paper, tspin, not 'grpo'"):
         run_command(["spin", "--preset", "grpo"])
 

@@ -320,9 +320,18 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
 
 @pytest.mark.parametrize(
     ("completion", "gold"),
-    [("It costs $1,234.00", "1234"), ("18.", "18"), ("**18**", "18"), ("\\boxed{\\frac{1}{2}}", "1/2"), ("\\boxed{\\frac{1}{2}}", "0.5"),
-     ("\\boxed{\\text{b}}", "b"), ("#### 1,234", "1,234"), ("<answer>Paris, France</answer>", "Paris, France"), ("**Final Answer:** 18", "x\n#### 18")],
-)  # fmt: skip
+    [
+        ("It costs $1,234.00", "1234"),
+        ("18.", "18"),
+        ("**18**", "18"),
+        ("\\boxed{\\frac{1}{2}}", "1/2"),
+        ("\\boxed{\\frac{1}{2}}", "0.5"),
+        ("\\boxed{\\text{b}}", "b"),
+        ("#### 1,234", "1,234"),
+        ("<answer>Paris, France</answer>", "Paris, France"),
+        ("**Final Answer:** 18", "x\n#### 18"),
+    ],
+)
 def test_accuracy_by_gold_reads_the_spellings_that_the_tasks_read(tmp_path, completion, gold):
     made = [{**ROW, "completion": completion, "gold": gold, "prompt": str(index // 4)} for index in range(8)]
     wrong = [{**row, "step": 2, "completion": "#### 7"} for row in made]

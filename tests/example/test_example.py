@@ -2,7 +2,6 @@
 
 import pytest
 
-from spkit.cli import runs
 from spkit.cli.main import main
 from spkit.loops import METHODS, Method, load_method
 from spkit.policy import load_policy
@@ -30,16 +29,14 @@ def spkit(monkeypatch, *arguments: object) -> None:
 
 def test_a_new_task_runs_under_the_loops_there_are(monkeypatch, tmp_path):
     spkit(monkeypatch, "run", "rft", "--task", "doubles", "--out", tmp_path / "run", "--problems", 4, "--k", 1,
-          "--verifier", "gold", "--steps", 1, "--test-per-difficulty", 2)  # fmt: skip
+          "--filter.verifier", "gold", "--sft.steps", 1, "--test-per-difficulty", 2)  # fmt: skip
     about, records = load_run(tmp_path / "run")
     assert about["task"] == "doubles" and [record["iteration"] for record in records] == [0, 1]
     assert set(records[1]["accuracy_by_difficulty"]) == {"2", "3"}
 
 
-def test_a_new_loop_runs_as_the_command_line_runs_one(tmp_path, capsys):
-    """`spkit run NAME` calls these three."""
-    loop, settings = load_method("imitate-once")
-    runs.run_loop("imitate-once", loop, settings(), "doubles", "", tmp_path / "run", as_json=False)
+def test_a_new_loop_is_a_command(monkeypatch, tmp_path, capsys):
+    spkit(monkeypatch, "run", "imitate-once", "--out", tmp_path / "run")
     about, records = load_run(tmp_path / "run")
     assert about["method"] == "imitate_once" and 0 < records[1]["kept"] <= 8 and records[1]["seconds"]["solve"] > 0
     assert "iteration" in capsys.readouterr().out

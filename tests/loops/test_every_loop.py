@@ -1,4 +1,6 @@
-"""What is promised of every loop: the policy it is given stays as it is, and every record has the seconds of each stage."""
+"""What is promised of every loop: the policy it is given stays as it is, and every record has the seconds of each
+stage.
+"""
 
 import pytest
 import torch

@@ -1,12 +1,13 @@
 """The checks that all settings share, and settings with some of them changed."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
 from spkit.loops.absolute_zero import AbsoluteZeroConfig
 from spkit.run.errors import SpkitError
-from spkit.run.settings import at_least, changed, one_of, shares
+from spkit.run.settings import at_least, changed, one_of_its_choices, shares
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Inner:
 @dataclass(frozen=True)
 class Outer:
     seed: int = 0
-    kind: str = "a"
+    kind: Literal["a", "b"] = "a"
     inner: Inner = field(default_factory=Inner)
     other: Inner = field(default_factory=Inner)
 
     def __post_init__(self) -> None:
-        one_of(self, kind=("a", "b"))
+        one_of_its_choices(self)
 
 
 def test_a_dotted_name_changes_a_part_and_leaves_the_rest():
