@@ -22,7 +22,7 @@ def sums_text(task: Task, count: int) -> list[tuple[str, str]]:
 
 
 def save_model(folder: Path, task: Task, steps: int) -> Path:
-    """Train for `steps` and write `model.safetensors`, `config.json` and the tokenizer, without our own settings file."""
+    """Train for `steps` and write `model.safetensors`, `config.json`, the tokenizer; no settings file of ours."""
     rows = sums_text(task, 6000)
     tokenizer = bpe_tokenizer((prompt + text for prompt, text in rows), 300, 256)
     policy = Policy(small_qwen2(tokenizer, 256, 0, width=128, layers=2), tokenizer)

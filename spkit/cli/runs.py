@@ -125,11 +125,11 @@ def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
     chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
     base = chosen.load(task)
     if chosen.name == "gpu":
-        say(memory_line(base, task, rows_at_once(config)), error=True)
+        say(memory_line(base, task, rows_of_a_pass(config)), error=True)
     return base, str(chosen)
 
 
-def rows_at_once(config: Any) -> int:
+def rows_of_a_pass(config: Any) -> int:
     """Rows of one forward and backward pass of this loop."""
     parts = (config, getattr(config, "learn", None), getattr(config, "sft", None))
     sizes = (getattr(part, name, None) for name in ("rows_at_once", "batch_size") for part in parts)

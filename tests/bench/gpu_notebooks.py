@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ("01_self_play_fundamentals", "02_self_training_star_rest", "03_spin_adversarial_imitation")
 PEAK = """
 import resource, torch
-print("PEAK", torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+resident = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print("PEAK", torch.cuda.max_memory_allocated() if torch.cuda.is_available() else resident)
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 from spkit.cli import runs
 from spkit.cli.commands import COMMANDS
 from spkit.cli.parse import chosen, sentence
-from spkit.cli.runs import rows_at_once, run_command
+from spkit.cli.runs import rows_of_a_pass, run_command
 from spkit.loops import METHODS, load_method
 from spkit.maths.preference import LOSSES
 from spkit.run.errors import SpkitError
@@ -154,7 +154,7 @@ def test_how_many_rows_are_in_memory_is_known_of_every_loop(loop):
     """`memory_line` of the gpu profile asks for it; Absolute Zero has it in `learn`, the others in `sft` or beside."""
     asked = {"absolute-zero": "--learn.rows-at-once", "rlvr": "--rows-at-once"}
     default = "--sft.batch-size" if loop in ("rft", "rest", "rest-em", "collapse") else "--batch-size"
-    assert rows_at_once(run_command([loop, asked.get(loop, default), "5"]).config) == 5
+    assert rows_of_a_pass(run_command([loop, asked.get(loop, default), "5"]).config) == 5
 
 
 def test_a_loops_own_help_and_the_lists_need_no_torch():

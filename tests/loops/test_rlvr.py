@@ -150,7 +150,8 @@ def test_the_samples_are_drawn_at_temperature_one_and_the_policy_goes_on_from_it
 
 
 COMMON = {
-    "iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "test_sampled_accuracy", "test_sampled_accuracy_by_difficulty",
+    "iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "test_sampled_accuracy",
+    "test_sampled_accuracy_by_difficulty",
     "pass_at_k", "maj_at_k", "distinct_correct", "entropy", "kl_to_base", "seconds", "finished",
 }  # fmt: skip
 LEARNED = {"steps", "loss", "clip_share", "entropy", "grad_norm", "ratio_first", "ratio_max"}

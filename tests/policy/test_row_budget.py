@@ -1,4 +1,4 @@
-"""Memory that runs out: the same results from fewer rows at once, a message a size, and an error where nothing helps."""
+"""Memory that runs out: the same results from fewer rows at once, a message a size, an error where nothing helps."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A completion ends where its text says so, whatever tokens write the end: in every tokenizer, in every sampling path."""
+"""A completion ends where its text says so, whatever tokens write the end: in every tokenizer and sampling path."""
 
 import random
 from dataclasses import replace

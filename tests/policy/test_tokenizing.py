@@ -77,7 +77,7 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
 
 
 def test_an_adapter_keeps_its_tokenizer_where_its_base_is_read_otherwise(tmp_path):
-    """As an adapter of a model of the hub, which was read with the class of transformers when the adapter was trained."""
+    """As an adapter of a model of the hub, read with the class of transformers when the adapter was trained."""
     pytest.importorskip("peft")
     from spkit.policy.lora import LoraSettings
 

@@ -68,9 +68,18 @@ def test_marks_line_ends_and_blank_lines_of_other_systems_are_read(name, tmp_pat
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [(b'{"a": "\xff\xfe"}', "no text in UTF-8"), (b"7", "no JSON object but '7'"), (b"[1]", r"no JSON object but '\[1\]'"), (b'{"a": 1', "no JSON"), (b"\0\0\0", "no JSON"),
-     (b'"' + b"[" * 99, "no JSON"), (b"[" * 100_000, "no JSON"), (b'{"a": 1}{"a": 2}', "no JSON"), (b"9" * 5000, "no JSON")],
-)  # fmt: skip
+    [
+        (b'{"a": "\xff\xfe"}', "no text in UTF-8"),
+        (b"7", "no JSON object but '7'"),
+        (b"[1]", r"no JSON object but '\[1\]'"),
+        (b'{"a": 1', "no JSON"),
+        (b"\0\0\0", "no JSON"),
+        (b'"' + b"[" * 99, "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"a": 1}{"a": 2}', "no JSON"),
+        (b"9" * 5000, "no JSON"),
+    ],
+)
 def test_a_damaged_line_in_the_middle_is_named(name, damage, said, tmp_path):
     read, rows = READERS[name]
     path = tmp_path / "a.jsonl"

@@ -143,7 +143,10 @@ def test_without_a_folder_for_temporary_files_one_sentence_says_so(monkeypatch, 
 def test_forged_or_broken_results_are_read_with_care():
     from spkit.sandbox.process import _read
 
-    sent = b'["ok", "42"]\n["ok", "object()"]\n["fine", "42"]\nrubbish\n["ok"]\n["ok", 42]\n["exception", 42]\n[[[[\n["memory", ""]\n["ok", "1"'
+    sent = (
+        b'["ok", "42"]\n["ok", "object()"]\n["fine", "42"]\nrubbish\n["ok"]\n["ok", 42]\n'
+        b'["exception", 42]\n[[[[\n["memory", ""]\n["ok", "1"'
+    )
     statuses = [result.status for result in _read(sent, "timeout", 10)]
     assert statuses == [
         "ok",

@@ -115,7 +115,8 @@ def test_a_short_kind_is_filled_and_new_problems_come_first(buffers):
     problems, origins = to_solve(batch, buffers, KINDS, 4, 0.0, draw())
     assert origins == [0, None, None, None, 2, 3, 4, 5, None, None, None, None]
     assert [problem.kind for problem in problems] == [kind for kind in KINDS for _ in range(4)]
-    assert all(problem == batch[origin].problem if origin is not None else buffers.has(problem.kind, (problem.program, problem.inputs))
+    held = lambda problem: buffers.has(problem.kind, (problem.program, problem.inputs))
+    assert all(problem == batch[origin].problem if origin is not None else held(problem)
                for problem, origin in zip(problems, origins))  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text
 
 
 class Sums:
-    """A dataset with the interface of reasoning-gym and its way with seeds: item i of seed s is item 0 of seed s + i."""
+    """A dataset with the interface of reasoning-gym and its way with seeds: item i of seed s is item 0 of s + i."""
 
     def __init__(self, seed: int, size: int, largest: int = 500, no_answer: bool = False):
         self.seed, self.largest, self.no_answer = seed, largest, no_answer
