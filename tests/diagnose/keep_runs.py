@@ -19,12 +19,12 @@ RUNS = {  # what was done to the run: the name of the experiment
     "nothing": "az",
     "proposer frozen": "az-frozen",
     "proposer uniform": "az-uniform",
-    "rewards dealt out anew": "az-random",
+    "random rewards": "az-random",
     "verifier wrong 3 times in 10": "az-flipped",
     "vote behind the gate": "az-vote",
     "vote, no gate": "az-vote-off",
     "no gate": "az-off",
-    "paid for hardness, no gate": "az-hardness",
+    "reward for hardness, no gate": "az-hardness",
 }
 SEEDS = (0, 1, 2)
 PLAIN = ("binary", "reward_gap", "self_play", "accuracy_was_read", "length_unit", "length_pays")

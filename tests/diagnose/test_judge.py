@@ -30,12 +30,12 @@ PLAYED = {  # what was done to a run of self-play: the verdicts on three seeds
     "nothing": {"healthy": 1, "saturation": 2},
     "proposer frozen": {"saturation": 3},
     "proposer uniform": {"healthy": 3},
-    "rewards dealt out anew": {"verifier noise": 3},
+    "random rewards": {"verifier noise": 3},
     "verifier wrong 3 times in 10": {"verifier noise": 3},
     "vote behind the gate": {"healthy": 1, "saturation": 1, "verifier noise": 1},  # costs next to nothing on this base
     "vote, no gate": {"verifier noise": 2, "reward hacking": 1},
     "no gate": {"healthy": 3},  # a grounded solver stands it
-    "paid for hardness, no gate": {"proposer degeneration": 3},
+    "reward for hardness, no gate": {"proposer degeneration": 3},
 }
 
 

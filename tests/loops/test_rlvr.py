@@ -1,4 +1,4 @@
-"""RLVR: what is asked and paid, the controls, and that it learns where there is something to learn."""
+"""RLVR: what is asked and rewarded, the controls, and that it learns where there is something to learn."""
 
 from dataclasses import dataclass, replace
 
