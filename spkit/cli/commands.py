@@ -44,7 +44,7 @@ class Show:
 
     def run(self) -> None:
         """Print the records, and draw the accuracy."""
-        from ..run.folder import load_run
+        from ..run.description import load_run
         from ..run.plots import compare_runs, save
         from ..tasks import load_task
 

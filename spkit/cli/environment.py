@@ -45,7 +45,7 @@ def version(distribution: str) -> str:
 
 def sandbox() -> str:
     """What runs model-written Python, and why."""
-    from ..sandbox.base import open_sandbox
+    from ..sandbox import open_sandbox
 
     try:
         chosen = open_sandbox()
