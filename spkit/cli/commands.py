@@ -103,14 +103,14 @@ class Pretrain:
 
     def run(self) -> None:
         """Pretrain, and print the card."""
-        from ..bases.words import pretrain, updates
+        from ..bases.words import make_base, updates
         from ..run.progress import progress
 
         folder, bar = self.out or Path("runs/models") / self.name, progress()
         steps, held = updates(self.name), held_beside(folder)
         try:
             with interruptible(folder), bar.stage(f"pretrain {self.name}", steps, "steps") as tick:
-                card = pretrain(self.name, folder, self.seed, lambda *_: tick(1), self.device or None)
+                card = make_base(self.name, folder, self.seed, lambda *_: tick(1), self.device or None)
         finally:
             bar.close()
             held.release()
