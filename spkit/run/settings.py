@@ -18,11 +18,13 @@ def at_least(config: Any, low: float, *names: str) -> None:
 
 
 def one_of_its_choices(config: Any) -> None:
-    """Raise SpkitError naming the first setting whose type is a Literal and whose value is not in it."""
+    """Raise SpkitError naming the first setting whose type is a Literal, or several, and whose value is not in it."""
     for name, hint in get_type_hints(type(config)).items():
-        if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
-            choices = ", ".join(get_args(hint))
-            raise SpkitError(f"{name} must be one of {choices}, not {getattr(config, name)!r}")
+        parts = [hint] if get_origin(hint) is Literal else get_args(hint)
+        if parts and all(get_origin(part) is Literal for part in parts):
+            choices = [choice for part in parts for choice in get_args(part)]
+            if getattr(config, name) not in choices:
+                raise SpkitError(f"{name} must be one of {', '.join(choices)}, not {getattr(config, name)!r}")
 
 
 def shares(config: Any, *names: str) -> None:

@@ -25,7 +25,7 @@ LOOKS = InformationConfig(
 OBSERVED = replace(SizesConfig().observer, train_tokens=80, validation_tokens=20, passes=1)
 EXPERIMENTS = {  # the loop, small settings, the task, and what each record calls how often
     "temperatures": (sweeps.temperatures, TemperatureConfig(0, (0.4, 0.7, 1.3), 2, 2), "sums", (sweeps, "solve", 1)),
-    "angles": (angles.angles, AngleConfig(references=16), "replies", (angles, "gradient", 2)),
+    "angles": (angles.angles, AngleConfig(references=16), "replies", (angles, "loss_gradient", 2)),
     "sizes": (observers.sizes, SizesConfig(0, (1, 2, 4), 60, OBSERVED), "expressions", (observers, "epiplexity", 2)),
     "information": (observers.information, LOOKS, "expressions", (observers, "epiplexity", 1)),
 }

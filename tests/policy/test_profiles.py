@@ -6,7 +6,7 @@ import torch
 from spkit.policy import loading, profiles
 from spkit.policy.profiles import Profile, memory_line, profile
 from spkit.run.errors import SpkitError
-from spkit.tasks import load_task
+from spkit.tasks import Task, load_task
 from tests.cli.test_cli import spkit
 from tests.conftest import make_policy
 
@@ -77,7 +77,7 @@ def test_a_foreign_model_is_shown_examples_and_our_own_is_not(hub_folder, tmp_pa
 
 
 def test_a_task_without_a_shipped_model_says_so(monkeypatch):
-    class Other:
+    class Other(Task):
         name = "other"
 
     with pytest.raises(

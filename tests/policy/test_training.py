@@ -85,7 +85,7 @@ def test_learning_rate_rises_then_falls_to_zero():
     config = SftConfig(steps=20, warmup=0.25)
     factors = [learning_rate_factor(step, config) for step in range(21)]
     assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and factors[20] == 0
-    assert all(a > b for a, b in pairwise(factors))
+    assert all(a > b for a, b in pairwise(factors[5:]))
 
 
 def test_nothing_to_train_on_is_an_error(policy):
