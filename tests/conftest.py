@@ -6,14 +6,16 @@ import signal
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 for name in ("SPKIT_PROFILE", "SPKIT_MODEL"):  # the committed outputs are those of the default profile
     os.environ.pop(name, None)
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl+C, which some tests send
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job ignores Ctrl+C, which some tests send
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
+from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.policy import Policy
-from spkit.policy.tiny import char_tokenizer, tiny_llama
 
 ALPHABET = "0123456789+=#:;"
 
@@ -31,7 +33,10 @@ def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 
 
 
 def in_four_bits(model: PreTrainedModel) -> PreTrainedModel:
-    """The model, its linear layers but the head now in NF4 with double quantisation. Skips the test where bitsandbytes is missing."""
+    """The model, its linear layers but the head now in NF4 with double quantisation.
+
+    Skips the test where bitsandbytes is missing.
+    """
     bnb = pytest.importorskip("bitsandbytes")
     nf4 = dict(quant_type="nf4", compress_statistics=True)
     for module in list(model.modules()):

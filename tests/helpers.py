@@ -11,7 +11,11 @@ Numbers = torch.Tensor | np.ndarray | float | list | tuple
 
 def children() -> set[int]:
     """Process ids of this process's children, those of all its threads, zombies included (Linux)."""
-    return {int(pid) for task in Path(f"/proc/{os.getpid()}/task").iterdir() for pid in (task / "children").read_text().split()}
+    return {
+        int(pid)
+        for task in Path(f"/proc/{os.getpid()}/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    }
 
 
 def state(pid: int) -> str:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attack:
-    """A program run at the input 3, and which statuses each backend may give it; one that may be a timeout is given little time."""
+    """A program run at the input 3, and which statuses each backend may give it.
+
+    One that may be a timeout is given little time.
+    """
 
     name: str
     program: str
@@ -19,7 +22,8 @@ def attack(name: str, program: str, monty: str, process: str) -> Attack:
 
 
 F = "def f(x):\n    "
-# From an object to the functions of `os`, in CPython. To write a result is no more than to return it: nothing there knows the right one.
+# From an object to the functions of `os`, in CPython. To write a result is no more than to return it: nothing there
+# knows the right one.
 ESCAPE = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close'][0].__init__.__globals__"
 MARKER = "/tmp/spkit-hostile-was-here"
 
@@ -81,7 +85,10 @@ ATTACKS = (
     attack("import hidden in exec", F + "exec('import socket')\n    return 3", "forbidden exception", "forbidden"),
     attack("input", F + "return input()", "exception", "exception"),
     attack("breakpoint", F + "breakpoint()", "exception", "exception"),
-    attack("kill by a process descriptor", F + f"g = {ESCAPE}\n    return g['sys'].modules['_signal'].pidfd_send_signal(g['pidfd_open'](g['getppid']()), 0)", "exception forbidden unsupported wrong-syntax", "forbidden"),
+    attack("kill by a process descriptor", F + (
+        f"g = {ESCAPE}\n    return "
+        "g['sys'].modules['_signal'].pidfd_send_signal(g['pidfd_open'](g['getppid']()), 0)"
+    ), "exception forbidden unsupported wrong-syntax", "forbidden"),
     attack("named pipe", F + f"return {ESCAPE}['mkfifo']('{MARKER}')", "exception forbidden unsupported wrong-syntax", "forbidden"),
     attack("alarm put off", F + f"{ESCAPE}['sys'].modules['_signal'].setitimer(0, 0)\n    while True: pass", "exception forbidden unsupported wrong-syntax", "forbidden"),
     attack("escape by subclasses: a command", F + f"return {ESCAPE}['system']('touch {MARKER}')", "exception", "forbidden exception"),
@@ -91,7 +98,10 @@ ATTACKS = (
     attack("escape by subclasses: a result of its own", F + f"{ESCAPE}['write'](3, b'[\"ok\", \"7\"]\\n')", "exception", "ok exception"),
     attack("escape by a function's globals", "import collections\n" + F + "return collections.namedtuple.__globals__['_sys'].modules['os'].listdir('/')", "exception unsupported", "forbidden exception"),
     attack("escape by format", F + "return '{0.__class__.__mro__}'.format(x)", "exception", "ok"),
-    attack("bytecode", F + "c = f.__code__\n    return type(c)(0, 0, 0, 0, 0, 0, b'', (), (), (), '', '', '', 0, b'', b'', (), ())", "exception", "forbidden exception"),
+    attack("bytecode", F + (
+        "c = f.__code__\n    return type(c)(0, 0, 0, 0, 0, 0, b'', (), (), (), '', '', '', 0, b'', b'', "
+        "(), ())"
+    ), "exception", "forbidden exception"),
     attack("gc", "import gc\n" + F + "return gc.get_objects()", "forbidden", "forbidden"),
     attack("sys", "import sys\n" + F + "sys.setrecursionlimit(10**9)\n    return f(x)", "exception forbidden", "forbidden"),
     # pretending
@@ -99,7 +109,10 @@ ATTACKS = (
     attack("SystemExit", F + "raise SystemExit(0)", "exception", "exception"),
     attack("KeyboardInterrupt", F + "raise KeyboardInterrupt", "exception", "exception"),
     attack("timeout of its own", F + "raise TimeoutError('I am slow')", "exception", "exception"),
-    attack("equal to everything", "class E:\n    def __eq__(self, other): return True\n    def __hash__(self): return 1\ndef f(x): return E()", "unsupported", "unsupported"),
+    attack("equal to everything", (
+        "class E:\n    def __eq__(self, other): return True\n    def __hash__(self): return 1\ndef f(x): "
+        "return E()"
+    ), "unsupported", "unsupported"),
     attack("forged repr", "class R:\n    def __repr__(self): return '42'\ndef f(x): return R()", "unsupported", "unsupported"),
     attack("forged repr in a list", "class R:\n    def __repr__(self): return '42'\ndef f(x): return [R()]", "unsupported", "unsupported"),
     attack("int that is none", "class I(int):\n    def __repr__(self): return '42'\ndef f(x): return I(7)", "unsupported", "unsupported"),
@@ -127,7 +140,8 @@ ATTACKS = (
 )  # fmt: skip
 
 DEEP = "[" * 100_000
-# Texts that are no answer to anything, to be read by every verifier: in bounded time, without an exception, and never right.
+# Texts that are no answer to anything, to be read by every verifier: in bounded time, without an exception, and never
+# right.
 TEXTS = (
     "",
     "\0",

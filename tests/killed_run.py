@@ -1,17 +1,19 @@
-"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by test_runs.py).
+"""A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by
+run/test_folder.py).
 
-python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in) or a moment of a write
-(data-done, checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
+python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in,
+`solve-2`: where that stage is entered for the second time in the iteration) or a moment of a write (data-done,
+checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
 import os
 import signal
 import sys
+from collections import Counter
 from contextlib import contextmanager
 
 import torch
 
-from spkit import runs
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse
 from spkit.loops.rest_em import RestEmConfig, rest_em
@@ -19,18 +21,52 @@ from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
-from spkit.runs import Run
+from spkit.run import folder as runs
+from spkit.run.folder import Run
+from spkit.stages.learn_roles import RolesConfig
+from spkit.stages.propose import ProposerConfig
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
-SELF_PLAY = AbsoluteZeroConfig(3, kinds=("deduction", "abduction"), tasks=3, k=4, seed_rounds=1, advantage="rae", epochs=2, measure_every=2, test_per_difficulty=2, test_samples=2)
-LOOPS = {  # loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
-    "star": (star, "addition", StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3)),
-    "rest_em": (rest_em, "sums", RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3)),
-    "rlvr": (rlvr, "sums", RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2)),
+SELF_PLAY = AbsoluteZeroConfig(
+    3,
+    kinds=("deduction", "abduction"),
+    tasks=3,
+    k=4,
+    proposer=ProposerConfig(seed_rounds=1),
+    learn=RolesConfig("rae", epochs=2),
+    measure_every=2,
+    test_per_difficulty=2,
+    test_samples=2,
+)
+# loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
+LOOPS = {
+    "star": (
+        star,
+        "addition",
+        StarConfig(iterations=3, problems_per_iteration=30, steps=3, batch_size=8, test_per_difficulty=3),
+    ),
+    "rest_em": (
+        rest_em,
+        "sums",
+        RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3),
+    ),
+    "rlvr": (
+        rlvr,
+        "sums",
+        RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2),
+    ),
     "absolute_zero": (absolute_zero, "expressions", SELF_PLAY),
-    "spin": (spin, "replies", SpinConfig(3, references=16, kind="tspin", batch_size=8, test_per_difficulty=3, exact_per_difficulty=1)),
-    "collapse": (collapse, "sums", CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3)),
+    "spin": (
+        spin,
+        "replies",
+        SpinConfig(3, references=16, kind="tspin", batch_size=8, test_per_difficulty=3, exact_per_difficulty=1),
+    ),
+    "collapse": (
+        collapse,
+        "sums",
+        CollapseConfig(3, problems=10, regime="accumulate", sft=QUICK, test_per_difficulty=3),
+    ),
 }
 
 
@@ -51,12 +87,16 @@ class Doomed(Run):
     def __init__(self, folder: str, iteration: int, point: str) -> None:
         super().__init__(folder)
         self.iteration, self.point = iteration, point
+        self.entered: Counter[tuple[int, str]] = Counter()
 
     @contextmanager
     def stage(self, name: str, total: int = 1, unit: str = ""):
         """A stage that may not end."""
+        here = len(self.records), name
+        self.entered[here] += 1
         with super().stage(name, total, unit) as tick:
-            doomed = name == self.point and len(self.records) == self.iteration
+            point = name if self.entered[here] == 1 else f"{name}-{self.entered[here]}"
+            doomed = point == self.point and len(self.records) == self.iteration
 
             def count(n: int) -> None:
                 tick(n)

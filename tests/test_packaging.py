@@ -45,7 +45,11 @@ def test_environment_yml_lists_what_pyproject_asks_for():
 def test_every_dependency_has_one_pin_within_its_range(version):
     for line in asked(["notebooks", "test", "gpu"]):
         wanted = Requirement(line)
-        found = [pin for pin in pins() if pin.name == wanted.name and (pin.marker is None or pin.marker.evaluate({"python_version": version}))]
+        found = [
+            pin
+            for pin in pins()
+            if pin.name == wanted.name and (pin.marker is None or pin.marker.evaluate({"python_version": version}))
+        ]
         assert len(found) == 1, f"{wanted.name} has {len(found)} pins for Python {version}"
         (exact,) = found[0].specifier
         assert exact.operator == "==" and wanted.specifier.contains(exact.version)
@@ -96,20 +100,49 @@ def installed(tmp_path_factory) -> Path:
     ("arguments", "said"),
     [
         (["ledger"], "| **holds** |\n"),
-        (["run", "rft", "--task", "gsm8k:data/problems/word_problems", "--model", "words", "--problems", "2", "--k", "1", "--steps", "1", "--test-per-difficulty", "1"], "The run is in"),
+        (
+            [
+                "run",
+                "rft",
+                "--task",
+                "gsm8k:data/problems/word_problems",
+                "--model",
+                "words",
+                "--problems",
+                "2",
+                "--k",
+                "1",
+                "--sft.steps",
+                "1",
+                "--test-per-difficulty",
+                "1",
+            ],
+            "The run is in",
+        ),
         (["env", "--json"], '"models": "addition'),
     ],
 )
 def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(installed, tmp_path, arguments, said):
-    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-c", "import spkit, sys; from spkit.cli import main; print(spkit.__file__, file=sys.stderr); main()", *arguments]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(installed),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "COLUMNS": "200",
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "import spkit, sys; from spkit.cli.main import main; print(spkit.__file__, file=sys.stderr); main()",
+        *arguments,
+    ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
     assert str(installed) in done.stderr, "the copy is what was run"
     assert done.returncode == 0 and said in done.stdout, done.stdout + done.stderr
 
 
 def test_results_that_are_here_come_before_those_that_are_shipped(tmp_path, monkeypatch):
-    from spkit.shipped import data_folder, found
+    from spkit.run.shipped import data_folder, found
 
     monkeypatch.chdir(tmp_path)
     assert found("data/results") == data_folder() / "results" and found("data/nothing") == Path("data/nothing")

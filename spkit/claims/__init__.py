@@ -1,24 +1,46 @@
-"""What the course says is true, each statement with the code that measures it."""
+"""What the course says is true, each statement with the expression that decides it.
 
-from . import expressions_self_play, spin_replies, star_addition, streams, sums_self_training
-from .base import Claim, Experiment, Lab, interval, read_results, reproduce, stored_curves, verdict, write_result
+Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS and
+COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS. CLAIMS and EXPERIMENTS are all of them.
+"""
+
+from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
+from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
+from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
+from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
+from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
+from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
+from .sums_self_training import SUMS_CLAIMS, SUMS_EXPERIMENTS
 from .table import markdown_table, write_into
 
-CLAIMS = star_addition.CLAIMS + expressions_self_play.CLAIMS + streams.CLAIMS + sums_self_training.CLAIMS + spin_replies.CLAIMS
-EXPERIMENTS = star_addition.EXPERIMENTS | expressions_self_play.EXPERIMENTS | streams.EXPERIMENTS | sums_self_training.EXPERIMENTS | spin_replies.EXPERIMENTS
+CLAIMS = STAR_CLAIMS + SELF_PLAY_CLAIMS + INFORMATION_CLAIMS + SUMS_CLAIMS + COLLAPSE_CLAIMS + SPIN_CLAIMS
+EXPERIMENTS = (
+    STAR_EXPERIMENTS
+    | SELF_PLAY_EXPERIMENTS
+    | INFORMATION_EXPERIMENTS
+    | SUMS_EXPERIMENTS
+    | COLLAPSE_EXPERIMENTS
+    | SPIN_EXPERIMENTS
+)
 
 __all__ = [
     "CLAIMS",
+    "COLLAPSE_CLAIMS",
     "EXPERIMENTS",
+    "INFORMATION_CLAIMS",
+    "SELF_PLAY_CLAIMS",
+    "SPIN_CLAIMS",
+    "STAR_CLAIMS",
+    "SUMS_CLAIMS",
     "Claim",
     "Experiment",
     "Lab",
+    "claim",
     "interval",
     "markdown_table",
     "read_results",
     "reproduce",
     "stored_curves",
-    "verdict",
     "write_into",
     "write_result",
 ]

@@ -1,25 +1,36 @@
-"""The ledger: what the course says is true, each statement with the code that measures it.
+"""The ledger: what the course says is true, each statement with the expression that decides it.
 
-A claim measures one number a seed, from the records of the runs it names. It holds if the whole 95 % interval of the mean lies above the
-claim's threshold, does not hold if the whole interval lies at or below it, and is inconclusive otherwise.
+A claim's criterion compares one number a seed, read from the records of runs, with a threshold. It holds if the whole
+95 % interval of the mean lies on the criterion's side of the threshold, does not hold if no part of it does, and is
+inconclusive otherwise.
 """
 
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpkitError
-from ..json_files import dumps, read_object
 from ..policy import data_folder, load_policy
-from ..progress import Silent
-from ..runs import Run, read_jsonl, write_atomic
+from ..run.errors import SpkitError
+from ..run.files import read_jsonl, write_atomic
+from ..run.folder import Run
+from ..run.json_files import dumps, read_object
+from ..run.progress import Silent
 from ..tasks import load_task
+from .stored import EachRun, data_of, runs_of, tree_of
+from .terms import Criterion, RunRecords, Runs
 
-Records = list[dict[str, Any]]
-SHOWN = ("statement", "source", "criterion", "mean", "interval", "seeds", "verdict")  # of a result, in the ledger's table
+SHOWN = (
+    "statement",
+    "source",
+    "criterion",
+    "mean",
+    "interval",
+    "seeds",
+    "verdict",
+)  # of a result, in the ledger's table
 
 # Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom.
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131) + (
@@ -29,7 +40,7 @@ T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run that claims read: a loop with its settings (the seed is filled in), and how long a seed takes on 2 cores."""
+    """A run that claims read: a loop, its settings (the seed is filled in), and how long a seed takes on 2 cores."""
 
     loop: Callable[..., Iterator[dict[str, Any]]]
     config: Any
@@ -37,22 +48,44 @@ class Experiment:
     seconds: int
     model: str | None = None  # by default the task's own base
 
-    def records(self, seed: int, run: Run) -> Records:
+    def records(self, seed: int, run: Run) -> RunRecords:
         """All its records: read if the run is finished, continued if it was stopped."""
-        return list(self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run))
+        return list(
+            self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run)
+        )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`measure` maps the records of the experiments in `needs`, by name, to plain numbers: the criterion speaks of `effect`."""
+    """A statement, who says so, what decides it, and what is kept of the runs beside the number it is decided by."""
 
     id: str
     statement: str
     source: str
-    criterion: str
-    threshold: float
-    needs: tuple[str, ...]
-    measure: Callable[[Mapping[str, Records]], dict[str, Any]]
+    criterion: Criterion
+    stored: tuple[Mapping[str, Any] | EachRun, ...] = ()
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """What is stored, with `effect`, the number that the criterion compares."""
+        tree = {"effect": self.criterion.term}
+        for part in self.stored:
+            tree |= tree_of(part, self.criterion.term.runs)
+        return tree
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The experiments that have to be run."""
+        return runs_of(self.tree)
+
+    def measure(self, runs: Runs) -> dict[str, Any]:
+        """What one seed says, as plain data, from the records of the experiments it needs."""
+        return data_of(self.tree, runs)
+
+
+def claim(id: str, statement: str, source: str, criterion: Criterion, *stored: Mapping[str, Any] | EachRun) -> Claim:
+    """A claim, as the files of claims write it down."""
+    return Claim(id, statement, source, criterion, stored)
 
 
 @dataclass(frozen=True)
@@ -63,18 +96,21 @@ class Lab:
     experiments: Mapping[str, Experiment]
     progress: Silent
 
-    def records(self, name: str, seed: int) -> Records:
+    def records(self, name: str, seed: int) -> RunRecords:
         """The records of an experiment."""
         return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress))
 
     def seconds_left(self, claims: Sequence[Claim], seeds: Sequence[int]) -> float:
-        """How long the runs that are not there yet take on 2 cores; a run that was begun counts by the share that is left."""
+        """How long the runs that are not there yet take on 2 cores.
+
+        A run that was begun counts by the share that is left.
+        """
         names = {name for claim in claims for name in claim.needs}
         return sum(self.experiments[name].seconds * self._share_left(name, seed) for name in names for seed in seeds)
 
     def _share_left(self, name: str, seed: int) -> float:
         rows = len(read_jsonl(self._run_folder(name, seed) / "metrics.jsonl"))
-        wanted = asdict(self.experiments[name].config).get("iterations", 1) + 1
+        wanted = self.experiments[name].config.iterations + 1
         return max(0.0, 1 - rows / wanted)
 
     def _run_folder(self, name: str, seed: int) -> Path:
@@ -91,13 +127,6 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def verdict(low: float, high: float, threshold: float) -> str:
-    """In words."""
-    if low > threshold:
-        return "holds"
-    return "does not hold" if high <= threshold else "inconclusive"
-
-
 def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
     """Measure a claim over seeds; the result as plain data."""
     values = {str(seed): claim.measure({name: lab.records(name, seed) for name in claim.needs}) for seed in seeds}
@@ -107,13 +136,13 @@ def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
         "id": claim.id,
         "statement": claim.statement,
         "source": claim.source,
-        "criterion": claim.criterion,
-        "threshold": claim.threshold,
+        "criterion": str(claim.criterion),
+        "threshold": claim.criterion.threshold,
         "seeds": list(seeds),
         "values": values,
         "mean": round(statistics.fmean(effects), 4),
         "interval": [round(low, 4), round(high, 4)],
-        "verdict": verdict(low, high, claim.threshold),
+        "verdict": claim.criterion.verdict(low, high),
     }
 
 
@@ -143,7 +172,10 @@ def _read_result(path: Path, needs: Sequence[str]) -> dict[str, Any]:
 
 
 def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) -> list[list[Any]]:
-    """What the result of a claim keeps of a run: `key` in every record, one list a seed; `folder` is that of the shipped results."""
+    """What the result of a claim keeps of a run: `key` in every record, one list a seed.
+
+    `folder` is that of the shipped results.
+    """
     path = (folder or data_folder() / "results") / f"{claim}.json"
     if not path.is_file():
         raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")

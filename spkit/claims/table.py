@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpkitError
-from ..runs import write_atomic
+from ..run.errors import SpkitError
+from ..run.files import write_atomic
 
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 
@@ -24,6 +24,8 @@ def write_into(readme: Path, table: str) -> None:
     """Put the table between the markers of a file. Raises SpkitError if they are not there once each, in order."""
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise SpkitError(f"{readme} has no place for the table: put the lines {BEGIN.strip()} and {END} where it should go")
+        raise SpkitError(
+            f"{readme} has no place for the table: put the lines {BEGIN.strip()} and {END} where it should go"
+        )
     before, rest = text.split(BEGIN)
     write_atomic(readme, before + BEGIN + table + END + rest.split(END)[1])

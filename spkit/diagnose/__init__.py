@@ -1,9 +1,10 @@
-"""Which role of a self-play run is the bottleneck, read off its records or off the completions that a trainer logged."""
+"""Which role of a self-play run is the bottleneck, read off its records or off completions that a trainer logged."""
 
 from .aggregate import read_log
 from .audit import read_audit
-from .judge import Diagnosis, Finding, Limits, diagnose
+from .findings import Finding
+from .judge import Diagnosis, Thresholds, diagnose
 from .records import read_run
 from .steps import Evidence, Step
 
-__all__ = ["Diagnosis", "Evidence", "Finding", "Limits", "Step", "diagnose", "read_audit", "read_log", "read_run"]
+__all__ = ["Diagnosis", "Evidence", "Finding", "Step", "Thresholds", "diagnose", "read_audit", "read_log", "read_run"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .audit import Audit
 from .files import Log
 from .rows import Row
@@ -17,7 +17,7 @@ from .texts import final_answer, has_extra, shortened, words
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
 OPEN_ROWS = 1 << 16  # rows of a step that are compared with one another; a larger step is treated as several
 VALUES = 64  # different rewards of a step that are told apart in groups that agree
-PAIRS = 20_000  # pairs of words looked at in a step
+WORD_PAIRS = 20_000  # pairs of words looked at in a step
 REMEMBERED = 500_000  # proposals by which later ones are known as duplicates
 
 
@@ -111,8 +111,8 @@ class Totals:
             sums["correct"] += right
             sums["correct?"] += 1
         self.by_gold |= right is not None and row.correct is None
-        if step.words < PAIRS:
-            pairs = [hash(pair) for pair in pairwise(words(text))][: PAIRS - step.words]
+        if step.words < WORD_PAIRS:
+            pairs = [hash(pair) for pair in pairwise(words(text))][: WORD_PAIRS - step.words]
             step.words += len(pairs)
             step.pairs.update(pairs)
         self.low, self.high = min(self.low, reward), max(self.high, reward)
@@ -152,12 +152,14 @@ class Totals:
     def _moments(self, group: _Group) -> None:
         size = len(group.rewards)
         length, reward = sum(group.lengths) / size, sum(group.rewards) / size
-        for own, paid in zip(group.lengths, group.rewards):
-            products = (own - length) * (paid - reward), (own - length) ** 2, (paid - reward) ** 2
+        for own, earned in zip(group.lengths, group.rewards):
+            products = (own - length) * (earned - reward), (own - length) ** 2, (earned - reward) ** 2
             self.moments = [total + product for total, product in zip(self.moments, products)]
 
     def evidence(self, source: str, notes: Iterable[str], warnings: Iterable[str]) -> Evidence:
-        """Close what is open. Raises SpkitError if no problem has two samples in one step, which leaves nothing to compare."""
+        """Close what is open. Raises SpkitError if no problem has two samples in one step, which
+        leaves nothing to compare.
+        """
         while self.under_way:
             self._close(self.under_way.popitem(last=False)[1])
         repeated = {number for number, count in Counter(step.number for step in self.closed).items() if count > 1}
@@ -173,9 +175,13 @@ class Totals:
             middle = 0.0
         if repeated | self.late:
             warnings.append(
-                f"steps {_some(repeated | self.late)} are too large or out of order, and were read as several: their groups may be split"
+                f"steps {_some(repeated | self.late)} are too large or out of order, and were read as "
+                "several: their groups may be split"
             )
-        notes.append(f"rewards from {self.low:g} to {self.high:g} are read as 0 at {low:g} and 1 at {high:g}; above {middle:g} is right")
+        notes.append(
+            f"rewards from {self.low:g} to {self.high:g} are read as 0 at {low:g} and 1 at {high:g}; above "
+            f"{middle:g} is right"
+        )
         if self.by_gold:
             notes.append("accuracy: the final answer, as far as it can be read, is the gold one")
         checked = Checked()
@@ -202,7 +208,11 @@ class Totals:
         right = sum(count for value, (count, _) in step.flat.items() if value > middle)
         wrong = sum(count for value, (count, _) in step.flat.items() if value <= middle)
         different = step.distinct + sum(total for value, (_, total) in step.flat.items() if value <= middle)
-        mean = None if not rows else (float(self.low > 0) if self.low == self.high else (sums["reward"] / rows - low) / (high - low))
+        mean = (
+            None
+            if not rows
+            else (float(self.low > 0) if self.low == self.high else (sums["reward"] / rows - low) / (high - low))
+        )
         return Step(
             step.number,
             groups,
@@ -224,7 +234,10 @@ class Totals:
 
 
 def scale(low: float, high: float) -> tuple[float, float]:
-    """The rewards that mean wrong and right: 0 and 1, or -1 and 1, if all lie between; else the lowest and highest there are."""
+    """The rewards that mean wrong and right: 0 and 1, or -1 and 1, if all lie between.
+
+    Else the lowest and highest there are.
+    """
     if 0 <= low and high <= 1:
         return 0.0, 1.0
     return (-1.0, 1.0) if -1 <= low and high <= 1 else (low, max(high, low + 1e-9))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from .files import raw_rows
 from .rows import Row, text_of
 from .steps import Checked
@@ -20,7 +20,9 @@ class _Item:
 
 
 class Audit:
-    """Audited samples, found again in the log by prompt and completion: the first row that matches each one gives its reward."""
+    """Audited samples, found again in the log by prompt and completion: the first row that matches
+    each one gives its reward.
+    """
 
     def __init__(self, path: Path, items: dict[tuple[str, str], list[_Item]]) -> None:
         self.path, self.items = path, items
@@ -33,11 +35,15 @@ class Audit:
             waiting.pop().reward = row.reward
 
     def checked(self, middle: float) -> Checked:
-        """Verdicts, accepted above `middle`, beside the truth. Raises SpkitError if too few of the samples were found."""
+        """Verdicts, accepted above `middle`, beside the truth.
+
+        Raises SpkitError if too few of the samples were found.
+        """
         found = [item for items in self.items.values() for item in items if item.reward is not None]
         if len(found) < FEWEST:
             raise SpkitError(
-                f"{self.path}: only {len(found)} of its samples are in the log, and {FEWEST} are needed: audit rows of this very log"
+                f"{self.path}: only {len(found)} of its samples are in the log, and {FEWEST} are needed: "
+                "audit rows of this very log"
             )
         result = Checked()
         for item in found:
@@ -51,7 +57,10 @@ class Audit:
 
 
 def read_audit(path: Path) -> Audit:
-    """The file: JSON lines of prompt, completion and correct (true or false). Raises SpkitError naming the first bad line."""
+    """The file: JSON lines of prompt, completion and correct (true or false).
+
+    Raises SpkitError naming the first bad line.
+    """
     if not path.is_file():
         raise SpkitError(f"there is no audit file {path}")
     items: dict[tuple[str, str], list[_Item]] = {}
@@ -59,7 +68,9 @@ def read_audit(path: Path) -> Audit:
         missing = [name for name in ("prompt", "completion", "correct") if name not in raw]
         if missing or raw["correct"] not in (True, False):
             wanted = "an audit has prompt, completion and correct (true or false) in every line"
-            raise SpkitError(f"{place} has {f'no {missing[0]}' if missing else 'correct = ' + repr(raw['correct'])}: {wanted}")
+            raise SpkitError(
+                f"{place} has {f'no {missing[0]}' if missing else 'correct = ' + repr(raw['correct'])}: {wanted}"
+            )
         items.setdefault((text_of(raw["prompt"]), text_of(raw["completion"])), []).append(_Item(bool(raw["correct"])))
     if not items:
         raise SpkitError(f"{path} has no audited samples")

@@ -1,8 +1,9 @@
 """Logs as streams: one raw row at a time, whatever the size of the file.
 
-A folder is read file after file, in the order of the numbers in their names (verl writes a file a step, TRL a parquet file a step).
-What a killed trainer leaves, a last line or a last file that is cut off, is left out with a warning; damage anywhere else is an error.
-Trainers write NaN and Infinity where there was nothing to compute: they are read as missing, and counted.
+A folder is read file after file, in the order of the numbers in their names (verl writes a file a step, TRL a
+parquet file a step). What a killed trainer leaves, a last line or a last file that is cut off, is left out with a
+warning; damage anywhere else is an error. Trainers write NaN and Infinity where there was nothing to compute: they
+are read as missing, and counted.
 """
 
 import gzip
@@ -15,19 +16,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import SpkitError
-from ..json_files import LONGEST, Raw, as_object, rows_in, without_mark
+from ..run.errors import SpkitError
+from ..run.json_files import LONGEST, Raw, as_object, rows_in, without_mark
 from .rows import Row, format_of, reward_columns, row_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 BATCH = 1024  # rows of a parquet file in memory at once
-PROBE = 1 << 10  # bytes that say what kind of file it is
+HEAD_BYTES = 1 << 10  # bytes that say what kind of file it is
 CHUNK = 1 << 20  # characters read at once from a JSON array
-ADVICE = "delete the line, or write the log again"
+FILE_ADVICE = "delete the line, or write the log again"
 
 
 class Log:
-    """The rows of a file or folder, to be read once; `form`, `rewards` (its columns) and `warnings` are known afterwards."""
+    """The rows of a file or folder, to be read once.
+
+    `form`, `rewards` (its columns) and `warnings` are known afterwards.
+    """
 
     def __init__(self, path: Path, rewards: tuple[str, ...] = ()) -> None:
         self.files = log_files(path)
@@ -35,7 +39,7 @@ class Log:
         self.form, self.rewards, self.unjudged, self.undefined = None, (), 0, 0
 
     def __iter__(self) -> Iterator[Row]:
-        """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row at all."""
+        """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row."""
         count = 0
         for file in self.files:
             for place, raw in raw_rows(file, self.warnings, last=file == self.files[-1]):
@@ -63,7 +67,7 @@ class Log:
 
 
 def log_files(path: Path) -> list[Path]:
-    """The log itself, or those in a folder (or in its folder `completions`, TRL's). Raises SpkitError if there is none."""
+    """The log itself, or those in a folder (or in its folder `completions`, TRL's). SpkitError if there is none."""
     if path.is_file():
         if not path.name.endswith(ENDINGS):
             raise SpkitError(f"{path} is no log: its name must end in {', '.join(ENDINGS)}")
@@ -77,7 +81,8 @@ def log_files(path: Path) -> list[Path]:
             if chosen:
                 return sorted(chosen, key=_number_in_name)
     raise SpkitError(
-        f"{path} is neither a run of spkit (no config.json with metrics.jsonl) nor a folder of logs (no .parquet or .jsonl in it)"
+        f"{path} is neither a run of spkit (no config.json with metrics.jsonl) nor a folder of logs (no "
+        ".parquet or .jsonl in it)"
     )
 
 
@@ -92,12 +97,12 @@ def raw_rows(path: Path, warnings: list[str], last: bool = True) -> Iterator[Raw
         return
     try:
         with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
-            start = file.read(PROBE)
+            start = file.read(HEAD_BYTES)
             file.seek(0)
             if without_mark(start, path.name).lstrip()[:1] == b"[":
                 yield from _array(path, io.TextIOWrapper(file, encoding="utf-8-sig"), warnings)
             else:
-                yield from rows_in(file, path.name, ADVICE, warnings)
+                yield from rows_in(file, path.name, FILE_ADVICE, warnings)
     except zlib.error as error:
         raise SpkitError(f"{path} is damaged ({error}): write the log again") from error
     except (EOFError, gzip.BadGzipFile):
@@ -140,7 +145,8 @@ def _parquet(path: Path, warnings: list[str], last: bool) -> Iterator[Raw]:
         from pyarrow import ArrowException, parquet
     except ImportError:
         text = (
-            "parquet logs are read with pyarrow, which is not installed: pip install 'selfplay-kit[logs]', or write the log as JSON lines"
+            "parquet logs are read with pyarrow, which is not installed: pip install 'selfplay-kit[logs]', "
+            "or write the log as JSON lines"
         )
         raise SpkitError(text) from None
     number = 0
@@ -149,8 +155,13 @@ def _parquet(path: Path, warnings: list[str], last: bool) -> Iterator[Raw]:
             for batch in file.iter_batches(batch_size=BATCH):
                 for row in batch.to_pylist():
                     number += 1
-                    yield f"{path.name} row {number}", {name: value for name, value in row.items() if name != "__index_level_0__"}
+                    yield (
+                        f"{path.name} row {number}",
+                        {name: value for name, value in row.items() if name != "__index_level_0__"},
+                    )
     except (ArrowException, OSError) as error:
         if not last or len(list(path.parent.glob("*.parquet"))) == 1:
-            raise SpkitError(f"{path} is damaged or cut off: a parquet file can be read whole or not at all, so delete it") from error
+            raise SpkitError(
+                f"{path} is damaged or cut off: a parquet file can be read whole or not at all, so delete it"
+            ) from error
         warnings.append(f"{path.name}, the last file, is cut off and was left out")

@@ -6,21 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpkitError
-from ..runs import load_run
+from ..run.description import load_run
+from ..run.errors import SpkitError
 from .aggregate import Totals
 from .audit import Audit
 from .files import raw_rows
 from .rows import row_of
 from .steps import Checked, Evidence, Step
 
-CHECKED = ("gold", "noisy", "majority", "grounded", "vote_share")  # rewards that stand for a right answer, and for nothing else
+CHECKED = (
+    "gold",
+    "noisy",
+    "majority",
+    "grounded",
+    "vote_share",
+)  # rewards that stand for a right answer, and for nothing else
 
 
 def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
-    """Evidence of a run. Raises SpkitError if the folder is no run, has no finished iteration, or its loop samples no groups.
+    """Evidence of a run. Raises SpkitError if the folder is no run, has no finished iteration, or
+    its loop samples no groups.
 
-    Where the rollouts are kept they say more than the records, which then add entropy, test accuracy and distance to the base.
+    Where the rollouts are kept they say more than the records, which then add entropy, test accuracy
+    and distance to the base.
     """
     description, records = load_run(folder)
     if len(records) < 2:
@@ -31,27 +39,43 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
     if rollouts is not None:
         known = {step.step: step for step in steps}
         merged = tuple(_merged(step, known[step.step]) for step in rollouts.steps if step.step in known)
-        checked = Checked() if config.get("reward") == "vote_share" else rollouts.checked  # a share of votes is no verdict
+        # a share of votes is no verdict
+        checked = Checked() if verifier_of(config).get("reward") == "vote_share" else rollouts.checked
         notes = rollouts.notes
         if checks_steps(config):
-            checked = Checked(Counter({(accepted, right): count for (accepted, right), count in checked.counts.items() if not right}))
-            notes += ("right answers with a wrong step are refused on purpose: what the verifier refuses was not judged",)
+            checked = Checked(
+                Counter({(accepted, right): count for (accepted, right), count in checked.counts.items() if not right})
+            )
+            notes += (
+                "right answers with a wrong step are refused on purpose: what the verifier refuses was not judged",
+            )
         return replace(rollouts, steps=merged, checked=checked, reward_gap=gap_of(records, config), notes=notes)
     if audit is not None:
         raise SpkitError(f"{folder} keeps no rollouts to find the audited samples in: give the log that they come from")
     if all(step.useful is None for step in steps):
         text = f"the records of {description['method']} say nothing of groups of samples"
-        raise SpkitError(f"{folder}: {text}: diagnose reads loops with rewards (rlvr, absolute-zero) and completion logs")
+        raise SpkitError(
+            f"{folder}: {text}: diagnose reads loops with rewards (rlvr, absolute-zero) and completion logs"
+        )
     notes = ("records of the run; lengths in tokens",)
     gap, proposing = gap_of(records, config), any(step.proposals for step in steps)
-    return Evidence(str(folder), steps, reward_gap=gap, self_play=proposing, length_unit="tokens", notes=notes, warnings=tuple(warnings))
+    return Evidence(
+        str(folder),
+        steps,
+        reward_gap=gap,
+        self_play=proposing,
+        length_unit="tokens",
+        notes=notes,
+        warnings=tuple(warnings),
+    )
 
 
 def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
-    """A record of RLVR or Absolute Zero. The shares of groups that agree are what reward and useful groups leave room for, at least.
+    """A record of RLVR or Absolute Zero. The shares of groups that agree are what reward and useful groups
+    leave room for, at least.
 
-    A useful group of k samples has at most k - 1 right ones, so all-right groups are at least r - u (k - 1) / k of all, for solve rate r
-    and share u of useful groups; and all-wrong ones the rest.
+    A useful group of k samples has at most k - 1 right ones, so all-right groups are at least r - u (k - 1) / k of all,
+    for solve rate r and share u of useful groups; and all-wrong ones the rest.
     """
     rate, useful, k = _first(record, "solve_rate", "reward"), record.get("useful_groups"), config.get("k", 2)
     right = wrong = None
@@ -80,11 +104,12 @@ def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:
 
 
 def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> float | None:
-    """Mean reward minus the accuracy of the same samples, where the reward is meant to be that accuracy; None if it is not, or unknown.
+    """Mean reward minus the accuracy of the same samples, where the reward is meant to be that accuracy; None
+    if it is not, or unknown.
 
     A check of every step refuses right answers on purpose, so that only what it accepts beyond them counts.
     """
-    if _first(config, "reward", "solver_reward") not in CHECKED:
+    if _first(verifier_of(config), "reward", "solver_reward") not in CHECKED:
         return None
     pairs = [(_first(record, "solve_rate", "reward"), record.get("sampled_accuracy")) for record in records[1:]]
     known = [reward - accuracy for reward, accuracy in pairs if reward is not None and accuracy is not None]
@@ -93,12 +118,25 @@ def gap_of(records: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> f
 
 
 def checks_steps(config: Mapping[str, Any]) -> bool:
-    """Whether an answer was paid for only if every step to it is right (Absolute Zero's check `steps`, which a vote does not ask)."""
-    return config.get("check") == "steps" and config.get("reward") != "vote_share"
+    """Whether an answer is rewarded only if every step to it is right (Absolute Zero's check `steps`, which a vote
+    does not ask).
+    """
+    verifier = verifier_of(config)
+    return verifier.get("check") == "steps" and verifier.get("reward") != "vote_share"
+
+
+def verifier_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a run's verifier: a part of their own in Absolute Zero, where `proposer` has a reward too; of
+    RLVR, and of Absolute Zero in folders from before, among all others.
+    """
+    part = config.get("verifier")
+    return part if isinstance(part, Mapping) else config
 
 
 def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidence | None:
-    """What samples.jsonl says, if it holds rollouts (rows with a step and a role) and not only a few samples to look at."""
+    """What samples.jsonl says, if it holds rollouts (rows with a step and a role) and not only a few samples to look
+    at.
+    """
     path, totals, count = folder / "samples.jsonl", Totals(audit), 0
     if not path.is_file():
         return None
@@ -109,19 +147,38 @@ def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidenc
         if row is not None:
             totals.add(row)
             count += row.role == "solver"
-    return totals.evidence(str(folder), ("rollouts in samples.jsonl and records of the run",), warnings) if count else None
+    return (
+        totals.evidence(str(folder), ("rollouts in samples.jsonl and records of the run",), warnings) if count else None
+    )
 
 
 def _merged(rollouts: Step, record: Step) -> Step:
-    """The rollouts of a step, with what its record knows better: rewards of a wrong answer may differ by more than right and wrong."""
-    names = ("entropy", "kl", "held_out", "proposal_entropy", "valid", "duplicates", "depth", "useful", "solve_rate", "accuracy")
+    """The rollouts of a step, with what its record knows better: rewards of a wrong answer may differ by
+    more than right and wrong.
+    """
+    names = (
+        "entropy",
+        "kl",
+        "held_out",
+        "proposal_entropy",
+        "valid",
+        "duplicates",
+        "depth",
+        "useful",
+        "solve_rate",
+        "accuracy",
+    )
     known = {name: value for name in names if (value := getattr(record, name)) is not None}
-    wrong = None if record.useful is None or rollouts.all_right is None else max(0.0, 1 - record.useful - rollouts.all_right)
+    wrong = (
+        None
+        if record.useful is None or rollouts.all_right is None
+        else max(0.0, 1 - record.useful - rollouts.all_right)
+    )
     return replace(rollouts, **known, all_wrong=wrong)
 
 
 def _groups(record: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for, as are proposals."""
+    """Problems of an iteration: as recorded, or of Absolute Zero as many of each kind as asked for."""
     return record["problems"] if "problems" in record else config.get("tasks", 0) * len(config.get("kinds", ()))
 
 

@@ -7,18 +7,30 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
-from .judge import Diagnosis, flip_rates
+from ..run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
+from .judge import Diagnosis
 from .steps import Step
+from .verifier_faults import flip_rates
 
-SHOWN = {  # name of a number: how it is called
-    "useful": "useful groups", "all_right": "groups all right", "all_wrong": "groups all wrong", "solve_rate": "solve rate",
-    "accuracy": "accuracy of the same samples", "held_out": "test accuracy",
-    "distinct": "different completions in a group", "distinct_2": "distinct-2",
-    "entropy": "entropy (nats a token)", "length": "length", "extra": "something beside the answer", "kl": "KL to the base (nats a token)",
-    "valid": "valid proposals", "duplicates": "duplicate proposals", "depth": "proposed depth", "proposal_length": "length of a proposal",
+LABELS = {  # name of a number: how it is called
+    "useful": "useful groups",
+    "all_right": "groups all right",
+    "all_wrong": "groups all wrong",
+    "solve_rate": "solve rate",
+    "accuracy": "accuracy of the same samples",
+    "held_out": "test accuracy",
+    "distinct": "different completions in a group",
+    "distinct_2": "distinct-2",
+    "entropy": "entropy (nats a token)",
+    "length": "length",
+    "extra": "something beside the answer",
+    "kl": "KL to the base (nats a token)",
+    "valid": "valid proposals",
+    "duplicates": "duplicate proposals",
+    "depth": "proposed depth",
+    "proposal_length": "length of a proposal",
     "proposal_entropy": "entropy of the proposer",
-}  # fmt: skip
+}
 
 
 def text(diagnosis: Diagnosis) -> str:
@@ -26,17 +38,27 @@ def text(diagnosis: Diagnosis) -> str:
     evidence = diagnosis.evidence
     lines = [f"verdict: {diagnosis.verdict}" + (f" (bottleneck: the {diagnosis.role})" if diagnosis.role else "")]
     for finding in diagnosis.findings:
-        lines += ["", f"{finding.name} ({finding.role}): {finding.text}", *(f"  try: {advice}" for advice in finding.advice)]
+        lines += [
+            "",
+            f"{finding.name} ({finding.role}): {finding.text}",
+            *(f"  try: {advice}" for advice in finding.advice),
+        ]
     if diagnosis.verdict == "undecided":
         lines += ["", f"{diagnosis.late.groups} groups at the end are too few to judge: log more steps"]
     lines += ["", f"{'':<34}   start     end"]
-    for name, label in SHOWN.items():
+    for name, label in LABELS.items():
         before, now = getattr(diagnosis.early, name), getattr(diagnosis.late, name)
         if now is not None:
             label = f"{label} ({evidence.length_unit})" if "length" in name else label
             lines.append(f"{label:<34}{_number(before):>8}{_number(now):>8}")
     groups = sum(step.groups for step in evidence.steps)
-    lines += ["", f"{len(evidence.steps)} steps, {groups} groups; start and end are a quarter of the steps each, or more if those have few groups"]
+    lines += [
+        "",
+        (
+            f"{len(evidence.steps)} steps, {groups} groups; start and end are a quarter of the steps each, or "
+            "more if those have few groups"
+        ),
+    ]
     lines += [f"read: {note}" for note in evidence.notes]
     lines += [f"not judged: {reason}" for reason in diagnosis.unknown]
     return "\n".join(lines)
@@ -62,7 +84,9 @@ def data(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def figure(diagnosis: Diagnosis) -> Figure:
-    """Three panels over the steps: what the groups taught, whether reward stands for accuracy, and diversity beside the proposer's shares."""
+    """Three panels over the steps: what the groups taught, whether reward stands for accuracy, and diversity
+    beside the proposer's shares.
+    """
     steps = diagnosis.evidence.steps
     panels = (
         ("groups (%)", (("all_right", BLUE), ("useful", GREEN), ("all_wrong", VERMILION))),
@@ -75,7 +99,13 @@ def figure(diagnosis: Diagnosis) -> Figure:
             for (name, color), marker in zip(lines, "os^"):
                 points = [(step.step, 100 * value) for step in steps if (value := getattr(step, name)) is not None]
                 if points:
-                    axis.plot(*zip(*points), color=color, marker=marker, markersize=4 if len(points) < 60 else 0, label=SHOWN[name])
+                    axis.plot(
+                        *zip(*points),
+                        color=color,
+                        marker=marker,
+                        markersize=4 if len(points) < 60 else 0,
+                        label=LABELS[name],
+                    )
             axis.set(xlabel="step", ylabel=label, ylim=(-3, 103))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axis.lines:

@@ -12,11 +12,12 @@ Z = 1.96  # two-sided 95 %
 class Step:
     """One step, or several pooled. Shares in [0, 1]; None is what the log does not say.
 
-    A group is the samples of one problem; `useful` groups have rewards that differ, `all_right` and `all_wrong` ones do not. `solve_rate`
-    is the mean reward on the scale from 0, wrong, to 1, right; `accuracy` what an exact check says of the same samples, `held_out` the
-    accuracy on a test set, `kl` the distance to the base (nats a token).
-    `distinct` is the number of different completions in a group over its size, in groups that are not all right; `distinct_2` the same
-    of pairs of neighbouring words. Entropies are in nats a token, lengths in characters (of logs) or tokens (of records).
+    A group is the samples of one problem; `useful` groups have rewards that differ, `all_right` and `all_wrong`
+    ones do not. `solve_rate` is the mean reward on the scale from 0, wrong, to 1, right; `accuracy` what an exact
+    check says of the same samples, `held_out` the accuracy on a test set, `kl` the distance to the base (nats a
+    token). `distinct` is the number of different completions in a group over its size, in groups that are not all
+    right; `distinct_2` the same of pairs of neighbouring words. Entropies are in nats a token, lengths in
+    characters (of logs) or tokens (of records).
     """
 
     step: int
@@ -67,7 +68,10 @@ class Agreement:
         self.squares = (a + w * w, b + w * w * d, c + w * w * d * d)
 
     def interval(self) -> tuple[float, float, float] | None:
-        """(share, low, high) of pairs that differ; None without clusters. No difference at all leaves the exact binomial upper end."""
+        """(share, low, high) of pairs that differ.
+
+        None without clusters. No difference at all leaves the exact binomial upper end.
+        """
         if not self.clusters:
             return None
         share = self.weighted / self.weight
@@ -95,7 +99,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the judgement reads. `audit` holds verdicts of the audited samples; `notes` say what was assumed, `warnings` what is wrong."""
+    """All that the judgement reads.
+
+    `audit` holds verdicts of the audited samples; `notes` say what was assumed, `warnings` what is wrong.
+    """
 
     source: str
     steps: tuple[Step, ...]
@@ -132,11 +139,16 @@ def pooled(steps: Sequence[Step]) -> Step:
         weights = [(getattr(s, item.name), s.proposals if item.name in PROPOSER else s.groups) for s in steps]
         known = [(value, weight) for value, weight in weights if value is not None and weight]
         numbers[item.name] = sum(v * w for v, w in known) / sum(w for _, w in known) if known else None
-    return Step(steps[-1].step, groups=sum(s.groups for s in steps), proposals=sum(s.proposals for s in steps), **numbers)
+    return Step(
+        steps[-1].step, groups=sum(s.groups for s in steps), proposals=sum(s.proposals for s in steps), **numbers
+    )
 
 
 def window(steps: Iterable[Step], share: float, fewest: int) -> Step:
-    """The first steps pooled: `share` of all, and more until they have `fewest` groups. Give them reversed for the last ones."""
+    """The first steps pooled: `share` of all, and more until they have `fewest` groups.
+
+    Give them reversed for the last ones.
+    """
     steps = list(steps)
     count = max(1, int(len(steps) * share))
     while count < len(steps) and sum(s.groups for s in steps[:count]) < fewest:

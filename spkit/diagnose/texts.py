@@ -1,11 +1,21 @@
-"""What is read off a completion without knowing its task. Answers are read by `spkit.answers`, as the tasks read
+"""What is read off a completion without knowing its task. Answers are read by `spkit.tasks.answers`, as the tasks read
 them.
 """
 
 import re
 from collections.abc import Iterator
 
-from ..answers import EXPLICIT, as_text, last_number, marked_text, marks, number_and_unit, number_in, said, spelled
+from ..tasks.answers import (
+    EXPLICIT,
+    as_text,
+    last_number,
+    marked_text,
+    marks,
+    number_and_unit,
+    number_in,
+    said,
+    spelled,
+)
 
 READ = 20_000  # characters of a completion that are looked at, half of them its end
 
@@ -27,10 +37,8 @@ def gold_answer(text: str) -> str:
 
 def final_answer(text: str) -> str | None:
     """The answer in one spelling: that in a mark, else the number or the letter behind `answer is`, else the last
-    number; None if there is none of them.
-
-    A mark that is never closed, or `answer is` without an answer behind it, is none, whatever numbers stand in the
-    text.
+    number; None if there is none of them. A mark that is never closed, or `answer is` without an answer behind it, is
+    none, whatever numbers stand in the text.
     """
     held = marked_text(text, EXPLICIT)
     if held is not None:

@@ -1,10 +1,12 @@
-"""`python -m spkit.exercises generate [NOTEBOOKS]`: make the student notebooks from the solutions (NOTEBOOKS: ./notebooks)."""
+"""`python -m spkit.exercises generate [NOTEBOOKS]`: make the student notebooks from the solutions
+(NOTEBOOKS: ./notebooks).
+"""
 
 import sys
 from pathlib import Path
 
-from spkit.errors import SpkitError
-from spkit.exercises.student import generate
+from spkit.exercises.student import write_students
+from spkit.run.errors import SpkitError
 
 
 def main(arguments: list[str]) -> int:
@@ -13,7 +15,7 @@ def main(arguments: list[str]) -> int:
         print("Usage: python -m spkit.exercises generate [NOTEBOOKS]", file=sys.stderr)
         return 2
     try:
-        for path in generate(Path(arguments[1] if len(arguments) == 2 else "notebooks")):
+        for path in write_students(Path(arguments[1] if len(arguments) == 2 else "notebooks")):
             print(f"wrote {path}")
     except SpkitError as error:
         print(error, file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 Answer = Callable[..., object]
 
@@ -18,7 +18,8 @@ class Mistake(SpkitError):
 
 
 def compare(name: str, answer: Answer, right: Answer, known: Mapping[str, Answer], cases: Sequence[tuple]) -> None:
-    """Call the answer on every case; say it is right, or raise Mistake, naming the known wrong answer that it equals on all cases.
+    """Call the answer on every case; say it is right, or raise Mistake, naming the known wrong answer
+    that it equals on all cases.
 
     Cases must tell the known mistakes from the right answer: SpkitError otherwise.
     """
@@ -26,14 +27,25 @@ def compare(name: str, answer: Answer, right: Answer, known: Mapping[str, Answer
 
 
 def compare_lists(
-    name: str, answer: Answer, right: Answer, known: Mapping[str, Answer], cases: Sequence[tuple], key: Callable[[Any], Hashable]
+    name: str,
+    answer: Answer,
+    right: Answer,
+    known: Mapping[str, Answer],
+    cases: Sequence[tuple],
+    key: Callable[[Any], Hashable],
 ) -> None:
-    """`compare` for answers that are lists, in any order: equal if they hold the same keys equally often. The key is shown to the reader."""
+    """`compare` for answers that are lists, in any order: equal if they hold the same keys equally often.
+
+    The key is shown to the reader.
+    """
 
     def count(function: Answer) -> list[Counter]:
         lists = [function(*case) for case in cases]
         if not all(isinstance(items, Iterable) for items in lists):
-            raise Mistake(f"{name}: the answer is {next(items for items in lists if not isinstance(items, Iterable))!r}; return a list.")
+            raise Mistake(
+                f"{name}: the answer is "
+                f"{next(items for items in lists if not isinstance(items, Iterable))!r}; return a list."
+            )
         return [Counter(map(key, items)) for items in lists]
 
     _judge(name, answer, right, known, count, eq, _wrong_items)
@@ -48,7 +60,10 @@ def _judge(
     same: Callable[[list, list], bool],
     tell: Callable[[Any, Any], str | None],
 ) -> None:
-    """What `compare` promises, for any kind of value; `tell` says how a value differs from the right one, or nothing if it does not."""
+    """What `compare` promises, for any kind of value.
+
+    `tell` says how a value differs from the right one, or nothing if it does not.
+    """
     expected = evaluate(right)
     got = evaluate(answer)
     for explanation, wrong in known.items():
@@ -73,8 +88,14 @@ def _wrong_number(mine: np.ndarray, theirs: np.ndarray) -> str | None:
 
 def _wrong_items(mine: Counter, theirs: Counter) -> str | None:
     extra, missing = mine - theirs, theirs - mine
-    parts = [f"{items.total()} {what}, such as {next(iter(items))}" for what, items in (("too many", extra), ("missing", missing)) if items]
-    return f"of {theirs.total()} asked for, {' and '.join(parts)}; this is none of the usual mistakes." if parts else None
+    parts = [
+        f"{items.total()} {what}, such as {next(iter(items))}"
+        for what, items in (("too many", extra), ("missing", missing))
+        if items
+    ]
+    return (
+        f"of {theirs.total()} asked for, {' and '.join(parts)}; this is none of the usual mistakes." if parts else None
+    )
 
 
 def _evaluate(function: Answer, cases: Sequence[tuple]) -> list[np.ndarray]:
@@ -82,7 +103,9 @@ def _evaluate(function: Answer, cases: Sequence[tuple]) -> list[np.ndarray]:
 
 
 def _same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
-    return all(x.shape == y.shape and np.allclose(x, y, rtol=1e-6, atol=1e-9) for x, y in zip(some, others, strict=True))
+    return all(
+        x.shape == y.shape and np.allclose(x, y, rtol=1e-6, atol=1e-9) for x, y in zip(some, others, strict=True)
+    )
 
 
 def _brief(value: np.ndarray) -> str:

@@ -6,8 +6,6 @@ The reference arithmetic is carried here, in float64, so that a fault of the pac
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .checking import Answer, Mistake, compare
 
@@ -20,12 +18,45 @@ def _finite(name: str, function: Answer) -> Answer:
             result = np.asarray(function(*case), dtype=float)
         if not np.isfinite(result).all():
             raise Mistake(
-                f"{name}: {int((~np.isfinite(result)).sum())} advantages are no finite number. Where the rewards compared are all equal "
+                f"{name}: {int((~np.isfinite(result)).sum())} advantages are no finite number. Where the "
+                "rewards compared are all equal "
                 "their standard deviation is 0; nothing can be said there, and the advantage is 0."
             )
         return result
 
     return value
+
+
+def _rloo_right(x: np.ndarray) -> np.ndarray:
+    return x - (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1)
+
+
+_rloo_centred = lambda x: x - x.mean(1, keepdims=True)
+
+
+RLOO_MISTAKES = {
+    "an attempt is part of its own baseline here, the group's mean; compare it with the *other* k - 1.": _rloo_centred,
+    (
+        "this subtracts the mean of the whole batch; an easy problem's attempts would all be raised: "
+        "compare within a problem."
+    ): lambda x: x - x.mean(),
+    "this leaves one out of the whole batch; compare within a problem.": lambda x: x - (x.sum() - x) / (x.size - 1),
+    "this divides by the group's standard deviation as GRPO does; RLOO does not.": lambda x: (
+        _rloo_centred(x) / (x.std(1, ddof=1, keepdims=True) + 1e-4)
+    ),
+    "this divides by the group's standard deviation; RLOO does not.": lambda x: (
+        _rloo_right(x) / (x.std(1, ddof=1, keepdims=True) + 1e-4)
+    ),
+    "the others are k - 1; this divides their sum by k.": lambda x: x - (x.sum(1, keepdims=True) - x) / x.shape[1],
+    "the other k - 1 are meant, but this divides the sum of all k by k - 1.": lambda x: (
+        x - x.sum(1, keepdims=True) / (x.shape[1] - 1)
+    ),
+    "this is the baseline; the advantage is the reward minus it.": lambda x: (
+        (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1)
+    ),
+    "the sign is flipped: the advantage is the reward minus the baseline.": lambda x: -_rloo_right(x),
+    "the axis is wrong: a row holds the attempts at one problem.": lambda x: _rloo_right(x.T).T,
+}
 
 
 def check_rloo(answer: Answer) -> None:
@@ -35,43 +66,27 @@ def check_rloo(answer: Answer) -> None:
         (np.array([[1.0, -1], [0, 0], [1, 0]]),),
         (np.array([[-0.5, 1, 1, 1, -1, -0.5, 1, 1], [0, 0, 0, 0, 0, 0, 0, 1.0]]),),
     ]
-
-    def right(x: np.ndarray) -> np.ndarray:
-        return x - (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1)
-
-    centred = lambda x: x - x.mean(1, keepdims=True)  # noqa: E731
-    known = {
-        "an attempt is part of its own baseline here, the group's mean; compare it with the *other* k - 1.": centred,
-        "this subtracts the mean of the whole batch; an easy problem's attempts would all be raised: compare within a problem.": lambda x: (
-            x - x.mean()
-        ),
-        "this leaves one out of the whole batch; compare within a problem.": lambda x: x - (x.sum() - x) / (x.size - 1),
-        "this divides by the group's standard deviation as GRPO does; RLOO does not.": lambda x: (
-            centred(x) / (x.std(1, ddof=1, keepdims=True) + 1e-4)
-        ),
-        "this divides by the group's standard deviation; RLOO does not.": lambda x: right(x) / (x.std(1, ddof=1, keepdims=True) + 1e-4),
-        "the others are k - 1; this divides their sum by k.": lambda x: x - (x.sum(1, keepdims=True) - x) / x.shape[1],
-        "the other k - 1 are meant, but this divides the sum of all k by k - 1.": lambda x: x - x.sum(1, keepdims=True) / (x.shape[1] - 1),
-        "this is the baseline; the advantage is the reward minus it.": lambda x: (x.sum(1, keepdims=True) - x) / (x.shape[1] - 1),
-        "the sign is turned round: the advantage is the reward minus the baseline.": lambda x: -right(x),
-        "the axis is wrong: a row holds the attempts at one problem.": lambda x: right(x.T).T,
-    }
-    compare("rloo", _finite("rloo", answer), right, known, cases)
+    compare("rloo", _finite("rloo", answer), _rloo_right, RLOO_MISTAKES, cases)
 
 
-ROLES = [(kind, role) for kind in ("deduction", "abduction", "induction") for role in ("proposer", "solver")]
+TASK_ROLES = [(kind, role) for kind in ("deduction", "abduction", "induction") for role in ("proposer", "solver")]
 
 
 def _batch(seed: int, rows: int) -> tuple[np.ndarray, list[tuple[str, str]], np.ndarray]:
-    """Rewards (rows,), a (task, role) for each, and lengths (tokens); the last two rows are a cell whose rewards are the same."""
+    """Rewards (rows,), a (task, role) for each, and lengths (tokens).
+
+    The last two rows are a cell whose rewards are the same.
+    """
     rng = np.random.default_rng(seed)
-    cells = [ROLES[i] for i in rng.integers(0, 4, size=rows - 2)] + [ROLES[4 + seed % 2]] * 2
-    paid = np.where(
-        [role == "solver" for _, role in cells], rng.choice([1, -0.5, -1], rows, p=(0.6, 0.3, 0.1)), rng.integers(0, 8, rows) / 8
+    cells = [TASK_ROLES[i] for i in rng.integers(0, 4, size=rows - 2)] + [TASK_ROLES[4 + seed % 2]] * 2
+    rewards = np.where(
+        [role == "solver" for _, role in cells],
+        rng.choice([1, -0.5, -1], rows, p=(0.6, 0.3, 0.1)),
+        rng.integers(0, 8, rows) / 8,
     )
     lengths = np.where([role == "solver" for _, role in cells], rng.integers(6, 40, rows), rng.integers(5, 14, rows))
-    paid[-2:] = 1.0
-    return paid, cells, lengths
+    rewards[-2:] = 1.0
+    return rewards, cells, lengths
 
 
 def _places(cells: Sequence[Hashable]) -> np.ndarray:
@@ -80,11 +95,16 @@ def _places(cells: Sequence[Hashable]) -> np.ndarray:
     return np.array([names.index(cell) for cell in cells])
 
 
-Standardized = Callable[[np.ndarray, float, float], np.ndarray]  # of a cell's rewards, their mean and their standard deviation (n - 1)
+Standardized = Callable[
+    [np.ndarray, float, float], np.ndarray
+]  # of a cell's rewards, their mean and their standard deviation (n - 1)
 
 
 def _by_cell(
-    rewards: np.ndarray, cells: Sequence[Hashable], weights: np.ndarray, of: Standardized = lambda x, mean, std: (x - mean) / std
+    rewards: np.ndarray,
+    cells: Sequence[Hashable],
+    weights: np.ndarray,
+    of: Standardized = lambda x, mean, std: (x - mean) / std,
 ) -> np.ndarray:
     """`of` the rewards of every cell, each row counting `weights` times; 0 where all rewards of a cell are the same."""
     places, result = _places(cells), np.zeros(len(rewards))
@@ -97,136 +117,97 @@ def _by_cell(
     return result
 
 
-def check_trr_pp(answer: Answer) -> None:
-    """`answer(rewards, cells, lengths)`: advantages (rows,), whitened within every (task, role) (arXiv:2505.03335, eq. 8).
+_trr_pp_everything = lambda cell: 0
 
-    Every row counts once. The standard deviation has n - 1 in its denominator; where all rewards of a cell are the same the advantage is 0.
+
+def _trr_pp_rule(
+    group: Callable[[tuple[str, str]], Hashable] = lambda cell: cell, tokens: bool = False, **of: Standardized
+) -> Answer:
+    return lambda rewards, cells, lengths: _by_cell(
+        rewards, [*map(group, cells)], lengths if tokens else np.ones(len(rewards)), **of
+    )
+
+
+TRR_PP_MISTAKES = {
+    (
+        "one baseline over both roles and all tasks (REINFORCE++); a role that is rewarded more is raised as "
+        "a whole, whatever it did."
+    ): _trr_pp_rule(_trr_pp_everything),
+    "one baseline for everything, over tokens; long completions weigh more, and the roles are mixed.": _trr_pp_rule(
+        _trr_pp_everything, tokens=True
+    ),
+    "this counts tokens, as the published code does; here every row counts once, as in the equation.": _trr_pp_rule(
+        tokens=True
+    ),
+    "one baseline a role, over all its tasks; a cell is a task *and* a role.": _trr_pp_rule(lambda cell: cell[1]),
+    "one baseline a task, over both roles; a cell is a task *and* a role.": _trr_pp_rule(lambda cell: cell[0]),
+    "this subtracts the cell's mean and does not divide by its standard deviation.": _trr_pp_rule(
+        of=lambda x, mean, std: x - mean
+    ),
+    "the mean is the cell's, but the standard deviation that of the whole batch.": lambda rewards, cells, lengths: (
+        _trr_pp_rule(of=lambda x, mean, std: x - mean)(rewards, cells, lengths) / rewards.std(ddof=1)
+    ),
+    "the standard deviation has n in its denominator here; n - 1 is asked for.": _trr_pp_rule(
+        of=lambda x, mean, std: (x - mean) / x.std()
+    ),
+    "this divides by the cell's variance; divide by its root.": _trr_pp_rule(
+        of=lambda x, mean, std: (x - mean) / std**2
+    ),
+    "the mean is not subtracted.": _trr_pp_rule(of=lambda x, mean, std: x / std),
+}
+
+
+def check_trr_pp(answer: Answer) -> None:
+    """`answer(rewards, cells, lengths)`: advantages (rows,), whitened within every (task, role)
+    (arXiv:2505.03335, eq. 8).
+
+    Every row counts once. The standard deviation has n - 1 in its denominator; where all rewards of a cell are the
+    same the advantage is 0.
     """
     cases = [_batch(seed, rows) for seed, rows in ((0, 24), (1, 30), (2, 40))]
-    everything = lambda cell: 0  # noqa: E731
+    compare("trr_pp", _finite("trr_pp", answer), _trr_pp_rule(), TRR_PP_MISTAKES, cases)
 
-    def rule(group: Callable[[tuple[str, str]], Hashable] = lambda cell: cell, tokens: bool = False, **of: Standardized) -> Answer:
-        return lambda rewards, cells, lengths: _by_cell(rewards, [*map(group, cells)], lengths if tokens else np.ones(len(rewards)), **of)
 
-    known = {
-        "one baseline over both roles and all tasks (REINFORCE++); a role that is paid more is raised as a whole, whatever it did.": rule(
-            everything
-        ),
-        "one baseline for everything, over tokens; long completions weigh more, and the roles are mixed.": rule(everything, tokens=True),
-        "this counts tokens, as the published code does; here every row counts once, as in the equation.": rule(tokens=True),
-        "one baseline a role, over all its tasks; a cell is a task *and* a role.": rule(lambda cell: cell[1]),
-        "one baseline a task, over both roles; a cell is a task *and* a role.": rule(lambda cell: cell[0]),
-        "this subtracts the cell's mean and does not divide by its standard deviation.": rule(of=lambda x, mean, std: x - mean),
-        "the mean is the cell's, but the standard deviation that of the whole batch.": lambda rewards, cells, lengths: (
-            rule(of=lambda x, mean, std: x - mean)(rewards, cells, lengths) / rewards.std(ddof=1)
-        ),
-        "the standard deviation has n in its denominator here; n - 1 is asked for.": rule(of=lambda x, mean, std: (x - mean) / x.std()),
-        "this divides by the cell's variance; divide by its root.": rule(of=lambda x, mean, std: (x - mean) / std**2),
-        "the mean is not subtracted.": rule(of=lambda x, mean, std: x / std),
-    }
-    compare("trr_pp", _finite("trr_pp", answer), rule(), known, cases)
+def _explained_parts(values: np.ndarray, cells: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each row's cell mean; the cells' means; their sizes."""
+    places = _places(cells)
+    means = np.array([values[places == place].mean() for place in range(places.max() + 1)])
+    return means[places], means, np.bincount(places)
+
+
+def _explained_share(of: Callable[..., float]) -> Answer:
+    return lambda values, cells: of(np.asarray(values), *_explained_parts(np.asarray(values), cells))
+
+
+_explained_right = lambda v, row, means, sizes: row.var() / v.var()
+
+
+EXPLAINED_MISTAKES = {
+    "this is the share *within* the cells, one minus what the cell explains.": _explained_share(
+        lambda *x: 1 - _explained_right(*x)
+    ),
+    "every cell counts alike here; one of many rows counts as often as it has rows.": _explained_share(
+        lambda v, row, means, sizes: means.var() / v.var()
+    ),
+    "every cell counts alike here, and its variance has n - 1 in the denominator.": _explained_share(
+        lambda v, row, means, sizes: means.var(ddof=1) / v.var(ddof=1)
+    ),
+    "this is the correlation, the root of the share.": _explained_share(lambda *x: _explained_right(*x) ** 0.5),
+    "this divides by the variance within the cells; divide by the total.": _explained_share(
+        lambda *x: _explained_right(*x) / (1 - _explained_right(*x))
+    ),
+    "this is the variance between the cells; divide by the total to get a share.": _explained_share(
+        lambda v, row, means, sizes: row.var()
+    ),
+    "this measures the cells' means from 0; measure them from the mean of all rows.": _explained_share(
+        lambda v, row, means, sizes: (row**2).mean() / v.var()
+    ),
+}
 
 
 def check_explained(answer: Answer) -> None:
-    """`answer(values, cells)`: the share of the variance of values (rows,) that the cell explains, between cells over total."""
-    cases = [(values, cells) for values, cells, _ in (_batch(seed, rows) for seed, rows in ((3, 24), (4, 31), (5, 44)))]
-
-    def parts(values: np.ndarray, cells: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each row's cell mean; the cells' means; their sizes."""
-        places = _places(cells)
-        means = np.array([values[places == place].mean() for place in range(places.max() + 1)])
-        return means[places], means, np.bincount(places)
-
-    def share(of: Callable[..., float]) -> Answer:
-        return lambda values, cells: of(np.asarray(values), *parts(np.asarray(values), cells))
-
-    right = lambda v, row, means, sizes: row.var() / v.var()  # noqa: E731
-    known = {
-        "this is the share *within* the cells, one minus what the cell explains.": share(lambda *x: 1 - right(*x)),
-        "every cell counts alike here; one of many rows counts as often as it has rows.": share(
-            lambda v, row, means, sizes: means.var() / v.var()
-        ),
-        "every cell counts alike here, and its variance has n - 1 in the denominator.": share(
-            lambda v, row, means, sizes: means.var(ddof=1) / v.var(ddof=1)
-        ),
-        "this is the correlation, the root of the share.": share(lambda *x: right(*x) ** 0.5),
-        "this divides by the variance within the cells; divide by the total.": share(lambda *x: right(*x) / (1 - right(*x))),
-        "this is the variance between the cells; divide by the total to get a share.": share(lambda v, row, means, sizes: row.var()),
-        "this measures the cells' means from 0; measure them from the mean of all rows.": share(
-            lambda v, row, means, sizes: (row**2).mean() / v.var()
-        ),
-    }
-    compare("explained", answer, share(right), known, cases)
-
-
-def _tokens(seed: int, rows: int, tokens: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-probabilities (rows, tokens) under the policy now and then, advantages (rows,), the mask: prompt 0, completion 1, padding 0."""
-    rng = np.random.default_rng(seed)
-    prompt, place = rng.integers(2, 5, size=(rows, 1)), np.arange(tokens)
-    length = rng.integers(2, tokens - 4, size=(rows, 1))
-    mask = ((place >= prompt) & (place < prompt + length)).astype(float)
-    old = -rng.exponential(1.2, size=(rows, tokens)) - 0.9
-    new = np.minimum(old + rng.normal(0, 0.4, size=old.shape), 0)
-    return tuple(torch.from_numpy(x) for x in (new, old, rng.permuted(np.linspace(-1.2, 1.5, rows)), mask))
-
-
-def check_clipped_loss(answer: Answer) -> None:
-    """`answer(logprobs, old_logprobs, advantages, mask, low, high)`: the clipped policy-gradient loss, mean over all completion tokens.
-
-    Log-probabilities and mask (rows, tokens), the mask 1 on a completion; advantages (rows,); ratios held between 1 - low and 1 + high.
+    """`answer(values, cells)`: the share of the variance of values (rows,) that the cell explains,
+    between cells over total.
     """
-    cases = [(*_tokens(seed, rows, 12), low, high) for seed, rows, low, high in ((0, 4, 0.2, 0.28), (1, 6, 0.2, 0.2), (2, 5, 0.3, 0.1))]
-
-    def over_tokens(x: Tensor, mask: Tensor) -> Tensor:
-        return (x * mask).sum() / mask.sum()
-
-    def held(ratio: Tensor, low: float, high: float) -> Tensor:
-        return ratio.clamp(1 - low, 1 + high)
-
-    def pessimistic(ratio: Tensor, A: Tensor, low: float, high: float) -> Tensor:
-        return torch.minimum(ratio * A, held(ratio, low, high) * A)
-
-    def loss(
-        gain: Callable[..., Tensor] = pessimistic,
-        reduce: Callable[[Tensor, Tensor], Tensor] = over_tokens,
-        ratio: Callable[..., Tensor] = lambda new, old, mask: (new - old).exp(),
-    ) -> Answer:
-        return lambda new, old, A, mask, low, high: -reduce(gain(ratio(new, old, mask), A[:, None].expand_as(new), low, high), mask)
-
-    known = {
-        "this clips without the min; where the ratio has gone the wrong way, the clip takes the gradient that would bring it back.": loss(
-            lambda ratio, A, low, high: held(ratio, low, high) * A
-        ),
-        "this takes the min of the two ratios and multiplies then; under a negative advantage the pessimistic side is the other one.": loss(
-            lambda ratio, A, low, high: torch.minimum(ratio, held(ratio, low, high)) * A
-        ),
-        "this takes the max, the optimistic one of the two; the min is meant.": loss(
-            lambda ratio, A, low, high: torch.maximum(ratio * A, held(ratio, low, high) * A)
-        ),
-        "nothing is clipped.": loss(lambda ratio, A, low, high: ratio * A),
-        "the sign is missing: a loss is to be made small.": lambda *case: -loss()(*case),
-        "the ratio is upside down: new over old, exp(logprobs - old_logprobs).": loss(ratio=lambda new, old, mask: (old - new).exp()),
-        "the ratio is upside down, and the sign is missing.": lambda *case: -loss(ratio=lambda new, old, mask: (old - new).exp())(*case),
-        "a difference of logarithms is not a ratio yet: take exp.": loss(ratio=lambda new, old, mask: new - old),
-        "a ratio of log-probabilities is no ratio of probabilities: exp of their difference.": loss(ratio=lambda new, old, mask: new / old),
-        "there is no ratio: this is REINFORCE, - A log p, which is right for one step only.": loss(
-            lambda new, A, low, high: new * A, ratio=lambda new, old, mask: new
-        ),
-        "the ratio is that of whole completions; each token has its own.": loss(
-            ratio=lambda new, old, mask: ((new - old) * mask).sum(1, keepdim=True).exp().expand_as(new)
-        ),
-        "prompt and padding are counted: the mask is not used.": loss(reduce=lambda x, mask: x.mean()),
-        "prompt and padding are in the sum: multiply by the mask.": loss(reduce=lambda x, mask: x.sum() / mask.sum()),
-        "prompt and padding are in the denominator: divide by the completion tokens.": loss(reduce=lambda x, mask: (x * mask).mean()),
-        "this is a mean over rows of means over tokens, in which a token of a long row counts less; one mean over all tokens.": loss(
-            reduce=lambda x, mask: ((x * mask).sum(1) / mask.sum(1)).mean()
-        ),
-        "this is the sum over tokens; the mean does not depend on the batch size.": loss(reduce=lambda x, mask: (x * mask).sum()),
-        "this is the sum over tokens divided by the rows; divide by the tokens.": loss(reduce=lambda x, mask: (x * mask).sum() / len(x)),
-        "both bounds are made from `low`; above, the ratio is held at 1 + high.": loss(lambda r, A, low, high: pessimistic(r, A, low, low)),
-        "low and high have changed places.": loss(lambda r, A, low, high: pessimistic(r, A, high, low)),
-        "low and high are distances from 1, not bounds: the ratio is held between 1 - low and 1 + high.": loss(
-            lambda ratio, A, low, high: torch.minimum(ratio * A, ratio.clamp(low, high) * A)
-        ),
-    }  # fmt: skip
-    compare("clipped_loss", answer, loss(), known, cases)
+    cases = [(values, cells) for values, cells, _ in (_batch(seed, rows) for seed, rows in ((3, 24), (4, 31), (5, 44)))]
+    compare("explained", answer, _explained_share(_explained_right), EXPLAINED_MISTAKES, cases)

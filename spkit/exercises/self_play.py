@@ -1,22 +1,21 @@
-"""Checks for the exercises of notebook 01 about the proposer's pay, the data gate, the vote, and learnable information.
+"""Checks for the exercises of notebook 01 about the proposer reward, the data gate, and learnable information.
 
-Those about advantages and the policy-gradient loss are in `spkit.exercises.policy_gradient`. The reference arithmetic is carried here, so
-that a fault of the package's own cannot hide in its exercise.
+Those about advantages and the policy-gradient loss are in `spkit.exercises.policy_gradient`. The reference arithmetic
+is carried here, so that a fault of the package's own cannot hide in its exercise.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import log
 
 import numpy as np
 
-from .checking import Answer, Mistake, compare
-
-Answers = list[list[str | None]]  # of each problem, k answers; None is a completion without a readable one
+from .checking import Answer, compare
 
 
 def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): never solved to always, and invalid."""
+    """`attempts` (proposals, k) and `greedy` (proposals,), 0 or 1, and `valid` (proposals,): never
+    solved to always, and invalid.
+    """
     rng = np.random.default_rng(seed)
     right = rng.permuted(np.linspace(0, k, proposals).round().astype(int))
     attempts = rng.permuted((np.arange(k) < right[:, None]).astype(float), axis=1)
@@ -26,258 +25,220 @@ def _attempted(seed: int, proposals: int, k: int) -> tuple[np.ndarray, np.ndarra
     return attempts * valid[:, None], greedy * valid, valid
 
 
-def check_proposer_pay(answer: Answer) -> None:
-    """`answer(attempts, greedy, valid)`: what each proposal earns, eq. 4 of arXiv:2505.03335, and -1 for an invalid one.
+_proposer_reward_inside = lambda r: (r > 0) & (r < 1)
 
-    `attempts` is (proposals, k), 1 where an attempt sampled at temperature 1 was right, zeros for an invalid proposal; `greedy`
-    (proposals,) the same of one greedy attempt; `valid` (proposals,) booleans.
+
+def _proposer_reward_rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:
+    """`of` the solve rates where the proposal is valid."""
+    return lambda attempts, greedy, valid: np.where(valid, of(attempts.mean(1)), invalid)
+
+
+PROPOSER_REWARD_MISTAKES = {
+    (
+        "this rewards r, the share of right attempts; what is solved too easily would earn most: reward 1 - r."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * r),
+    (
+        "this rewards r, also where every attempt is right; the proposer would ask what everybody knows."
+    ): _proposer_reward_rule(lambda r: r),
+    (
+        "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong "
+        "answer, would earn most: reward 0."
+    ): _proposer_reward_rule(lambda r: 1 - r),
+    "r is that of one attempt, 0 or 1; take the mean of all k.": lambda a, greedy, valid: np.where(
+        valid, 1 - a[:, 0], -1.0
+    ),
+    "r is that of the greedy attempt, 0 or 1; the mean of the sampled attempts is meant.": lambda a, greedy, valid: (
+        np.where(valid, 1 - greedy, -1.0)
+    ),
+    (
+        "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is "
+        "0 or 1, and both earn 0."
+    ): _proposer_reward_rule(lambda r: 0 * r),
+    (
+        "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * (1 - r), 0.0),
+    "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: (
+        1 - a.mean(1)
+    ),
+    "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": _proposer_reward_rule(
+        lambda r: _proposer_reward_inside(r) * (1 - r), -0.5
+    ),
+    (
+        "this gives -0.5 where r is 0 or 1, which is what the published code does; the equation says 0."
+    ): _proposer_reward_rule(lambda r: np.where(_proposer_reward_inside(r), 1 - r, -0.5)),
+    "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": _proposer_reward_rule(
+        lambda r: 1 - 2 * abs(r - 0.5)
+    ),
+    "this is r (1 - r), the variance; the equation gives 1 - r.": _proposer_reward_rule(lambda r: r * (1 - r)),
+    (
+        "this gives 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more."
+    ): _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * 1.0),
+    "this subtracts the number of right attempts; r is their share.": lambda a, greedy, valid: np.where(
+        valid, _proposer_reward_inside(a.mean(1)) * (1 - a.sum(1)), -1.0
+    ),
+    "one r for the whole batch: every proposal is rewarded for its own problem.": lambda a, greedy, valid: np.where(
+        valid, 1 - a[valid].mean(), -1.0
+    ),
+}
+
+
+def check_proposer_reward(answer: Answer) -> None:
+    """`answer(attempts, greedy, valid)`: what each proposal earns, eq. 4 of arXiv:2505.03335, and -1 for an invalid
+    one.
+
+    `attempts` is (proposals, k), 1 where an attempt sampled at temperature 1 was right, zeros for an invalid proposal;
+    `greedy` (proposals,) the same of one greedy attempt; `valid` (proposals,) booleans.
     """
     cases = [_attempted(seed, proposals, k) for seed, proposals, k in ((0, 9, 8), (1, 12, 4), (2, 10, 5))]
-    inside = lambda r: (r > 0) & (r < 1)  # noqa: E731
+    compare(
+        "proposer_reward",
+        answer,
+        _proposer_reward_rule(lambda r: _proposer_reward_inside(r) * (1 - r)),
+        PROPOSER_REWARD_MISTAKES,
+        cases,
+    )
 
-    def rule(of: Callable[[np.ndarray], np.ndarray], invalid: float = -1.0) -> Answer:
-        """`of` the solve rates where the proposal is valid."""
-        return lambda attempts, greedy, valid: np.where(valid, of(attempts.mean(1)), invalid)
 
-    known = {
-        "this pays r, the share of right attempts; what is solved too easily would earn most: pay 1 - r.": rule(lambda r: inside(r) * r),
-        "this pays r, also where every attempt is right; the proposer would ask what everybody knows.": rule(lambda r: r),
-        "a problem that nobody solved (r = 0) earns 1 here; what cannot be solved, or has a wrong answer, would be paid best: pay 0.": rule(
-            lambda r: 1 - r
-        ),
-        "r is that of one attempt, 0 or 1; take the mean of all k.": lambda a, greedy, valid: np.where(valid, 1 - a[:, 0], -1.0),
-        "r is that of the greedy attempt, 0 or 1; the mean of the sampled attempts is meant.": lambda a, greedy, valid: np.where(
-            valid, 1 - greedy, -1.0
-        ),
-        "no valid problem earns anything; where r is taken from one attempt, or from a greedy one, it is 0 or 1, and both earn 0.": rule(
-            lambda r: 0 * r
-        ),
-        "an invalid proposal earns 0, like a valid one that is too easy; it has to cost something: -1.": rule(
-            lambda r: inside(r) * (1 - r), 0.0
-        ),
-        "an invalid proposal earns 1: its attempts are all wrong, but it is no problem at all.": lambda a, greedy, valid: 1 - a.mean(1),
-        "-0.5 is for a readable answer of the *solver* that is wrong; an invalid proposal earns -1.": rule(
-            lambda r: inside(r) * (1 - r), -0.5
-        ),
-        "this pays -0.5 where r is 0 or 1, which is what the published code does; the equation says 0.": rule(
-            lambda r: np.where(inside(r), 1 - r, -0.5)
-        ),
-        "this is 1 - 2 |r - 1/2|, R-Zero's rule, highest in the middle.": rule(lambda r: 1 - 2 * abs(r - 0.5)),
-        "this is r (1 - r), the variance; the equation pays 1 - r.": rule(lambda r: r * (1 - r)),
-        "this pays 1 wherever the attempts do not all agree (Self-Questioning's rule); harder ones are worth more.": rule(
-            lambda r: inside(r) * 1.0
-        ),
-        "this subtracts the number of right attempts; r is their share.": lambda a, greedy, valid: np.where(
-            valid, inside(a.mean(1)) * (1 - a.sum(1)), -1.0
-        ),
-        "one r for the whole batch: every proposal is paid for its own problem.": lambda a, greedy, valid: np.where(
-            valid, 1 - a[valid].mean(), -1.0
-        ),
-    }
-    compare("proposer_pay", answer, rule(lambda r: inside(r) * (1 - r)), known, cases)
+PASSES_MISTAKES = {
+    (
+        "this gates on the reward; whether a text is a problem is one question, what it is worth "
+        "another: every valid problem passes."
+    ): (lambda valid, reward, u, leak: (reward > 0) | (u < leak)),
+    "this gates on the reward, and has no leak.": lambda valid, reward, u, leak: reward > 0,
+    (
+        "this gates on validity and on the reward; a valid problem passes whatever it earned."
+    ): lambda valid, reward, u, leak: valid & (reward > 0) | ~valid & (u < leak),
+    "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, reward, u, leak: valid,
+    "the leak is for all here; a valid problem passes without luck.": lambda valid, reward, u, leak: u < leak,
+    (
+        "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - leak."
+    ): lambda valid, reward, u, leak: valid | (u >= leak),
+    "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, reward, u, leak: (
+        valid & (u >= leak)
+    ),
+    "these are the invalid ones that came through; the valid ones pass as well.": lambda valid, reward, u, leak: (
+        ~valid & (u < leak)
+    ),
+    "these are the ones held back.": lambda valid, reward, u, leak: ~valid & (u >= leak),
+}
 
 
 def check_passes(answer: Answer) -> None:
-    """`answer(valid, pay, draws, leak)`: which proposals the solver meets, booleans (proposals,).
+    """`answer(valid, reward, draws, leak)`: which proposals the solver meets, booleans (proposals,).
 
-    `valid` are booleans, `pay` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one needs a draw below `leak`.
+    `valid` are booleans, `reward` what was earned, `draws` uniform in [0, 1), all (proposals,); an invalid one
+    needs a draw below `leak`.
     """
     cases = []
     for seed, leak in ((0, 0.3), (1, 0.0), (2, 1.0), (3, 0.6)):
         attempts, _, valid = _attempted(seed, 16, 8)
         r = attempts.mean(1)
-        pay = np.where(valid, np.where((r > 0) & (r < 1), 1 - r, 0), -1)
-        cases.append((valid, pay, np.random.default_rng(seed).random(16), leak))
-    known = {
-        "this gates on the reward; whether a text is a problem is one question, what it is worth another: every valid problem passes.": (
-            lambda valid, pay, u, leak: (pay > 0) | (u < leak)
-        ),
-        "this gates on the reward, and has no leak.": lambda valid, pay, u, leak: pay > 0,
-        "this gates on validity and on the reward; a valid problem passes whatever it earned.": lambda valid, pay, u, leak: (
-            valid & (pay > 0) | ~valid & (u < leak)
-        ),
-        "this is the strict gate; a leaky one lets some invalid proposals through.": lambda valid, pay, u, leak: valid,
-        "the leak is for all here; a valid problem passes without luck.": lambda valid, pay, u, leak: u < leak,
-        "this lets invalid proposals through where the draw is *above* the leak: with probability 1 - leak.": lambda valid, pay, u, leak: (
-            valid | (u >= leak)
-        ),
-        "this lets valid problems leak out, those whose draw is below the leak.": lambda valid, pay, u, leak: valid & (u >= leak),
-        "these are the invalid ones that came through; the valid ones pass as well.": lambda valid, pay, u, leak: ~valid & (u < leak),
-        "these are the ones held back.": lambda valid, pay, u, leak: ~valid & (u >= leak),
-    }  # fmt: skip
-    compare("passes", answer, lambda valid, pay, u, leak: valid | (u < leak), known, cases)
-
-
-VOTES: list[tuple[Answers, list[str | None]]] = [  # answers, and the gold ones; None: no problem, no right answer
-    (
-        [["4", "4", "4", "4"], ["7", "3", "7", "7"], ["1", "2", None, "2"], ["5", "5", "5", "5"], ["9", None, None, "8"]],
-        ["4", "3", "1", None, "0"],
-    ),
-    ([["0", "6", "6"], ["2", "2", None], ["8", "8", "8"], [None, None, None]], ["6", "2", None, None]),
-    ([["3", "1", "4", "1", "5", "9"], ["2", "6", "5", "2", None, "2"]], ["3", "2"]),
-]
-
-
-def _shares(answers: Answers) -> list[list[float]]:
-    return [[row.count(said) / len(row) if said is not None else 0.0 for said in row] for row in answers]
-
-
-def check_vote_share(answer: Answer) -> None:
-    """`answer(answers)`: the vote-share reward of each attempt, (problems, k): how many of the k say the same, itself included, over k."""
-
-    def by(share: Callable[[list[str | None], str], float], unreadable: float = 0.0) -> Answer:
-        """`share` of a problem's answers and one of them that can be read."""
-        return lambda answers: [[unreadable if said is None else share(row, said) for said in row] for row in answers]
-
-    readable = lambda row: sum(said is not None for said in row)  # noqa: E731
-    top = lambda row: max(Counter(said for said in row if said is not None).values())  # noqa: E731
-    known = {
-        "this leaves an attempt's own vote out; the share is over all k, its own included.": by(
-            lambda row, said: (row.count(said) - 1) / (len(row) - 1)
-        ),
-        "this takes an attempt's own vote away and divides by k all the same; its own counts too.": by(
-            lambda row, said: (row.count(said) - 1) / len(row)
-        ),
-        "unreadable completions agree with each other here; what cannot be read has no vote and earns 0.": lambda answers: [
-            [row.count(said) / len(row) for said in row] for row in answers
-        ],
-        "this divides by the number of readable answers; divide by k, or silence makes the others look sure.": by(
-            lambda row, said: row.count(said) / readable(row)
-        ),
-        "this pays 1 for the most frequent answer and 0 for the others: a majority label; the share itself is meant.": by(
-            lambda row, said: float(row.count(said) == top(row))
-        ),
-        "this pays every attempt the share of the most frequent answer; each earns the share of its own.": by(
-            lambda row, said: top(row) / len(row)
-        ),
-        "these are counts of votes; divide by k.": by(lambda row, said: row.count(said)),
-        "this counts the votes of other problems too; agreement is between attempts at one problem.": lambda answers: [
-            [0.0 if said is None else sum(row.count(said) for row in answers) / sum(map(len, answers)) for said in row] for row in answers
-        ],
-        "this is how many *different* answers there are, over k; how often each was given is meant.": by(
-            lambda row, said: len(set(row) - {None}) / len(row)
-        ),
-    }
-
-    def complete(answers):
-        shares = answer(answers)
-        if isinstance(shares, list) and [*map(np.size, shares)] != [*map(len, answers)]:
-            raise Mistake(
-                "vote_share: give a number for every attempt, in a row for each problem; what cannot be read earns 0 and stays in."
-            )
-        return shares
-
-    compare("vote_share", complete, _shares, known, [(answers,) for answers, _ in VOTES])
-
-
-def check_vote_gap(answer: Answer) -> None:
-    """`answer(answers, golds)`: mean vote share of all attempts minus their accuracy. The gold answer of an invalid problem is None."""
-    cases = [*VOTES, ([["1", "1", "2"], ["3", "3", None]], ["1", None])]
-    right = lambda a, g: np.mean([[said is not None and said == gold for said in row] for row, gold in zip(a, g)])  # noqa: E731
-    votes = lambda a: np.mean(_shares(a))  # noqa: E731
-
-    def valid_only(answers: Answers, golds: Sequence[str | None]) -> float:
-        kept = [(row, gold) for row, gold in zip(answers, golds) if gold is not None]
-        return votes([row for row, _ in kept]) - right(*zip(*kept))
-
-    def majority(answers: Answers, golds: Sequence[str | None]) -> float:
-        shares = [max(row) for row in _shares(answers)]
-        firsts = [Counter(said for said in row if said is not None).most_common(1) for row in answers]
-        return np.mean(shares) - np.mean([bool(first) and first[0][0] == gold for first, gold in zip(firsts, golds)])
-
-    known = {
-        "this is accuracy minus vote share; the gap is how much surer the votes are than right.": lambda a, g: right(a, g) - votes(a),
-        "this is the accuracy alone.": right,
-        "this is the mean vote share alone; the accuracy is subtracted.": lambda a, g: votes(a),
-        "invalid problems are left out; their attempts vote as well, and none of them is right: there the gap is.": valid_only,
-        "None equals None: an unreadable completion counts as right on an invalid problem.": lambda a, g: (
-            votes(a) - np.mean([[said == gold for said in row] for row, gold in zip(a, g)])
-        ),
-        "this compares the winner of each vote with the gold answer; all attempts are meant, not one of each problem.": majority,
-        "an attempt's own vote is left out; the vote share is that of exercise 5 above, its own included.": lambda a, g: (
-            np.mean([[(row.count(said) - 1) / (len(row) - 1) if said is not None else 0 for said in row] for row in a]) - right(a, g)
-        ),
-        "this takes distances attempt by attempt; the means are subtracted, once.": lambda a, g: np.mean(
-            [
-                [abs(share - (said is not None and said == gold)) for share, said in zip(shares, row)]
-                for shares, row, gold in zip(_shares(a), a, g)
-            ]
-        ),
-        "this is the ratio of the two; the difference is meant.": lambda a, g: votes(a) / right(a, g),
-    }
-    compare("vote_gap", answer, lambda a, g: votes(a) - right(a, g), known, cases)
+        reward = np.where(valid, np.where((r > 0) & (r < 1), 1 - r, 0), -1)
+        cases.append((valid, reward, np.random.default_rng(seed).random(16), leak))
+    compare("passes", answer, lambda valid, reward, u, leak: valid | (u < leak), PASSES_MISTAKES, cases)
 
 
 def _reading(seed: int, passes: int, best: int, steep: float) -> tuple:
-    """Losses (nats) of an observer that reads 8 batches in `passes` passes; after pass `best`, held-out and trained text differ least."""
+    """Losses (nats) of an observer that reads 8 batches in `passes` passes.
+
+    After pass `best`, held-out and trained text differ least.
+    """
     rng = np.random.default_rng(seed)
     tokens, held_out_tokens = 160, 40
-    before = 2.2 * tokens / 8 * np.exp(-steep * np.arange(8 * passes).reshape(passes, 8) / 8) * rng.uniform(0.95, 1.05, (passes, 8))
+    before = (
+        2.2
+        * tokens
+        / 8
+        * np.exp(-steep * np.arange(8 * passes).reshape(passes, 8) / 8)
+        * rng.uniform(0.95, 1.05, (passes, 8))
+    )
     after = before * rng.uniform(0.85, 0.92, before.shape)
     left = after.sum(1) * rng.uniform(0.95, 1.0, passes)
     apart = 0.1 + 0.12 * abs(np.arange(1, passes + 1) - best)
     return before, after, left, held_out_tokens * (left / tokens + apart), tokens, held_out_tokens
 
 
-def check_learnable_information(answer: Answer) -> None:
-    """`answer(before, after, left, held_out, tokens, held_out_tokens)`: (S, H) of the pass with the least description length.
+def _learnable_information_by(
+    online: Callable[..., np.ndarray | float] = lambda before, after: before[0].sum(),
+    pick: Callable[..., int] = lambda S, H, tokens, held: int(np.argmin(S / tokens + H)),
+    unit: float = log(2),
+    rest: float = 1.0,
+    total: bool = True,
+) -> Answer:
+    """`online` is the cost of the first reading, of which the share `rest` of what is left is subtracted.
 
-    Losses in nats, summed over tokens: of every batch, (passes, batches), before and after the update on it; and after each pass,
-    (passes,), of the whole training part (`left`) and of held-out text. S in bits, H in bits a token (arXiv:2603.02218, Algorithm 1).
+    `pick` chooses the pass.
+    """
+
+    def value(before, after, left, held_out, tokens, held_out_tokens):
+        S, H = (online(before, after) - rest * left) / unit, held_out / held_out_tokens / unit
+        k = pick(S, H, tokens, held_out_tokens)
+        return S[k] if total else S[k] / tokens, H[k]
+
+    return value
+
+
+LEARNABLE_INFORMATION_MISTAKES = {
+    (
+        "these are the losses after each update; what a batch costs has to be asked before the observer learns from it."
+    ): _learnable_information_by(lambda before, after: after[0].sum()),
+    "these are nats; a bit is ln 2 of them.": _learnable_information_by(unit=1.0),
+    (
+        "this adds up the losses of all passes; the stream is counted once, in the first reading."
+    ): _learnable_information_by(lambda before, after: before.sum()),
+    "this adds up the losses of every pass so far; the stream is counted once.": _learnable_information_by(
+        lambda before, after: before.sum(1).cumsum()
+    ),
+    (
+        "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen."
+    ): _learnable_information_by(lambda before, after: before.sum(1)),
+    (
+        "this takes the last pass; by then noise has been learned by heart and looks learnable: let "
+        "held-out text choose."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: len(S) - 1),
+    (
+        "this takes the pass with the largest S, which is the one that has learned most by heart."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmax(S))),
+    "this chooses by the held-out loss alone; the description length is S / tokens + H.": _learnable_information_by(
+        pick=lambda S, H, tokens, held: int(np.argmin(H))
+    ),
+    "this takes the first pass always.": _learnable_information_by(pick=lambda S, H, tokens, held: 0),
+    (
+        "this adds all bits of S to H, which is a token's; divide S by the training tokens first."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmin(S + H))),
+    (
+        "this divides S by the held-out tokens when it chooses; S was counted over the training tokens."
+    ): _learnable_information_by(pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))),
+    (
+        "this is the cost of the first reading; what is still left after training was not learned: subtract it."
+    ): _learnable_information_by(rest=0.0),
+    "this is S a token; S is a total.": _learnable_information_by(total=False),
+}
+
+
+def check_learnable_information(answer: Answer) -> None:
+    """`answer(before, after, left, held_out, tokens, held_out_tokens)`: (S, H) of the pass with the
+    least description length.
+
+    Losses in nats, summed over tokens: of every batch, (passes, batches), before and after the update on it; and after
+    each pass, (passes,), of the whole training part (`left`) and of held-out text. S in bits, H in bits a token
+    (arXiv:2603.02218, Algorithm 1).
     """
     cases = [_reading(*how) for how in ((0, 5, 3, 0.5), (1, 4, 1, 0.1), (2, 6, 2, 0.25), (3, 5, 4, 0.3))]
-    cases += [  # nats left in 160 tokens, and those of a held-out token: observers that overreach, forget, and learn at once
-        (before := np.linspace(40, 10, 8 * len(left)).reshape(-1, 8), 0.9 * before, np.array(left), 40 * np.array(held_out), 160, 40)
+    # nats left in 160 tokens, and those of a held-out token: observers that overreach, forget, and learn at once
+    cases += [
+        (
+            before := np.linspace(40, 10, 8 * len(left)).reshape(-1, 8),
+            0.9 * before,
+            np.array(left),
+            40 * np.array(held_out),
+            160,
+            40,
+        )
         for left, held_out in (
             ((250.0, 200, 140, 150), (1.9, 1.85, 1.7, 1.9)),
             ((200.0, 210, 150, 140, 138), (3.0, 2.9, 2.2, 2.3, 2.15)),
             ((200.0, 180, 150, 140), (4.5, 2.2, 2.05, 2.1)),
         )
     ]
-
-    def by(
-        online: Callable[..., np.ndarray | float] = lambda before, after: before[0].sum(),
-        pick: Callable[..., int] = lambda S, H, tokens, held: int(np.argmin(S / tokens + H)),
-        unit: float = log(2),
-        rest: float = 1.0,
-        total: bool = True,
-    ) -> Answer:
-        """`online` is the cost of the first reading, of which the share `rest` of what is left is subtracted; `pick` chooses the pass."""
-
-        def value(before, after, left, held_out, tokens, held_out_tokens):
-            S, H = (online(before, after) - rest * left) / unit, held_out / held_out_tokens / unit
-            k = pick(S, H, tokens, held_out_tokens)
-            return S[k] if total else S[k] / tokens, H[k]
-
-        return value
-
-    known = {
-        "these are the losses after each update; what a batch costs has to be asked before the observer learns from it.": by(
-            lambda before, after: after[0].sum()
-        ),
-        "these are nats; a bit is ln 2 of them.": by(unit=1.0),
-        "this adds up the losses of all passes; the stream is paid for once, in the first reading.": by(lambda before, after: before.sum()),
-        "this adds up the losses of every pass so far; the stream is paid for once.": by(lambda before, after: before.sum(1).cumsum()),
-        "this takes the losses of the pass itself; those of the first reading count, whichever pass is chosen.": by(
-            lambda before, after: before.sum(1)
-        ),
-        "this takes the last pass; by then noise has been learned by heart and looks learnable: let held-out text choose.": by(
-            pick=lambda S, H, tokens, held: len(S) - 1
-        ),
-        "this takes the pass with the largest S, which is the one that has learned most by heart.": by(
-            pick=lambda S, H, tokens, held: int(np.argmax(S))
-        ),
-        "this chooses by the held-out loss alone; the description length is S / tokens + H.": by(
-            pick=lambda S, H, tokens, held: int(np.argmin(H))
-        ),
-        "this takes the first pass always.": by(pick=lambda S, H, tokens, held: 0),
-        "this adds all bits of S to H, which is a token's; divide S by the training tokens first.": by(
-            pick=lambda S, H, tokens, held: int(np.argmin(S + H))
-        ),
-        "this divides S by the held-out tokens when it chooses; S was paid for the training tokens.": by(
-            pick=lambda S, H, tokens, held: int(np.argmin(S / held + H))
-        ),
-        "this is the cost of the first reading; what is still left after training was not learned: subtract it.": by(rest=0.0),
-        "this is S a token; S is a total.": by(total=False),
-    }  # fmt: skip
-    compare("learnable_information", answer, by(), known, cases)
+    compare("learnable_information", answer, _learnable_information_by(), LEARNABLE_INFORMATION_MISTAKES, cases)

@@ -1,30 +1,40 @@
-"""The student notebook is made from the solutions notebook: nbgrader's marks, `### BEGIN SOLUTION` and `### END SOLUTION`."""
+"""The student notebook is made from the solutions notebook: nbgrader's marks, `### BEGIN SOLUTION` and `### END
+SOLUTION`.
+"""
 
 import json
 import re
 from pathlib import Path
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 MARK = re.compile(r"^(?P<indent>[ \t]*)### (?P<kind>BEGIN|END) SOLUTION[ \t]*$")
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")  # nbgrader's own
 
 
 def without_solutions(source: str, where: str) -> str:
-    """The cell's source with each marked region replaced by the stub, indented alike; SpkitError for a mark without its partner."""
+    """The cell's source with each marked region replaced by the stub, indented alike.
+
+    SpkitError for a mark without its partner.
+    """
     kept, inside = [], False
     for text in source.split("\n"):
         mark = MARK.match(text)
         if mark:
             if inside == (mark["kind"] == "BEGIN"):
-                raise SpkitError(f"{where}: `### {mark['kind']} SOLUTION` has no partner; mark each solution with one BEGIN and one END.")
+                raise SpkitError(
+                    f"{where}: `### {mark['kind']} SOLUTION` has no partner; mark each solution with one "
+                    "BEGIN and one END."
+                )
             inside = not inside
             if inside:
                 kept += [mark["indent"] + part for part in STUB]
         elif not inside:
             kept.append(text)
     if inside:
-        raise SpkitError(f"{where}: `### BEGIN SOLUTION` has no partner; mark each solution with one BEGIN and one END.")
+        raise SpkitError(
+            f"{where}: `### BEGIN SOLUTION` has no partner; mark each solution with one BEGIN and one END."
+        )
     return "\n".join(kept)
 
 
@@ -48,11 +58,13 @@ def student_text(path: Path) -> str:
     return json.dumps(student_notebook(solutions, path.name), indent=1, ensure_ascii=False) + "\n"
 
 
-def generate(notebooks: Path) -> list[Path]:
+def write_students(notebooks: Path) -> list[Path]:
     """Write notebooks/exercises/NAME for every notebooks/solutions/NAME, and return what was written."""
     sources = sorted((notebooks / "solutions").glob("*.ipynb"))
     if not sources:
-        raise SpkitError(f"There is no notebook in {notebooks / 'solutions'}: run this from the repository's top folder.")
+        raise SpkitError(
+            f"There is no notebook in {notebooks / 'solutions'}: run this from the repository's top folder."
+        )
     written = []
     for source in sources:
         target = notebooks / "exercises" / source.name

@@ -7,17 +7,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit import plots
-from spkit.games.matrix import Pair
+from spkit.games.matrix import Strategies
 from spkit.games.self_play import Record
 from spkit.games.summary import mean_and_range
+from spkit.run import plots
 
 BAND = 0.2  # opacity
-Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
+_Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
 
 
 def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
-    """The mean over seeds and a band from the lowest to the highest, from y (points, seeds); a plain line from y (points,)."""
+    """The mean over seeds and a band from the lowest to the highest, from y (points, seeds).
+
+    A plain line from y (points,).
+    """
     y = np.asarray(y)
     if y.ndim == 1:
         axes.plot(x, y, **look)
@@ -27,8 +30,12 @@ def line(axes: Axes, x: Sequence[float], y: np.ndarray, **look) -> None:
     axes.fill_between(x, low, high, color=drawn.get_color(), alpha=BAND, linewidth=0)
 
 
-def simplex(pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600) -> Figure:
-    """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all steps, one entry an iteration."""
+def simplex(
+    pairs: Sequence[Strategies], curves: Mapping[str, np.ndarray], names: Sequence[str], title: str, path: int = 600
+) -> Figure:
+    """The row player's first `path` steps on the triangle of three actions, and NashConv curves of all
+    steps, one entry an iteration.
+    """
     corners = np.array([[0, 0], [1, 0], [0.5, 3**0.5 / 2]])
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), width_ratios=[1, 1.15])
@@ -53,22 +60,27 @@ def simplex(pairs: Sequence[Pair], curves: Mapping[str, np.ndarray], names: Sequ
     return figure
 
 
-def nash_convs(curves: Mapping[str, Curve], title: str, floor: float | None = None) -> Figure:
-    """NashConv against iteration, one line a method, log-log; `floor` marks what no pair of pure strategies can beat."""
+def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = None) -> Figure:
+    """NashConv against iteration, one line a method, log-log.
+
+    `floor` marks what no pair of pure strategies can beat.
+    """
     with plots.style():
         figure, axes = plt.subplots(figsize=(8, 4.3))
         for (name, (x, y)), color in zip(curves.items(), plots.PALETTE, strict=False):
             line(axes, x, y, label=name, color=color)
         if floor is not None:
             axes.axhline(floor, color=plots.GREY, linestyle=":", linewidth=1.4)
-            axes.annotate("best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8)
+            axes.annotate(
+                "best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8
+            )
         axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (antes)", title=title)
         axes.legend(loc="lower left", fontsize=9)
     return figure
 
 
 def curriculum(records: Sequence[Record], title: str) -> Figure:
-    """Accuracy at each length over time, and the heat map of exact learnability with the proposer's mean length on it."""
+    """Accuracy at each length over time, and a heat map of exact learnability with the proposer's mean length."""
     times = [r.iteration for r in records]
     accuracy = np.array([r.accuracy for r in records])  # times, seeds, lengths
     learn = np.array([r.learnability for r in records]).mean(1)
@@ -77,12 +89,22 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for n in [n for n in (1, 2, 3, 4, 6, 8) if n <= lengths]:
-            line(left, times, accuracy[:, :, n - 1], color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)), label=f"n = {n}")
+            line(
+                left,
+                times,
+                accuracy[:, :, n - 1],
+                color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)),
+                label=f"n = {n}",
+            )
         left.set(xlabel="iteration", ylabel="exact accuracy", ylim=(-0.02, 1.02))
         left.legend(fontsize=8, loc="lower right", title="digits")
         step = times[1] - times[0]
         shown = right.imshow(
-            learn.T, origin="lower", aspect="auto", extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5), vmin=0
+            learn.T,
+            origin="lower",
+            aspect="auto",
+            extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5),
+            vmin=0,
         )
         line(right, times, mean_length, color=plots.VERMILION, label="mean proposed length")
         right.set(xlabel="iteration", ylabel="digits n")
@@ -94,7 +116,10 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
 
 
 def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | None = None) -> Figure:
-    """Mean accuracy over time, and accuracy at each length at the end, one colour a run; `mark` is where a role was swapped."""
+    """Mean accuracy over time, and accuracy at each length at the end, one colour a run.
+
+    `mark` is where a role was swapped.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
@@ -112,23 +137,25 @@ def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | Non
     return figure
 
 
-def pay_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarray]]], title: str) -> Figure:
-    """Expected pay of the proposer against a problem's true solve rate: a panel a payment, a line a flip rate."""
+def reward_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarray]]], title: str) -> Figure:
+    """Expected proposer reward against a problem's true solve rate: a panel a rule, a line a flip rate."""
     with plots.style():
         figure, panels = plt.subplots(1, len(curves), figsize=(3.5 * len(curves), 3.6), sharey=True, squeeze=False)
         for axes, (name, lines) in zip(panels[0], curves.items(), strict=True):
-            for (label, pay), color in zip(lines, plots.PALETTE, strict=False):
-                axes.plot(p, pay, color=color, label=label)
-                axes.plot(p[pay.argmax()], pay.max(), "o", color=color, markersize=6)
-            axes.set(xlabel="true solve rate of the problem", title=f"paid {name}")
-        panels[0][0].set_ylabel("expected pay (dot: its peak)")
+            for (label, reward), color in zip(lines, plots.PALETTE, strict=False):
+                axes.plot(p, reward, color=color, label=label)
+                axes.plot(p[reward.argmax()], reward.max(), "o", color=color, markersize=6)
+            axes.set(xlabel="true solve rate of the problem", title=f"rewarded {name}")
+        panels[0][0].set_ylabel("expected reward (dot: its peak)")
         panels[0][-1].legend(fontsize=8, title="verdicts flipped")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0.02) -> Figure:
-    """Share of the proposals spent on lengths that the solver gets right less than `hopeless` of the time, and the mean accuracy."""
+    """Share of the proposals spent on lengths that the solver gets right less than `hopeless` of the
+    time, and the mean accuracy.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
         for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
@@ -167,14 +194,17 @@ def attempts_needed(panels: Mapping[str, Sequence[tuple[str, np.ndarray]]], budg
 
 
 def threshold(sweeps: Mapping[str, tuple[Sequence[float], Sequence[float], np.ndarray]], title: str) -> Figure:
-    """Final accuracy (points, seeds) against the flip rate, and against the wander computed before training; a line a step size."""
+    """Final accuracy (points, seeds) against the flip rate, and against the drift computed before training.
+
+    A line a step size.
+    """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), sharey=True)
-        for (name, (flips, wanders, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):
+        for (name, (flips, drifts, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):
             line(left, flips, final, color=color, marker=marker, label=name)
-            line(right, wanders, final, color=color, marker=marker)
+            line(right, drifts, final, color=color, marker=marker)
         left.set(xlabel="share of verdicts flipped", ylabel="final accuracy, mean over lengths", ylim=(-0.02, 1.02))
         left.legend(fontsize=9, title="step size x iterations")
-        right.set(xscale="log", xlabel="wander at the start: noise / signal of the steps (computed, no run)")
+        right.set(xscale="log", xlabel="drift at the start: noise / signal of the steps (computed, no run)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure

@@ -1,12 +1,14 @@
 """Signal and noise in the solver's policy gradient, exactly, for attempts at problems of one length.
 
-One attempt gives the estimate A x s, with A = (reward as the verifier gives it) - (its mean at this length) and s = grad log p(attempt).
-Its mean is (1 - 2 f) grad accuracy, for a verifier that flips a share f of its verdicts: noise does not turn the step round, it
-shrinks it. Its spread does not shrink, because a wrong verdict multiplies the same s. The signal-to-noise ratio is
+One attempt gives the estimate A x s, with A = (reward as the verifier gives it) - (its mean at this length) and s =
+grad log p(attempt). Its mean is (1 - 2 f) grad accuracy, for a verifier that flips a share f of its verdicts: noise
+does not flip the step, it shrinks it. Its spread does not shrink, because a wrong verdict multiplies the same s.
+The signal-to-noise ratio is
 
     |mean|^2 / E|estimate - mean|^2        of one attempt, so that 1 / ratio attempts make the two equal.
 
-The loop compares an attempt with its group at the same problem, which removes a little more noise; this is the plain estimator.
+The loop compares an attempt with its group at the same problem, which removes a little more noise;
+this is the plain estimator.
 
 Arrays: logits (seeds, 200, 20); results (seeds, lengths, ...), entry j for length j + 1.
 """
@@ -20,7 +22,10 @@ from spkit.games.learnability import check_logits, digit_and_carry, right_digit,
 
 
 def _paths(step: np.ndarray, max_length: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Chance (seeds, c, s) of each state before column i while right so far; chance (seeds, c, s) to end right with i columns left."""
+    """Chance (seeds, c, s) of each state before column i while right so far.
+
+    Chance (seeds, c, s) to end right with i columns left.
+    """
     seeds = len(step)
     before = [np.zeros((seeds, 4))]
     before[0][:, 0] = 1
@@ -41,7 +46,9 @@ def accuracy_gradient(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
     for n in range(1, max_length + 1):
         slope = np.zeros((len(p), 10, 10, 2, 10, 2))  # of the accuracy in each probability: seeds, a, b, s, digit, s'
         for c in (0, 1):
-            after = sum(before[i][:, c, :, None, None, None] * left[n - 1 - i][:, None, carry[:, :, c], :] for i in range(n))
+            after = sum(
+                before[i][:, c, :, None, None, None] * left[n - 1 - i][:, None, carry[:, :, c], :] for i in range(n)
+            )
             slope[:, a, b, :, digit[:, :, c], :] += np.moveaxis(after, (2, 3), (0, 1)) / 100
         slope = slope.reshape(len(p), CELLS, OUTCOMES)
         gradients.append(p * (slope - (p * slope).sum(-1, keepdims=True)))
@@ -50,7 +57,7 @@ def accuracy_gradient(logits: np.ndarray, max_length: int = 8) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SignalToNoise:
-    """Per length, (seeds, lengths): the squared norm of the mean step, its expected squared deviation, and their ratio."""
+    """Per length, (seeds, lengths): squared norm of the mean step, its expected squared deviation, their ratio."""
 
     signal: np.ndarray
     noise: np.ndarray
@@ -62,7 +69,9 @@ class SignalToNoise:
 
 
 def signal_to_noise(logits: np.ndarray, max_length: int = 8, flip_rate: float = 0.0) -> SignalToNoise:
-    """The signal and noise of one attempt's gradient at each length, with a verifier that flips a share of its verdicts."""
+    """The signal and noise of one attempt's gradient at each length, with a verifier that flips a share of its
+    verdicts.
+    """
     f = check_probability("flip_rate", flip_rate)
     p = softmax(check_logits(logits))
     step = transition(p, 1)
@@ -96,32 +105,40 @@ def _score_norm_when_right(p: np.ndarray, step: np.ndarray, before: list, left: 
     norm = (p**2).sum(-1).reshape(seeds, 10, 10, 2)
     digit, carry = digit_and_carry()
     once = q * (1 - 2 * q + norm[:, :, :, None, :, None]) / 100
-    # Two visits to one cell (a, b, s), with true carries c and d and written carries u and v: <s_i, s_j> = [same] - q - q' + |p|^2.
+    # Two visits to one cell (a, b, s), with true carries c and d and written carries u and v: <s_i, s_j> = [same] - q -
+    # q' + |p|^2.
     one, two = q[:, :, :, :, None, :, :, None], q[:, :, :, None, :, :, None, :]  # seeds, a, b, c, d, s, u, v
     same = (digit[:, :, :, None] == digit[:, :, None, :])[:, :, :, :, None, None, None] * np.eye(2)
     twice = one * two * (same - one - two + norm[:, :, :, None, None, :, None, None]) / 1e4
     powers = [np.tile(np.eye(4), (seeds, 1, 1))]
     for _ in range(max_length):
         powers.append(np.einsum("zij,zjk->zik", powers[-1], step))
-    onward = [x.reshape(seeds, 2, 2, 2, 2)[:, carry] for x in powers]  # seeds, a, b, c, u -> (d, s): how the second visit is reached
+    onward = [
+        x.reshape(seeds, 2, 2, 2, 2)[:, carry] for x in powers
+    ]  # seeds, a, b, c, u -> (d, s): how the second visit is reached
     results = []
     for n in range(1, max_length + 1):
         total = sum(np.einsum("zabcsu,zcs,zabcu->z", once, before[i], left[n - 1 - i][:, carry]) for i in range(n))
         for i in range(n):
             for j in range(i + 1, n):
                 total = total + 2 * np.einsum(
-                    "zabcdsuv,zcs,zabcuds,zabdv->z", twice, before[i], onward[j - i - 1], left[n - 1 - j][:, carry], optimize=False
+                    "zabcdsuv,zcs,zabcuds,zabdv->z",
+                    twice,
+                    before[i],
+                    onward[j - i - 1],
+                    left[n - 1 - j][:, carry],
+                    optimize=False,
                 )
         results.append(total)
     return np.stack(results, 1)
 
 
-def wander(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip_rate: float = 0.0) -> np.ndarray:
+def drift(logits: np.ndarray, rate: float, attempts: int, length: int = 1, flip_rate: float = 0.0) -> np.ndarray:
     """How far noise carries the table while the signal carries it by one unit, (seeds,), for problems of one length.
 
-    A step on the mean of `attempts` gradients moves the logits by rate x |mean| and scatters them by a variance of rate^2 x noise /
-    attempts; this is the second over the first. It grows with the step size and the flip rate and falls with the attempts. It is infinite
-    where there is no signal, as with verdicts flipped half the time.
+    A step on the mean of `attempts` gradients moves the logits by rate x |mean| and scatters them by a variance of
+    rate^2 x noise / attempts; this is the second over the first. It grows with the step size and the flip rate and
+    falls with the attempts. It is infinite where there is no signal, as with verdicts flipped half the time.
     """
     found = signal_to_noise(logits, length, flip_rate)
     scatter = check_step("step", rate) * found.noise[:, -1] / check_count("attempts", attempts)

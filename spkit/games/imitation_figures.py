@@ -1,4 +1,7 @@
-"""The pictures of the exact table of self-play fine-tuning. Each takes results, draws in the course's style, and returns the figure."""
+"""The pictures of the exact table of self-play fine-tuning.
+
+Each takes results, draws in the course's style, and returns the figure.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,13 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit import plots
+from spkit.run import plots
 
-Curve = tuple[Sequence[float], Sequence[float] | Sequence[Sequence[float]]]  # x (points,), y (points,) or (points, examples)
+_Curve = tuple[
+    Sequence[float], Sequence[float] | Sequence[Sequence[float]]
+]  # x (points,), y (points,) or (points, examples)
 
 
-def curve(axes: Axes, data: Curve, **look) -> None:
-    """A line through y (points,), or through the median of y (points, examples) with a band from the lowest to the highest."""
+def curve(axes: Axes, data: _Curve, **look) -> None:
+    """A line through y (points,), or through the median of y (points, examples) with a band from
+    the lowest to the highest.
+    """
     x, y = data[0], np.asarray(data[1], dtype=float)
     if y.ndim == 2:
         axes.fill_between(x, y.min(1), y.max(1), color=look["color"], alpha=0.18, linewidth=0)
@@ -22,7 +29,7 @@ def curve(axes: Axes, data: Curve, **look) -> None:
 
 
 def panels(
-    curves: Mapping[str, Mapping[str, Curve]],
+    curves: Mapping[str, Mapping[str, _Curve]],
     title: str,
     xlabel: str,
     ylabel: str,
@@ -36,7 +43,10 @@ def panels(
     `marked` draws dotted levels; `axis` goes to every panel (scales, limits).
     """
     names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
-    looks = {name: {"color": c, "marker": m if markers else None} for name, c, m in zip(names, plots.PALETTE, "os^DvPX", strict=False)}
+    looks = {
+        name: {"color": c, "marker": m if markers else None}
+        for name, c, m in zip(names, plots.PALETTE, "os^DvPX", strict=False)
+    }
     width = 6.0 if len(curves) == 1 else 4.1 * len(curves)  # inches; the legend takes the rest
     with plots.style():
         figure, row = plt.subplots(1, len(curves), figsize=(width + 1.9, 3.7), sharey=True, squeeze=False)
@@ -47,7 +57,13 @@ def panels(
             for text, level in (marked or {}).items():
                 axes.axhline(level, color=plots.GREY, linestyle=":", linewidth=1.4)
                 axes.annotate(
-                    text, (1.0, level), (-2, -10), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=8
+                    text,
+                    (1.0, level),
+                    (-2, -10),
+                    xycoords=("axes fraction", "data"),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=8,
                 )
         row[0, 0].set_ylabel(ylabel)
         handles = [plt.Line2D([], [], markersize=4, label=name, **look) for name, look in looks.items()]
@@ -57,12 +73,16 @@ def panels(
 
 
 def responses(p: np.ndarray, q: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Figure:
-    """Probability of each outcome: bars of the data, the opponent and each formula in `found`, a cross at the minimum found beside it."""
+    """Probability of each outcome: bars of the data, the opponent and each formula in `found`, a cross at the
+    minimum found beside it.
+    """
     with plots.style():
         figure, axes = plt.subplots(figsize=(8.6, 3.7))
         sets = {"data p": (p, None), "opponent q": (q, None), **found}
         width, x = 0.85 / len(sets), np.arange(len(p))
-        for i, ((name, (bar, cross)), color) in enumerate(zip(sets.items(), ("black", plots.GREY, *plots.PALETTE), strict=False)):
+        for i, ((name, (bar, cross)), color) in enumerate(
+            zip(sets.items(), ("black", plots.GREY, *plots.PALETTE), strict=False)
+        ):
             place = x + (i - (len(sets) - 1) / 2) * width
             axes.bar(place, bar, width, color=color, label=name)
             if cross is not None:

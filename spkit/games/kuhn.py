@@ -1,10 +1,12 @@
 """Kuhn poker from its rules: exact values, best responses, and a policy-gradient learner that plays both seats.
 
-Rules (Kuhn 1950): three cards, one each, an ante of 1. The first player checks or bets 1; after a bet the other folds or calls; after a
-check the other checks (showdown) or bets, and then the first folds or calls. The higher card wins. Units are antes, for the first player.
+Rules (Kuhn 1950): three cards, one each, an ante of 1. The first player checks or bets 1; after a bet the other folds
+or calls; after a check the other checks (showdown) or bets, and then the first folds or calls. The higher card wins.
+Units are antes, for the first player.
 
-A player decides at six places, and a policy is the probability of the second action (bet or call) at each of the twelve:
-0-2 first player to open with card 0-2, 3-5 first player facing a bet after a check, 6-8 second player after a check, 9-11 after a bet.
+A player decides at six places, and a policy is the probability of the second action (bet or call) at each of the
+twelve: 0-2 first player to open with card 0-2, 3-5 first player facing a bet after a check, 6-8 second player after a
+check, 9-11 after a bet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +16,8 @@ from itertools import permutations, product
 
 import numpy as np
 
-from spkit.errors import SpkitError
 from spkit.games.matrix import check_iterations, nash_conv
+from spkit.run.errors import SpkitError
 
 PLACES = 12
 DEALS = np.array(list(permutations(range(3), 2)))  # (6, 2): the first player's card, the second player's
@@ -51,14 +53,21 @@ def check_policy(policy: np.ndarray) -> np.ndarray:
     """The policy (..., 12) as floats; SpkitError unless every entry is a probability."""
     policy = np.asarray(policy, dtype=float)
     if policy.ndim == 0 or policy.shape[-1] != PLACES:
-        raise SpkitError(f"A Kuhn policy has {PLACES} probabilities, and this one has the shape {policy.shape}: see spkit.games.kuhn.")
+        raise SpkitError(
+            f"A Kuhn policy has {PLACES} probabilities, and this one has the shape {policy.shape}: see "
+            "spkit.games.kuhn."
+        )
     if not ((policy >= 0) & (policy <= 1)).all():
-        raise SpkitError("Every entry of a Kuhn policy is the probability of betting or calling: choose numbers from 0 to 1.")
+        raise SpkitError(
+            "Every entry of a Kuhn policy is the probability of betting or calling: choose numbers from 0 to 1."
+        )
     return policy
 
 
 def mixed(policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The policy (..., 12) as the two players' mixed strategies (..., 64) over pure ones (Kuhn's theorem: nothing is lost)."""
+    """The policy (..., 12) as the two players' mixed strategies (..., 64) over pure ones (Kuhn's
+    theorem: nothing is lost).
+    """
     policy = check_policy(policy)
 
     def weights(p: np.ndarray) -> np.ndarray:
@@ -68,13 +77,19 @@ def mixed(policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def expected_value(policy: np.ndarray) -> np.ndarray:
-    """Expected return (...) to the first player when a policy (..., 12) plays both seats: a sum over deals and lines of play."""
+    """Expected return (...) to the first player when a policy (..., 12) plays both seats: a sum over
+    deals and lines of play.
+    """
     p = check_policy(policy)
     total = 0.0
     for deal in DEALS:
         i, j = deal
         for opening, reply, answer in product((0, 1), repeat=3):
-            chance = _chance(p[..., i], opening) * _chance(p[..., 6 + 3 * opening + j], reply) * _chance(p[..., 3 + i], answer)
+            chance = (
+                _chance(p[..., i], opening)
+                * _chance(p[..., 6 + 3 * opening + j], reply)
+                * _chance(p[..., 3 + i], answer)
+            )
             total = total + chance * returns(deal, *np.array([opening, reply, answer])) / len(DEALS)
     return total
 
@@ -128,7 +143,7 @@ def policy_gradient(config: LearnerConfig, seeds: Sequence[int], iterations: int
     for t in range(1, check_iterations(iterations) + 1):
         policy = 1 / (1 + np.exp(-logits))
         totals += np.stack(mixed(policy))
-        won, taken, place = play(policy, np.stack([r.random((config.games, 4)) for r in generators]))
+        won, taken, place = play_hands(policy, np.stack([r.random((config.games, 4)) for r in generators]))
         scores = np.stack([won, -won], -1)
         advantages = scores - (baseline[:, None, :] if config.per_role_baseline else 0.0)
         gradient = score_gradient(policy, taken, place, advantages)
@@ -137,8 +152,9 @@ def policy_gradient(config: LearnerConfig, seeds: Sequence[int], iterations: int
         baseline = config.decay * baseline + (1 - config.decay) * scores.mean(1)
 
 
-def play(policy: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Play games from uniform draws (seeds, games, 4): returns (seeds, games), then actions and places (seeds, games, 3).
+def play_hands(policy: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Play games from uniform draws (seeds, games, 4): returns (seeds, games), then actions and
+    places (seeds, games, 3).
 
     The three decisions are opening, reply, answer; the place is -1 where the game was over before.
     """

@@ -1,7 +1,8 @@
 """Two-player zero-sum matrix games: how far from equilibrium a pair is, and three ways of playing against oneself.
 
-The row player earns payoff[i, j] and the column player its negative. NashConv is what the two players could gain, together, by each
-switching to a best response: 0 at an equilibrium and nowhere else (Lanctot et al. 2017, arXiv:1711.00832, section 2).
+The row player earns payoff[i, j] and the column player its negative. NashConv is what the two players could gain,
+together, by each switching to a best response: 0 at an equilibrium and nowhere else (Lanctot et al. 2017,
+arXiv:1711.00832, section 2).
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 ROCK_PAPER_SCISSORS = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
 TIE = 1e-9  # payoffs closer than this are a tie, on every machine
@@ -19,9 +20,13 @@ def check_payoff(payoff: np.ndarray) -> np.ndarray:
     """The payoff as a float matrix; SpkitError unless it is two-dimensional, not empty and finite."""
     payoff = np.asarray(payoff, dtype=float)
     if payoff.ndim != 2 or not payoff.size:
-        raise SpkitError(f"A payoff matrix has rows and columns, and this one has the shape {payoff.shape}: pass a 2-d array.")
+        raise SpkitError(
+            f"A payoff matrix has rows and columns, and this one has the shape {payoff.shape}: pass a 2-d array."
+        )
     if not np.isfinite(payoff).all():
-        raise SpkitError("The payoff matrix holds a value that is not finite: replace every nan and infinity by a number.")
+        raise SpkitError(
+            "The payoff matrix holds a value that is not finite: replace every nan and infinity by a number."
+        )
     return payoff
 
 
@@ -30,10 +35,13 @@ def check_strategy(strategy: np.ndarray, actions: int) -> np.ndarray:
     strategy = np.asarray(strategy, dtype=float)
     if strategy.ndim == 0 or strategy.shape[-1] != actions:
         raise SpkitError(
-            f"A strategy of shape {strategy.shape} does not fit a game with {actions} actions: pass one probability an action."
+            f"A strategy of shape {strategy.shape} does not fit a game with {actions} actions: pass one "
+            "probability an action."
         )
     if not (strategy >= 0).all() or not np.allclose(strategy.sum(-1), 1, atol=1e-9, rtol=0):
-        raise SpkitError("The probabilities of a strategy must be at least 0 and sum to 1: divide the weights by their sum.")
+        raise SpkitError(
+            "The probabilities of a strategy must be at least 0 and sum to 1: divide the weights by their sum."
+        )
     return strategy
 
 
@@ -45,19 +53,22 @@ def check_iterations(iterations: int) -> int:
 
 
 def nash_conv(payoff: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """NashConv of strategies row (..., rows) and column (..., columns), in units of payoff; any leading axes, such as seeds."""
+    """NashConv of strategies row (..., rows) and column (..., columns), in units of payoff.
+
+    Any leading axes, such as seeds.
+    """
     payoff = check_payoff(payoff)
     row, column = check_strategy(row, payoff.shape[0]), check_strategy(column, payoff.shape[1])
     return (column @ payoff.T).max(-1) - (row @ payoff).min(-1)
 
 
-def best_response(values: np.ndarray) -> int:
+def best_action(values: np.ndarray) -> int:
     """The first action whose value is the best, ties within 1e-9 counting as equal."""
     return int(np.flatnonzero(values >= values.max() - TIE)[0])
 
 
 @dataclass(frozen=True)
-class Pair:
+class Strategies:
     """What both players play at one iteration, and the average of all iterations so far."""
 
     row: np.ndarray
@@ -66,18 +77,21 @@ class Pair:
     mean_column: np.ndarray
 
 
-def _with_means(pairs: Iterator[tuple[np.ndarray, np.ndarray]], iterations: int) -> Iterator[Pair]:
+def _with_means(pairs: Iterator[tuple[np.ndarray, np.ndarray]], iterations: int) -> Iterator[Strategies]:
     total_row = total_column = 0.0
     for t, (row, column) in zip(range(1, iterations + 1), pairs, strict=False):
         total_row, total_column = total_row + row, total_column + column
-        yield Pair(row, column, total_row / t, total_column / t)
+        yield Strategies(row, column, total_row / t, total_column / t)
 
 
-def multiplicative_weights(payoff: np.ndarray, row: np.ndarray, column: np.ndarray, rate: float, iterations: int) -> Iterator[Pair]:
+def multiplicative_weights(
+    payoff: np.ndarray, row: np.ndarray, column: np.ndarray, rate: float, iterations: int
+) -> Iterator[Strategies]:
     """Both players multiply each action's weight by exp(rate x its payoff against the other's present strategy).
 
-    The same as softmax self-play on logits that add up the payoffs. Yields the start first. The average's NashConv is at most
-    2 (log(actions) / (rate t) + rate / 2) for payoffs in [-1, 1] and a uniform start (Freund and Schapire 1999, section 2).
+    The same as softmax self-play on logits that add up the payoffs. Yields the start first. The average's NashConv
+    is at most 2 (log(actions) / (rate t) + rate / 2) for payoffs in [-1, 1] and a uniform start (Freund and
+    Schapire 1999, section 2).
     """
     payoff = check_payoff(payoff)
     row, column = check_strategy(row, payoff.shape[0]), check_strategy(column, payoff.shape[1])
@@ -101,7 +115,7 @@ def _normalised(log_weights: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
+def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Strategies]:
     """Naive self-play: from uniform, each iteration both players best-respond to what the other played last."""
     payoff = check_payoff(payoff)
     eye_row, eye_column = np.eye(payoff.shape[0]), np.eye(payoff.shape[1])
@@ -109,19 +123,21 @@ def latest_opponent(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         row, column = eye_row.mean(0), eye_column.mean(0)
         while True:
-            row, column = eye_row[best_response(payoff @ column)], eye_column[best_response(-(row @ payoff))]
+            row, column = eye_row[best_action(payoff @ column)], eye_column[best_action(-(row @ payoff))]
             yield row, column
 
     return _with_means(pairs(), check_iterations(iterations))
 
 
-def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Pair]:
-    """Each iteration both players best-respond to the average of all the other has played, uniform included (Brown 1951)."""
+def fictitious_play(payoff: np.ndarray, iterations: int) -> Iterator[Strategies]:
+    """Each iteration both players best-respond to the average of all the other has played, uniform included (Brown
+    1951).
+    """
     payoff = check_payoff(payoff)
     check_iterations(iterations)
     eye_row, eye_column = np.eye(payoff.shape[0]), np.eye(payoff.shape[1])
     mean_row, mean_column = eye_row.mean(0), eye_column.mean(0)
     for t in range(1, iterations + 1):
-        row, column = eye_row[best_response(payoff @ mean_column)], eye_column[best_response(-(mean_row @ payoff))]
+        row, column = eye_row[best_action(payoff @ mean_column)], eye_column[best_action(-(mean_row @ payoff))]
         mean_row, mean_column = mean_row + (row - mean_row) / (t + 1), mean_column + (column - mean_column) / (t + 1)
-        yield Pair(row, column, mean_row, mean_column)
+        yield Strategies(row, column, mean_row, mean_column)

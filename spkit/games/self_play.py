@@ -1,7 +1,7 @@
 """The loop of `columns`: propose, solve, verify, learn; for many seeds at once, with exact records.
 
-The random numbers of iteration t are a function of (seed, t) alone, so a game stopped and continued gives the same records as one that was
-not, and two runs of a seed that differ in one knob meet the same draws.
+The random numbers of iteration t are a function of (seed, t) alone, so a game stopped and continued gives the same
+records as one that was not, and two runs of a seed that differ in one knob meet the same draws.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spkit.errors import SpkitError
-from spkit.games.columns import CELLS, OUTCOMES, Payment, Proposer, Solver, Verifier, check_count
-from spkit.games.learnability import accuracy, learnability
+from spkit.games.columns import CELLS, OUTCOMES, ColumnReward, Proposer, Solver, Verifier, check_count
+from spkit.games.learnability import exact_accuracy, learnability
+from spkit.run.errors import SpkitError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Config:
     """The knobs of a run; each role checks its own."""
 
     proposer: str = "adaptive"
-    payment: Payment = "1-r if r>0"
+    proposer_reward: ColumnReward = "1-r if r>0"
     flip_rate: float = 0.0
     shuffled: bool = False  # control: the solver learns from the same advantages, handed to another problem
     group: int = 8  # attempts at each problem
@@ -44,7 +44,10 @@ class Game:
 
 
 def start(config: Config, seeds: Sequence[int]) -> Game:
-    """A solver that guesses, a proposer that leans to short problems, a verifier; SpkitError for a knob that makes no sense."""
+    """A solver that guesses, a proposer that leans to short problems, a verifier.
+
+    SpkitError for a knob that makes no sense.
+    """
     if not len(seeds) or min(seeds) < 0:
         raise SpkitError("Pass at least one seed, each a whole number of at least 0.")
     check_count("group", config.group, 2)
@@ -53,7 +56,7 @@ def start(config: Config, seeds: Sequence[int]) -> Game:
         raise SpkitError(f"lean is {config.lean}: choose a finite number of at least 0.")
     logits = np.tile(-config.lean * np.arange(check_count("max_length", config.max_length)), (len(seeds), 1))
     return Game(
-        Proposer(logits, config.proposer, config.payment, config.proposer_rate, config.explore),
+        Proposer(logits, config.proposer, config.proposer_reward, config.proposer_rate, config.explore),
         Solver(np.zeros((len(seeds), CELLS, OUTCOMES)), config.solver_rate),
         Verifier(config.flip_rate),
         config,
@@ -113,12 +116,18 @@ class Record:
 
 
 def play(game: Game, iterations: int, every: int = 10) -> Iterator[Record]:
-    """Play rounds, yielding a record first, then every `every` iterations, the last included when `every` divides `iterations`."""
+    """Play rounds, yielding a record first, then every `every` iterations, the last included when
+    `every` divides `iterations`.
+    """
     check_count("every", every)
     for t in range(check_count("iterations", iterations) + 1):
         if t % every == 0:
             logits, n = game.solver.logits, game.config.max_length
-            kept = replace(game, solver=replace(game.solver))  # a copy without the cached probabilities: half the memory
-            yield Record(game.iteration, accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept)
+            kept = replace(
+                game, solver=replace(game.solver)
+            )  # a copy without the cached probabilities: half the memory
+            yield Record(
+                game.iteration, exact_accuracy(logits, n), learnability(logits, n), game.proposer.probabilities, kept
+            )
         if t < iterations:
             game, _ = one_round(game)

@@ -2,18 +2,20 @@
 
 import numpy as np
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 
 
 def mean_and_range(values: np.ndarray) -> tuple[float, float, float]:
     """Mean over seeds, lowest and highest seed; values has one entry a seed.
 
-    The range of n independent seeds holds the median seed with probability 1 - 2^(1-n): 99.8 % for ten. SpkitError below six (97 %).
+    The range of n independent seeds holds the median seed with probability 1 - 2^(1-n): 99.8 % for ten.
+    SpkitError below six (97 %).
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) < 6:
         raise SpkitError(
-            f"An interval needs one value for each of at least 6 seeds, and this has the shape {values.shape}: play more seeds."
+            "An interval needs one value for each of at least 6 seeds, and this has the shape "
+            f"{values.shape}: play more seeds."
         )
     return float(values.mean()), float(values.min()), float(values.max())
 

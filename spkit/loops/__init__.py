@@ -1,1 +1,69 @@
-"""Loops: one file a method."""
+"""Loops: one file a method. `METHODS` is the list, which the command line reads: `spkit run NAME`."""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from ..run.errors import SpkitError
+
+
+class Method(NamedTuple):
+    """Where a loop is, "module:function:its settings", imported when it is asked for; its task by default; one line."""
+
+    where: str
+    task: str
+    about: str
+
+
+METHODS: dict[str, Method] = {
+    "star": Method(
+        "spkit.loops.star:star:StarConfig",
+        "addition",
+        "STaR: sample rationales, keep those with right answers, learn from them, repeat.",
+    ),
+    "rft": Method(
+        "spkit.loops.rft:rft:RftConfig",
+        "sums",
+        "RFT: one round of samples, of which every distinct right path is learned from.",
+    ),
+    "rest": Method(
+        "spkit.loops.rest:rest:RestConfig",
+        "sums",
+        "ReST: Improve steps on the samples of each Grow step that are above a rising threshold, with real data.",
+    ),
+    "rest-em": Method(
+        "spkit.loops.rest_em:rest_em:RestEmConfig",
+        "sums",
+        "ReST^EM: sample, keep what is right, fine-tune the base on it, repeat.",
+    ),
+    "collapse": Method(
+        "spkit.loops.collapse:collapse:CollapseConfig",
+        "sums",
+        "Model collapse: each generation learns from what the one before it wrote.",
+    ),
+    "spin": Method(
+        "spkit.loops.spin:spin:SpinConfig",
+        "replies",
+        "SPIN: tell reference replies from the opponent's, the policy of the last iteration, by the log-ratio to it.",
+    ),
+    "rlvr": Method(
+        "spkit.loops.rlvr:rlvr:RlvrConfig",
+        "sums",
+        "RLVR: samples of fixed problems, a checker's reward, and the policy gradient (GRPO and its relatives).",
+    ),
+    "absolute-zero": Method(
+        "spkit.loops.absolute_zero:absolute_zero:AbsoluteZeroConfig",
+        "expressions",
+        "Absolute Zero: propose problems, solve them, and learn both roles from how often they are solved.",
+    ),
+}
+
+
+def load_method(name: str) -> tuple[Any, type]:
+    """The loop of that name, `loop(base, task, config, run)`, and the class of its settings.
+
+    SpkitError names the ones there are.
+    """
+    if name not in METHODS:
+        raise SpkitError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
+    module, loop, config = METHODS[name].where.split(":")
+    return getattr(import_module(module), loop), getattr(import_module(module), config)

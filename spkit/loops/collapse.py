@@ -1,90 +1,104 @@
-"""Model collapse: a model trained on what the model before it wrote, generation after generation (Shumailov et al. 2024, Nature 631:755).
+"""Model collapse: each model is trained on what the one before it wrote (Shumailov et al. 2024, Nature 631:755).
 
 Generation g learns from text of generation g - 1, under one of three regimes:
 
     replace     that text alone
-    accumulate  that text, the text of all generations before it, and the real text (Gerstgrasser et al. 2024, arXiv:2404.01413)
+    accumulate  that text, the text of all generations before it, and the real text (Gerstgrasser et al. 2024,
+                arXiv:2404.01413)
     mix         that text, and a share of real text (10 %, as in Shumailov et al.)
 
-The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly (`spkit.tasks.sums`). So
-the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass of the tail, the writers' rare orders, beside
-its exact value.
+The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly
+(`spkit.tasks.sums`). So the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass
+of the tail, the writers' rare orders, beside its exact value.
 
-What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al. fine-tune the
-same pretrained model every time; our base has been trained on real text for longer than a generation lasts, and starting from it every time
-would hide most of the effect (`restart="base"` shows that). No filter is at work unless one is asked for.
+What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al.
+fine-tune the same pretrained model every time; our base has been trained on real text for longer than a generation
+lasts, and starting from it every time would hide most of the effect (`restart="base"` shows that). No filter is at work
+unless one is asked for.
 
 Run it: spkit run collapse --regime replace --seed 0
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..errors import SpkitError
-from ..metrics import mean_over_tokens, perplexity, solve, token_entropy
+from ..measures.tokens import mean_over_tokens, perplexity, token_entropy
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..policy.rollouts import Pair
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.settings import at_least, one_of_its_choices
+from ..run.streams import generator
+from ..stages.learn_sft import check_sft, fine_tune
+from ..stages.measure import kept_counts, measure
+from ..stages.solve import draw_samples, solve
+from ..stages.verify import Filter, keep
 from ..tasks import Problem, Sums, Task, problems, test_set
-from ..tasks.sums import order_of, rare_orders, terms, everyday_entropy
-from .self_training import Filter, Pair, at_least, count, grow, improve, keep, measure, one_of
+from ..tasks.sums import everyday_entropy, order_of, rare_orders, terms
 
 
 @dataclass(frozen=True)
 class CollapseConfig:
-    """Settings of a run; an iteration is a generation."""
+    """Settings of a run; an iteration is a generation. The value of Shumailov et al. in brackets where there is one."""
 
-    iterations: int = 8
-    seed: int = 0
-    regime: Literal["replace", "accumulate", "mix"] = "replace"
-    real_share: float = 0.1  # of the training text, for `mix`
-    problems: int = 300
-    temperature: float = 1.0
+    iterations: int = 8  # generations after the base; a larger number extends a run
+    seed: int = 0  # decides the problems and every random draw
+    regime: Literal["replace", "accumulate", "mix"] = "replace"  # what own text does to real text [replace; mix]
+    real_share: float = 0.1  # share of real text, for `mix` [0.1]
+    problems: int = 300  # training problems a generation
+    temperature: float = 1.0  # of the text; 0 is greedy
     filter: Filter = field(default_factory=lambda: Filter(verifier="none", unique=False))
-    restart: Literal["base", "last"] = "last"
+    restart: Literal["base", "last"] = "last"  # what a generation trains from [base]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
-    test_per_difficulty: int = 50
+    test_per_difficulty: int = 50  # test problems of each difficulty
 
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "test_per_difficulty")
         at_least(self, 0, "iterations", "temperature")
-        one_of(self, regime=("replace", "accumulate", "mix"), restart=("base", "last"))
+        one_of_its_choices(self)
         if not 0 <= self.real_share < 1:
             raise SpkitError(f"real_share must be in [0, 1), not {self.real_share}")
 
 
 def collapse(base: Policy, task: Task, config: CollapseConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one record per generation, iteration 0 being the base, with `perplexity`, `entropy` and `tail_mass` beside the usual.
+    """Yield one record per generation, iteration 0 being the base, with `perplexity`, `entropy` and
+    `tail_mass` beside the usual.
 
     Raises SpkitError for a task whose real text has no known distribution.
     """
     if not isinstance(task, Sums):
-        raise SpkitError(f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums")
+        raise SpkitError(
+            f"the real text of {task.name!r} has no known distribution: collapse is measured on the task sums"
+        )
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start({"method": "collapse", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        run.store(0, real_text(base, task, problems(task, config.seed, 0, config.problems)))
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run), **distance(base, task, config, run, 0))
+    base, policy = run.begin("collapse", task, base, config)
+    yield from run.replay(config, lambda: _first(base, task, config, run))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
+    for t in run.iterations(config):
         # 1 propose: fresh problems.  2 solve: the last generation writes
         batch = problems(task, config.seed, t * config.problems, config.problems)
-        grown = grow(policy, task, batch, 1, config.temperature, generator(config.seed, t, "grow"), run)
-        # 3 verify: nobody does, unless asked to
-        kept = keep(grown, 1, config.filter, generator(config.seed, t, "keep"))
+        draw = generator(config.seed, t, "grow")
+        samples = draw_samples(policy, task, batch, 1, config.temperature, draw, run)
+        # 3 verify: everything is accepted, unless a filter is asked for
+        kept = keep(samples, 1, config.filter, generator(config.seed, t, "keep"))
         run.store(t, [sample.pair for sample in kept])
         # 4 learn
-        start = base if config.restart == "base" else policy
-        policy, learned = improve(start, training_text(run, t, config), config.sft, generator(config.seed, t, "improve"), run)
-        measured = measure(policy, task, config.test_per_difficulty, run)
-        yield run.record(t, policy, **count(grown, kept), **learned, **measured, **distance(policy, task, config, run, t))
+        start, draw = base if config.restart == "base" else policy, generator(config.seed, t, "improve")
+        policy, learned = fine_tune(start, training_text(run, t, config), config.sft, draw, run)
+        # 5 measure
+        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **_look(policy, task, config, run, t))
+
+
+def _first(base: Policy, task: Sums, config: CollapseConfig, run: Run) -> dict[str, Any]:
+    run.store(0, real_text(base, task, problems(task, config.seed, 0, config.problems)))
+    return run.record(0, base, **_look(base, task, config, run, 0))
+
+
+def _look(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int) -> dict[str, Any]:
+    return measure(policy, task, config.test_per_difficulty, run) | distance(policy, task, config, run, t)
 
 
 def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
@@ -100,20 +114,25 @@ def training_text(run: Run, t: int, config: CollapseConfig) -> list[Pair]:
 
 def real_text(policy: Policy, task: Sums, asked: Sequence[Problem], variants: int = 1) -> list[Pair]:
     """(prompt, completion ids) of everyday writers, `variants` of each problem."""
-    return [(problem.prompt, policy.completion_ids(task.everyday(problem, variant))) for problem in asked for variant in range(variants)]
+    return [
+        (problem.prompt, policy.completion_ids(task.everyday(problem, variant)))
+        for problem in asked
+        for variant in range(variants)
+    ]
 
 
 def distance(policy: Policy, task: Sums, config: CollapseConfig, run: Run, t: int, n: int = 8) -> dict[str, Any]:
     """How far the policy is from the real text of the test problems.
 
-    `perplexity` on it, a token, and `perplexity_floor`, that of the writers themselves; `entropy` (nats a token) of the policy on its own
-    text; `readable`, the share of that text that a writer, careful or careless, could have put; `tail_mass`, the share of the readable
-    text in a rare order, and `tail_mass_real`, the writers' own on the same problems.
+    `perplexity` on it, a token, and `perplexity_floor`, that of the writers themselves; `entropy` (nats a
+    token) of the policy on its own text; `readable`, the share of that text that a writer, careful or careless,
+    could have put; `tail_mass`, the share of the readable text in a rare order, and `tail_mass_real`, the
+    writers' own on the same problems.
     """
     tests = test_set(task, config.test_per_difficulty)
-    with run.stage("distance", len(tests) * n, "samples") as tick:
+    with run.stage("measure", len(tests) * n, "samples") as tick:
         draw = generator(config.seed, t, "distance")
-        rollouts, _ = solve(policy, task, tests, n=n, temperature=1.0, generator=draw, on_rows=tick)
+        rollouts = solve(policy, task, tests, n, temperature=1.0, generator=draw, on_rows=tick).rollouts
         entropies = token_entropy(policy, rollouts.prompts, rollouts.token_ids)
         real = real_text(policy, task, tests, variants=n)
     asked = [problem for problem in tests for _ in range(n)]

@@ -1,44 +1,51 @@
 """RFT: rejection-sampling fine-tuning (Yuan et al. 2023, arXiv:2308.01825, section 3.3).
 
-One round: k samples of every training problem at temperature 0.7, keep those with a right answer and right steps, drop copies of the
-same reasoning path, fine-tune. What drives the gain is the number of DISTINCT paths, not of samples.
+One round: k samples of every training problem at temperature 0.7, keep those with a right answer and right steps, drop
+copies of the same reasoning path, fine-tune. What drives the gain is the number of DISTINCT paths, not of samples.
 
 What differs from the paper, and why:
-- The paper adds the paths to its human-written training set and fine-tunes the pretrained model on both. No human writes here: the base
-  is fine-tuned on the paths alone.
-- k is 16 (100 in the paper), and steps are fixed, so that runs of different k cost the same training; the paper trains 3 epochs.
-- A path counts as the same by the task's own canonical form (the paper: by its list of equations). Samples with a wrong calculation are
-  dropped by the same check as in the paper with `verifier="steps"`; `gold` reads the final answer alone.
+- The paper adds the paths to its human-written training set and fine-tunes the pretrained model on both. No human
+  writes here: the base is fine-tuned on the paths alone.
+- k is 16 (100 in the paper), and steps are fixed, so that runs of different k cost the same training;
+  the paper trains 3 epochs.
+- A path counts as the same by the task's own canonical form (the paper: by its list of equations). Samples
+  with a wrong calculation are dropped by the same check as in the paper with `verifier="steps"`; `gold`
+  reads the final answer alone.
 
 Run it: spkit run rft --task sums --k 16 --seed 0
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
+from ..run.folder import Run
+from ..run.settings import at_least
+from ..run.streams import generator
+from ..stages.learn_sft import check_sft, fine_tune
+from ..stages.measure import kept_counts, measure
+from ..stages.solve import draw_samples
+from ..stages.verify import Filter, keep
 from ..tasks import Task, problems
-from .self_training import Filter, at_least, count, grow, improve, keep, measure
 
 
 @dataclass(frozen=True)
 class RftConfig:
     """Settings of the one round; the paper's value in brackets where there is one."""
 
-    seed: int = 0
-    problems: int = 400  # [7,473]
-    k: int = 16  # [100]
-    temperature: float = 0.7  # [0.7]
+    seed: int = 0  # decides the problems and every random draw
+    problems: int = 400  # training problems [7,473]
+    k: int = 16  # samples of each problem [100]
+    temperature: float = 0.7  # of the samples; 0 is greedy [0.7]
     filter: Filter = field(default_factory=lambda: Filter(verifier="steps"))
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
-    test_per_difficulty: int = 50
+    test_per_difficulty: int = 50  # test problems of each difficulty
+
+    iterations: ClassVar[int] = 1  # one round
 
     def __post_init__(self) -> None:
-        at_least(self.sft, 1, "steps", "batch_size")
-        at_least(self.sft, 0, "learning_rate")
+        check_sft(self.sft)
         at_least(self, 1, "problems", "k", "test_per_difficulty")
         at_least(self, 0, "temperature")
 
@@ -46,20 +53,19 @@ class RftConfig:
 def rft(base: Policy, task: Task, config: RftConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield two records: the base's, and that of the policy fine-tuned on its own distinct right paths."""
     run = run or Run()
-    base = run.pinned(base)
-    run.start({"method": "rft", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
-    yield from run.records[:2]
-    if not run.records:
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run))
-    if len(run.records) < 2:
-        run.progress.iteration(0, 1)
-        # 1 propose
+    base, _ = run.begin("rft", task, base, config)
+    look = lambda one: measure(one, task, config.test_per_difficulty, run)
+    yield from run.replay(config, lambda: run.record(0, base, **look(base)))
+
+    for t in run.iterations(config):
+        # 1 propose: the training problems, once
         batch = problems(task, config.seed, 0, config.problems)
         # 2 solve: k samples of each
-        grown = grow(base, task, batch, config.k, config.temperature, generator(config.seed, 1, "grow"), run)
+        samples = draw_samples(base, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run)
         # 3 verify: right answers, each path once
-        kept = keep(grown, config.k, config.filter, generator(config.seed, 1, "keep"))
-        # 4 learn, and measure
-        policy, learned = improve(base, [sample.pair for sample in kept], config.sft, generator(config.seed, 1, "improve"), run)
-        yield run.record(1, policy, **count(grown, kept), **learned, **measure(policy, task, config.test_per_difficulty, run))
-    run.close()
+        kept = keep(samples, config.k, config.filter, generator(config.seed, t, "keep"))
+        # 4 learn
+        pairs = [sample.pair for sample in kept]
+        policy, learned = fine_tune(base, pairs, config.sft, generator(config.seed, t, "improve"), run)
+        # 5 measure
+        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **look(policy))

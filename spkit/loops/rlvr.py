@@ -1,91 +1,98 @@
-"""RLVR: reinforcement learning with verifiable rewards, on fixed problems (GRPO, arXiv:2402.03300; Tulu 3, arXiv:2411.15124).
+"""RLVR: reinforcement learning with verifiable rewards, on fixed problems (GRPO, arXiv:2402.03300;
+Tulu 3, arXiv:2411.15124).
 
     solve:   k samples of every problem at temperature 1, from the policy as it is;
     verify:  each has a reward from a checker;
     learn:   the policy gradient, by how a sample's reward compares with the others of its problem (or of the batch).
 
-Nobody proposes: the problems come from the task, in turn from a fixed set. Presets of the literature, as settings:
-
-    GRPO            advantage="grpo", aggregation="sequence", kl_coef=0.04
-    DAPO's loss     advantage="grpo", aggregation="token", clip_high=0.28  (without its resampling and its length penalty)
-    Dr. GRPO        advantage="dr_grpo", aggregation="constant"
-    RLOO            advantage="rloo", aggregation="constant"  (the gradient is then that of the expected reward, over a constant)
-    REINFORCE++     advantage="reinforce_pp"
+Nobody proposes: the problems come from the task, in turn from a fixed set. `spkit run rlvr --preset` takes the settings
+of GRPO, DAPO's loss (without its resampling and its length penalty), Dr. GRPO, RLOO and REINFORCE++.
 
 What differs from the papers, and why:
-- learning rates of a tiny model; several minibatch updates an iteration, which is where the clipping has something to do.
-- The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k copies.
+- learning rates of a tiny model; several minibatch updates an iteration, which is where the
+  clipping has something to do.
+- The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k
+  copies.
 - The optimizer's moments are kept in the checkpoint, so a run that was killed goes on exactly as one that was not.
 
-A group whose samples are all right or all wrong says nothing to a method that compares within groups; `useful_groups` is the share of the
-others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong groups down where the others have stopped.
+A group whose samples are all right or all wrong says nothing to a method that compares within groups;
+`useful_groups` is the share of the others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong
+groups down where the others have stopped.
 
-Controls: `reward="random"` deals the rewards of each problem out anew among its own samples: as many rewards, useful groups, updates and
-tokens, and nothing to learn. `reward="noisy"` flips the checker's word, `reward="majority"` asks no checker.
+Controls: `reward="random"` shuffles the rewards of each problem among its own samples: as many rewards, useful groups,
+updates and tokens, and nothing to learn. `reward="noisy"` flips the checker's verdicts, `reward="majority"` asks no
+checker.
 
-Two kinds of gain, both in every record: greedy accuracy (`accuracy`: a new capability, or one more often on top) against the accuracy of
-samples on the same test problems (`test_sampled_accuracy`). Where the second rises to the first and the first stays, it is sharpening.
+Two kinds of gain, both in every record: greedy accuracy (`accuracy`: a new capability, or one more often on top)
+against the accuracy of samples on the same test problems (`test_sampled_accuracy`). Where the second rises to the first
+and the first stays, it is sharpening.
 
 Run it: spkit run rlvr --task sums --iterations 20 --seed 0
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
-from ..advantages import KINDS, group_advantages, useful_groups
-from ..errors import SpkitError
-from ..metrics import accuracy, mean_over_tokens, solve
-from ..pg_losses import PgLoss, kl_estimate
-from ..policy import Example, Policy, Rollouts
-from ..runs import Run
-from ..seeds import generator
-from ..tasks import Problem, Task, Verdict, test_set
-from ..verifiers import accept
-from .rl_update import PgUpdate, Rollout, learn, minibatches, new_optimizer, optimizer_state, resumed
-from .self_training import at_least, measure, one_of, profile_of
-
-REWARDS = ("gold", "steps", "noisy", "majority", "graded", "random")
+from ..maths.advantages import useful_groups
+from ..maths.policy_gradient import PgLoss, check_loss_settings
+from ..policy import Policy
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.settings import at_least, one_of_its_choices, shares
+from ..run.streams import generator
+from ..stages.learn_pg import (
+    PgUpdate,
+    group_rollouts,
+    learn_from_rewards,
+    minibatches,
+    new_optimizer,
+    optimizer_state,
+    resumed,
+)
+from ..stages.measure import attempt_counts, measure_sampled
+from ..stages.solve import longest_completion, solve
+from ..stages.verify import scores_of
+from ..tasks import Problem, Task
 
 
 @dataclass(frozen=True)
 class RlvrConfig:
     """Settings of a run; the value of DeepSeekMath's GRPO in brackets where there is one."""
 
-    iterations: int = 20
-    seed: int = 0
+    iterations: int = 20  # rounds after the base; a larger number extends a run
+    seed: int = 0  # decides the problems and every random draw
     pool: int = 2000  # the fixed problems, taken in turn [144,000]
-    problems: int = 64  # an iteration [16]
+    problems: int = 64  # problems of an iteration [16]
     k: int = 8  # samples of each [64]
+    # where rewards come from; random: gold, shuffled within each group (the control) [a reward model]
     reward: Literal["gold", "steps", "noisy", "majority", "graded", "random"] = "gold"
-    flip_rate: float = 0.0  # of the `noisy` reward
-    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = "grpo"  # [grpo]
-    aggregation: Literal["sequence", "token", "constant"] = "token"  # [sequence]
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    kl: Literal["k1", "k2", "k3"] = "k3"  # [k3]
-    kl_coef: float = 0.0  # to the base [0.04]
-    entropy_coef: float = 0.0
-    epochs: int = 1  # passes over the rollouts [1]
+    flip_rate: float = 0.0  # how often the `noisy` reward flips a verdict
+    advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = "grpo"  # what a reward is compared with [grpo]
+    # the loss averages within each sequence, over all tokens, or divides by a constant length [sequence]
+    aggregation: Literal["sequence", "token", "constant"] = "token"
+    clip_low: float = 0.2  # the ratio is held above 1 minus this; inf: no clipping
+    clip_high: float = 0.2  # the ratio is held below 1 plus this
+    kl: Literal["k1", "k2", "k3"] = "k3"  # estimate of the distance to the base [k3]
+    kl_coef: float = 0.0  # weight of that distance in the loss [0.04]
+    entropy_coef: float = 0.0  # weight of the entropy bonus
+    epochs: int = 1  # passes over the rollouts of an iteration [1]
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
-    learning_rate: float = 3e-4  # [1e-6]
+    learning_rate: float = 3e-4  # constant [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
-    test_per_difficulty: int = 20
+    test_per_difficulty: int = 20  # test problems of each difficulty
     test_samples: int = 4  # of each test problem, at temperature 1
 
     def __post_init__(self) -> None:
         at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
         at_least(self, 0, "iterations", "learning_rate")
-        one_of(self, reward=REWARDS, advantage=KINDS)
+        one_of_its_choices(self)
+        check_loss_settings(self)
         if self.pool < self.problems:
             raise SpkitError(f"pool must hold the {self.problems} problems of an iteration, not {self.pool}")
-        if not 0 <= self.flip_rate <= 1:
-            raise SpkitError(f"flip_rate must be between 0 and 1, not {self.flip_rate}")
-        self.update(1)
+        shares(self, "flip_rate")
+        self.update(1)  # the loss checks its own settings
 
     def update(self, length: int) -> PgUpdate:
         """How an iteration learns; `length` (tokens) is what the aggregation `constant` divides by."""
@@ -94,101 +101,50 @@ class RlvrConfig:
 
 
 def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
-    """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end."""
+    """Yield one record per iteration, iteration 0 being the base.
+
+    A run with a folder continues where its records end.
+    """
     run = run or Run()
-    base = run.pinned(base)
-    last = run.start({"method": "rlvr", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        yield run.record(0, base, **_measure(base, base, task, config, run, 0))
-    policy, update = base.clone() if last is base else last, config.update(longest(base, task))
+    base, last = run.begin("rlvr", task, base, config)
+    policy = last.clone()
+
+    def look(one: Policy, t: int) -> dict[str, Any]:
+        draw = generator(config.seed, t, "profile")
+        return measure_sampled(one, base, task, config.test_per_difficulty, config.test_samples, run, draw)
+
+    yield from run.replay(config, lambda: run.record(0, base, **look(base, 0)))
+    update = config.update(longest_completion(base, task))
     optimizer = new_optimizer(policy, update)
     if len(run.records) > 1:
         optimizer = resumed(optimizer, run.state_of(len(run.records) - 1))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
+    for t in run.iterations(config):
         # 1 propose: the next of the fixed problems.  2 solve: k samples of each at temperature 1
-        batch = fixed_problems(task, config, t)
+        batch, draw = fixed_problems(task, config, t), generator(config.seed, t, "solve")
         with run.stage("solve", len(batch) * config.k, "samples") as tick:
-            draw = generator(config.seed, t, "solve")
-            samples, verdicts = solve(policy, task, batch, n=config.k, temperature=1.0, generator=draw, on_rows=tick)
+            attempts = solve(policy, task, batch, config.k, temperature=1.0, generator=draw, on_rows=tick)
         # 3 verify: a reward for each sample
-        rewards = reward(verdicts, config, generator(config.seed, t, "reward"))
+        rewards = scores_of(attempts, task, config.reward, config.flip_rate, generator(config.seed, t, "reward"))
         # 4 learn: make what was better than its kind more likely, in a few clipped updates
-        with run.stage("learn", config.epochs * -(-len(samples) // config.batch_size), "steps") as tick:
-            rows = rollouts(policy, samples, rewards, config)
-            scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None)
-            learned = learn(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
-        # 5 measure and record
+        with run.stage("learn", config.epochs * -(-len(attempts.verdicts) // config.batch_size), "steps") as tick:
+            rows = group_rollouts(policy, attempts.rollouts, rewards, config.advantage)
+            scored = minibatches(
+                policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None
+            )
+            learned = learn_from_rewards(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
+        # 5 measure
         numbers = {
             "reward": rewards.double().mean().item(),
             "useful_groups": useful_groups(rewards),
             "learned": learned,
-            **counted(batch, verdicts),
+            **attempt_counts(attempts),
         }
-        yield run.record(t, policy, state=optimizer_state(optimizer), **numbers, **_measure(policy, base, task, config, run, t))
+        state = optimizer_state(optimizer)
+        yield run.record(t, policy, state=state, **numbers, **look(policy, t))
 
 
 def fixed_problems(task: Task, config: RlvrConfig, t: int) -> list[Problem]:
     """The problems of iteration t = 1, 2, ...: the next ones of the pool, from its start again after its end."""
     start = (t - 1) * config.problems
     return [task.problem(config.seed, index % config.pool) for index in range(start, start + config.problems)]
-
-
-def reward(verdicts: Sequence[Verdict], config: RlvrConfig, draw: torch.Generator) -> Tensor:
-    """Rewards (problems, k): what the checker says, 0 or 1, or the share of right steps (`graded`)."""
-    if config.reward == "graded":
-        return torch.tensor([verdict.reward for verdict in verdicts]).view(-1, config.k)
-    verifier = "gold" if config.reward == "random" else config.reward
-    rewards = torch.tensor(accept(verdicts, config.k, verifier, config.flip_rate, draw)).float().view(-1, config.k)
-    return dealt_anew(rewards, draw) if config.reward == "random" else rewards
-
-
-def dealt_anew(rewards: Tensor, draw: torch.Generator) -> Tensor:
-    """The rewards of each problem in a random order among its own samples: the control of equal size."""
-    return rewards.gather(1, torch.rand(rewards.shape, generator=draw).argsort(1))
-
-
-def rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, config: RlvrConfig) -> list[Rollout]:
-    """The samples as what is learned from; `rewards` are (problems, k), and samples of a problem stand next to each other."""
-    lengths = torch.tensor([len(ids) for ids in samples.token_ids]).view_as(rewards)
-    advantages = group_advantages(config.advantage, rewards, lengths).flatten().tolist()
-    prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(samples.prompts)}
-    rows = zip(samples.prompts, samples.token_ids, advantages, samples.token_logprobs, strict=True)
-    return [Rollout(Example(prompts[prompt], ids), advantage, logprobs) for prompt, ids, advantage, logprobs in rows]
-
-
-def longest(policy: Policy, task: Task) -> int:
-    """Tokens of the longest completion a loop asks for, its end token included."""
-    characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)
-    return policy.tokens_for(characters, getattr(task, "chars_per_token", 1))
-
-
-def counted(batch: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """How many samples of how many distinct problems, and how good the checker finds them before the update, whoever pays."""
-    return {
-        "problems": len({problem.prompt for problem in batch}),
-        "samples_drawn": len(verdicts),
-        "sampled_accuracy": sum(verdict.correct for verdict in verdicts) / len(verdicts),
-        "mean_reward": sum(verdict.reward for verdict in verdicts) / len(verdicts),
-    }
-
-
-def _measure(policy: Policy, base: Policy, task: Task, config: RlvrConfig, run: Run, t: int) -> dict[str, Any]:
-    """Greedy accuracy, and of samples at temperature 1: accuracy, pass@k, maj@k, entropy, and KL(policy || base) in nats a token."""
-    result, tests, n = (
-        measure(policy, task, config.test_per_difficulty, run),
-        test_set(task, config.test_per_difficulty),
-        config.test_samples,
-    )
-    with run.stage("profile"):
-        drawn, verdicts = solve(policy, task, tests, n=n, temperature=1.0, generator=generator(config.seed, t, "profile"))
-        sampled = accuracy([problem for problem in tests for _ in range(n)], verdicts)
-        here, there = (one.logprobs(drawn.prompts, drawn.token_ids) for one in (policy, base))
-        return result | {
-            "test_sampled_accuracy": sampled["accuracy"],
-            "test_sampled_accuracy_by_difficulty": sampled["accuracy_by_difficulty"],
-            **profile_of(policy, task, tests, drawn, verdicts),
-            "kl_to_base": mean_over_tokens([kl_estimate(ours, theirs) for ours, theirs in zip(here, there)]),
-        }

@@ -1,68 +1,81 @@
 """STaR: Self-Taught Reasoner (Zelikman, Wu, Mu and Goodman 2022, arXiv:2203.14465, Algorithm 1).
 
-    for n = 1..N:  sample rationales greedily; keep those whose final answer is right; for the failures alone, show the answer as a
-                   hint, sample again, keep what is right and remove the hint; fine-tune the ORIGINAL model on everything kept.
+    for n = 1..N:  sample rationales greedily; keep those whose final answer is right; for the failures alone, show the
+                   answer as a hint, sample again, keep what is right and remove the hint; fine-tune the ORIGINAL model
+                   on everything kept.
 
 What differs from the paper, and why:
-- The base is a tiny model that was pretrained on the scratchpad format, hints included, because a model trained from scratch has no
-  few-shot ability; GPT-J was shown about ten hand-written rationales instead (section 3.1).
-- Hints are read by the base (`rationalizer="base"`), where Algorithm 1 has the last policy read them. GPT-J kept hinted examples in its
-  prompt; here the skill sits in the weights, and one round of training on prompts without hints erases it: with `rationalizer="last"`
-  the first iteration keeps hundreds of hinted rationales and the second next to none. Every iteration restarts from the base anyway.
-- Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic in section 4.3)
-  with other starting values, and the learning rate is larger and decays to 0 within an iteration; the paper holds 1e-6 constant.
-- Training problems are drawn afresh each iteration from an endless stream (the paper draws 10,000 from a pool of 50,000).
+- The base is a tiny model that was pretrained on the scratchpad format, hints included, because a model trained from
+  scratch has no few-shot ability; GPT-J was shown about ten hand-written rationales instead (section 3.1).
+- Hints are read by the base (`rationalizer="base"`), where Algorithm 1 has the last policy read them. GPT-J kept hinted
+  examples in its prompt; here the skill sits in the weights, and one round of training on prompts without hints erases
+  it: with `rationalizer="last"` the first iteration keeps hundreds of hinted rationales and the second next to none.
+  Every iteration restarts from the base anyway.
+- Steps: the paper's two schedules keep their shape (x1.2 an iteration in section 4.1, +20 an iteration for arithmetic
+  in section 4.3) with other starting values, and the learning rate is larger and decays to 0 within an iteration; the
+  paper holds 1e-6 constant.
+- Training problems are new in each iteration, drawn from an endless stream (the paper draws 10,000 from a pool of
+  50,000).
 
 Run it: spkit run star --task addition --iterations 8 --seed 0 --out runs/star
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
-from ..errors import SpkitError
-from ..metrics import solve, wrong_steps_rate
 from ..policy import Policy, SftConfig
-from ..runs import Run
-from ..seeds import generator
-from ..tasks import Problem, Task, Verdict, problems
-from .self_training import Pair, Sample, at_least, measure, one_of
+from ..policy.rollouts import Pair
+from ..run.errors import SpkitError
+from ..run.folder import Run
+from ..run.settings import at_least, one_of_its_choices
+from ..run.streams import generator
+from ..stages.learn_sft import fine_tune
+from ..stages.measure import measure, rationale_counts
+from ..stages.solve import Sample, solve
+from ..stages.verify import matched_at_random
+from ..tasks import Problem, Task, problems
 
 
 @dataclass(frozen=True)
 class StarConfig:
     """Settings of a run; the paper's value in brackets where there is one.
 
-    `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn without looking.
-    `direct` is the baseline without rationales: gold answers alone, for every problem seen so far, with every step used so far.
+    `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn
+    without looking. `direct` is the baseline without rationales: gold answers alone, for every problem seen so
+    far, with every step used so far.
     """
 
-    iterations: int = 8  # [16 to a plateau]
-    seed: int = 0
-    problems_per_iteration: int = 600  # [10,000]
-    rationalize: bool = True
-    rationalizer: Literal["base", "last"] = "base"  # who reads the hints [last]
-    restart: Literal["base", "last"] = "base"  # [base: "to avoid overfitting"]
-    select: Literal["correct", "random"] = "correct"
-    direct: bool = False
-    temperature: float = 0.0  # [greedy]
-    schedule: Literal["exponential", "linear"] = "exponential"  # [both: by default x1.2; arithmetic +20]
-    steps: int = 80  # of the first iteration [40; arithmetic 300]
-    growth: float = 1.2
-    increment: int = 20
-    batch_size: int = 32  # rows [8 packed rows of 1,024 tokens]
-    learning_rate: float = 5e-4  # [1e-6 for a model of 6 B parameters]
-    test_per_difficulty: int = 100
+    iterations: int = 8  # rounds after the base; a larger number extends a run [16 to a plateau]
+    seed: int = 0  # decides the problems and every random draw
+    problems_per_iteration: int = 600  # training problems an iteration [10,000]
+    rationalize: bool = True  # try failed problems again with the answer as a hint [yes]
+    rationalizer: Literal["base", "last"] = "base"  # who reads the hints: the base, or the last policy [last]
+    restart: Literal["base", "last"] = "base"  # what an iteration trains from [base: "to avoid overfitting"]
+    select: Literal["correct", "random"] = "correct"  # keep right answers, or as many at random (the control)
+    direct: bool = False  # baseline: train on gold answers without a rationale
+    temperature: float = 0.0  # of the rationales; 0 is greedy [greedy]
+    # how steps grow: exponential (steps x growth) or linear (steps + increment) [by default x1.2; arithmetic +20]
+    schedule: Literal["exponential", "linear"] = "exponential"
+    steps: int = 80  # optimizer steps of the first iteration [40; arithmetic 300]
+    growth: float = 1.2  # factor an iteration of the exponential schedule [1.2]
+    increment: int = 20  # steps added an iteration by the linear schedule [20]
+    batch_size: int = 32  # rows of an optimizer step [8 packed rows of 1,024 tokens]
+    learning_rate: float = 5e-4  # peak [1e-6 for a model of 6 B parameters]
+    test_per_difficulty: int = 100  # test problems of each difficulty
     extrapolate: bool = False  # measure lengths beyond the training range too
 
     def __post_init__(self) -> None:
         at_least(self, 0, "iterations", "temperature")
         at_least(self, 1, "problems_per_iteration", "steps", "batch_size", "test_per_difficulty")
-        one_of(self, restart=("base", "last"), rationalizer=("base", "last"), select=("correct", "random"), schedule=("exponential", "linear"))
+        one_of_its_choices(self)
         if not self.learning_rate > 0 or not self.growth > 0:
             raise SpkitError("learning_rate and growth must be above 0")
+
+    @property
+    def rationalizes(self) -> bool:
+        """Whether failures are tried again with the answer shown."""
+        return self.rationalize and not self.direct
 
     def sft(self, t: int) -> SftConfig:
         """The update of iteration t, from 1; `direct` gets the steps of all iterations so far."""
@@ -74,74 +87,51 @@ class StarConfig:
 def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
 
-    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`, `kept`,
-    `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`, `steps` and `seconds` per stage.
+    A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`,
+    `kept`, `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`,
+    `steps` and `seconds` per stage.
     """
     run = run or Run()
-    base = run.pinned(base)
-    policy = run.start({"method": "star", "task": task.name, "base": base.fingerprint(), "config": asdict(config)}, base)
-    yield from run.records[: config.iterations + 1]
-    if not run.records:
-        yield run.record(0, base, **measure(base, task, config.test_per_difficulty, run, extrapolate=config.extrapolate))
+    base, policy = run.begin("star", task, base, config)
+    look = lambda one: measure(one, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
+    yield from run.replay(config, lambda: run.record(0, base, **look(base)))
 
-    for t in range(len(run.records), config.iterations + 1):
-        run.progress.iteration(t - 1, config.iterations)
-        # 1 propose
+    for t in run.iterations(config):
+        # 1 propose: fresh problems
         batch = problems(task, config.seed, (t - 1) * config.problems_per_iteration, config.problems_per_iteration)
-        if config.direct:
-            kept, hinted, pairs = [], [], direct_answers(base, task, config, t)
-        else:
-            # 2 solve, 3 verify: what has a right final answer is kept
-            kept, failed = attempt(policy, task, batch, config, run, t)
-            # 4 rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
-            reader = base if config.rationalizer == "base" else policy
-            hinted = attempt(reader, task, failed, config, run, t, hinted=True)[0] if config.rationalize else []
-            pairs = [rationale.pair for rationale in kept + hinted]
-        # 5 learn: from the base every time, as in Algorithm 1
-        policy = (base if config.restart == "base" else policy).clone()
-        update = config.sft(t)
-        with run.stage("learn", update.steps, "steps") as tick:
-            learned = policy.fit(pairs, update, generator(config.seed, t, "learn"), lambda *_: tick(1)) if pairs else {}
-        # 6 measure and record
-        counts = count(len(batch), kept, hinted)
-        measured = measure(policy, task, config.test_per_difficulty, run, extrapolate=config.extrapolate)
-        yield run.record(t, policy, **counts, **learned, **measured)
+        # 2 solve, 3 verify: a rationale with a right final answer is kept
+        kept, failed = ([], []) if config.direct else attempt(policy, task, batch, config, run, t)
+        # 3b rationalize: failures alone are tried again with the answer shown; the hint is not in what is trained on
+        reader = base if config.rationalizer == "base" else policy
+        hinted = attempt(reader, task, failed, config, run, t, hinted=True)[0] if config.rationalizes else []
+        # 4 learn: from the base every time, as in Algorithm 1
+        pairs = direct_answers(base, task, config, t) if config.direct else [one.pair for one in kept + hinted]
+        start = base if config.restart == "base" else policy
+        policy, learned = fine_tune(start, pairs, config.sft(t), generator(config.seed, t, "learn"), run)
+        # 5 measure
+        yield run.record(t, policy, **rationale_counts(len(batch), kept, hinted), **learned, **look(policy))
 
 
 def attempt(
     policy: Policy, task: Task, batch: list[Problem], config: StarConfig, run: Run, t: int, hinted: bool = False
 ) -> tuple[list[Sample], list[Problem]]:
-    """Try each problem once, with or without the hint; return the rationales to train on and the problems that failed."""
-    name = "rationalize" if hinted else "solve"
-    draw = generator(config.seed, t, name)
+    """Try each problem once, with or without the hint.
+
+    Return the rationales to train on and the problems that failed.
+    """
+    draw = generator(config.seed, t, "rationalize" if hinted else "solve")
     prompts = [task.hint(problem) for problem in batch] if hinted else None
-    with run.stage(name, len(batch), "problems") as tick:
-        rollouts, verdicts = solve(policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick)
-    chosen = select(verdicts, config.select, draw)
-    failed = [problem for problem, verdict in zip(batch, verdicts) if not verdict.correct]
-    return [Sample(batch[i], rollouts.token_ids[i], rollouts.texts[i], verdicts[i], task.path(batch[i], rollouts.texts[i])) for i in chosen], failed
-
-
-def select(verdicts: list[Verdict], how: str, draw: torch.Generator) -> list[int]:
-    """Rows to train on: those with a right final answer, or (`random`) as many rows drawn without looking."""
-    correct = [row for row, verdict in enumerate(verdicts) if verdict.correct]
-    if how == "correct":
-        return correct
-    return sorted(torch.randperm(len(verdicts), generator=draw)[: len(correct)].tolist())
+    with run.stage("solve", len(batch), "problems") as tick:
+        attempts = solve(
+            policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
+        )
+    samples = attempts.samples(task)
+    right = [sample for sample in samples if sample.verdict.correct]
+    chosen = right if config.select == "correct" else matched_at_random(samples, len(right), draw)
+    return chosen, [sample.problem for sample in samples if not sample.verdict.correct]
 
 
 def direct_answers(policy: Policy, task: Task, config: StarConfig, t: int) -> list[Pair]:
     """Prompt and bare gold answer of every problem of iterations 1 to t."""
     seen = problems(task, config.seed, 0, t * config.problems_per_iteration)
     return [(problem.prompt, policy.completion_ids(task.direct(problem))) for problem in seen]
-
-
-def count(asked: int, kept: list[Sample], hinted: list[Sample]) -> dict[str, Any]:
-    """How many rationales are trained on, what share of the problems they cover, and how many have a wrong step."""
-    return {
-        "problems": asked,
-        "kept": len(kept),
-        "rationalized": len(hinted),
-        "used": (len(kept) + len(hinted)) / asked,
-        "kept_wrong_steps_rate": wrong_steps_rate([rationale.verdict for rationale in kept + hinted]),
-    }

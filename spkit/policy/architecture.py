@@ -33,7 +33,10 @@ def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
 
 
 def longest_text(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The most tokens the model reads: what its settings name, or else the tokenizer's; `sys.maxsize` where neither has a limit."""
+    """The most tokens the model reads: what its settings name, or else the tokenizer's.
+
+    `sys.maxsize` where neither has a limit.
+    """
     named = (getattr(text_config(config), name, None) for name in LENGTHS)
     return next(
         (length for length in named if isinstance(length, int) and length > 0),
@@ -73,7 +76,9 @@ def same_logits(model: nn.Module, found: torch.Tensor, expected: torch.Tensor) -
 
 @torch.inference_mode()
 def looks_ahead(model: nn.Module) -> bool:
-    """Whether what the model predicts after a token changes with the tokens that follow, as it does in an encoder (BERT)."""
+    """Whether what the model predicts after a token changes with the tokens that follow, as it does in an encoder
+    (BERT).
+    """
     ids = torch.arange(3, 7, device=model.device) % text_config(model.config).vocab_size
     texts = torch.stack([ids, ids.index_fill(0, torch.tensor([3], device=ids.device), 0)])
     logits = forward(model, input_ids=texts, use_cache=False).logits.float()

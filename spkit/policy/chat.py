@@ -1,8 +1,8 @@
 """What the tokenizer's chat template renders, on a date of our choosing.
 
-Templates of Llama 3, SmolLM3 and others print today's date with `strftime_now`, so that a prompt is another one tomorrow. transformers gives
-no way to choose the date: a template is handed plain data, no functions. A macro of that name before the template does it for templates of
-any shape. The time of day is midnight.
+Templates of Llama 3, SmolLM3 and others print today's date with `strftime_now`, so that a prompt is another one
+tomorrow. transformers gives no way to choose the date: a template is handed plain data, no functions. A macro of that
+name before the template does it for templates of any shape. The time of day is midnight.
 """
 
 import string
@@ -23,7 +23,10 @@ CALENDAR = (
 
 
 def rendered(tokenizer: PreTrainedTokenizerBase, turns: list[Turn], day: str = "", **options: Any) -> str:
-    """The turns as the template shows them; on `day` (2025-12-31) if it is given and the template asks for the date, else today."""
+    """The turns as the template shows them.
+
+    On `day` (2025-12-31) if it is given and the template asks for the date, else today.
+    """
     template = tokenizer.get_chat_template()
     if day and "strftime_now" in template:
         options |= {"chat_template": CALENDAR + template, "spkit_calendar": calendar(day)}

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..run.progress import tell
 from .architecture import bare
 from .memory import readable, weight_bytes
-from .row_budget import tell
 
 LARGE = 0.1  # share of the weights from which on it is told
 
 
 def left_out_of_four_bits(model: PreTrainedModel) -> tuple[float, str]:
-    """Share of all weights that are in matrices and not in 4 bits, embeddings and head aside, and the name of the largest ('' if none)."""
+    """Share of all weights that are in matrices and not in 4 bits, embeddings and head aside, and the name of
+    the largest ('' if none).
+    """
     return _share(
         model,
         {id(parameter) for parameter in model.parameters() if getattr(parameter, "quant_state", None) is not None},
@@ -42,13 +44,15 @@ def tell_left_out(model: nn.Module, where: str, four_bit: bool) -> None:
         share, largest = left_out_of_four_bits(bare(model))
         if share > LARGE:
             tell(
-                f"spkit: {100 * share:.0f} % of the weights of {where} are not in 4 bits, as bitsandbytes takes plain linear layers alone (not "
+                f"spkit: {100 * share:.0f} % of the weights of {where} are not in 4 bits, as bitsandbytes "
+                "takes plain linear layers alone (not "
                 f"{largest}): the weights take {readable(weight_bytes(model))}; if that is too much, take another model"
             )
     share, largest = left_out_of_lora(model)
     if share > LARGE:
         tell(
-            f"spkit: {100 * share:.0f} % of the weights of {where} get no LoRA adapter and stay as they are ({largest} and the like)"
+            f"spkit: {100 * share:.0f} % of the weights of {where} get no LoRA adapter and stay as they are "
+            f"({largest} and the like)"
         )
 
 

@@ -1,40 +1,44 @@
-"""Where policies come from: the shipped tiny models, a checkpoint folder, or the Hugging Face hub; in full precision, or in 4 bits with LoRA."""
+"""Where policies come from: the shipped tiny models, a checkpoint folder, or the Hugging Face hub.
 
-import json
+In full precision, or in 4 bits with LoRA.
+"""
+
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from ..errors import SpkitError
-from ..shipped import data_folder
+from ..run.errors import SpkitError
+from ..run.shipped import data_folder
 from .architecture import looks_ahead
+from .checkpoints import (
+    HUB_MODEL,
+    REVISIONS,
+    SETTINGS,
+    check_is_checkpoint,
+    default_device,
+    is_ours,
+    placed,
+    read_model,
+    read_settings,
+)
 from .coverage import tell_left_out
-from .policy import SETTINGS, Policy, no_bars
+from .policy import Policy
 from .prompting import Prompting, from_data
 from .row_budget import is_out_of_memory
-from .tokenizing import FILE, load_tokenizer, with_end_token
+from .tokenizing import FILE, load_tokenizer
 
 if TYPE_CHECKING:
     from .lora import LoraSettings
 
-HUB_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
-REVISIONS = {HUB_MODEL: "989aa7980e4cf806f80c7fef2b1adb7bc71aa306"}
-ADAPTER_SETTINGS = {"base", "revision", "four_bit", "lora", "prompting"}
 NO_PEFT = "LoRA needs the package peft: pip install 'selfplay-kit[gpu]'"
-NO_NETWORK = "no connection to the hub: connect, or give a folder with the model, or set SPKIT_PROFILE=cpu for the shipped models"
 
 
 def shipped_models() -> dict[str, Path]:
     """Name and folder of every shipped model."""
     return {config.parent.name: config.parent for config in sorted((data_folder() / "models").glob("*/config.json"))}
-
-
-def is_ours(folder: Path) -> bool:
-    """Whether we pretrained or saved the model in a folder: then it is read as it was written."""
-    return (folder / "card.json").is_file() or (folder / SETTINGS).is_file()
 
 
 def load_policy(
@@ -47,29 +51,37 @@ def load_policy(
 ) -> Policy:
     """A policy by the name of a shipped model (`addition`), a checkpoint folder, or a hub id (`owner/model`).
 
-    `four_bit` loads the linear layers as NF4 with double quantisation (QLoRA, arXiv:2305.14314) and computes in bfloat16 on CUDA, in float32 on
-    a CPU; it implies `lora`, with which the model itself is frozen and every policy is an adapter (see `spkit.policy.lora`). A folder that
-    holds an adapter loads what it belongs to first. `revision` is a commit of the hub; for the course's own choice of model it is pinned.
-    On a CPU all weights are float32, whatever they were saved in. Without `device`, CUDA is used if there is any and the model is not one of the tiny ones, else the CPU. Raises SpkitError if the source is
-    unknown, is no checkpoint or damaged, or out of reach, or a package that it needs is not installed.
+    `four_bit` loads the linear layers as NF4 with double quantisation (QLoRA, arXiv:2305.14314) and computes in
+    bfloat16 on CUDA, in float32 on a CPU; it implies `lora`, with which the model itself is frozen and every policy is
+    an adapter (see `spkit.policy.lora`). A folder that holds an adapter loads what it belongs to first. `revision` is a
+    commit of the hub; for the course's own choice of model it is pinned. On a CPU all weights are float32, whatever
+    they were saved in. Without `device`, CUDA is used if there is any and the model is not one of the tiny ones, else
+    the CPU. Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package
+    that it needs is not installed.
     """
     shipped = shipped_models()
     path = shipped.get(str(source), Path(source))
     if not path.exists() and "/" not in str(source):
-        raise SpkitError(f"unknown model {str(source)!r}: give one of {', '.join(shipped)}, a checkpoint folder, or a hub id like owner/model")
-    settings = _settings(path)
+        raise SpkitError(
+            f"unknown model {str(source)!r}: give one of {', '.join(shipped)}, a checkpoint folder, or a "
+            "hub id like owner/model"
+        )
+    settings = read_settings(path)
     if (path / "adapter_config.json").is_file():
         return _adapted(path, settings, device)
-    if path.exists() and not (path / "config.json").is_file():
-        raise SpkitError(f"{path} is not a checkpoint: it has no config.json; give the folder that a run or `spkit pretrain` wrote")
+    if path.exists():
+        check_is_checkpoint(path)
     prompting = from_data(settings["prompting"]) if settings else Prompting()
     where = str(path) if path.exists() else str(source)
     revision = revision or REVISIONS.get(where)
     if not (four_bit or lora):
-        model, tokenizer = _load(where, revision, {"dtype": "auto"})
-        device = torch.device(device or _default_device(model))
-        return _reading_forward(Policy(model.float() if device.type == "cpu" else model.to(device), tokenizer, prompting), where)
-    origin = {"base": str(source) if str(source) in shipped or not path.exists() else str(path.resolve()), "revision": revision}
+        model, tokenizer = read_model(where, revision, {"dtype": "auto"})
+        device = torch.device(device or default_device(model))
+        return _reading_forward(Policy(placed(model, device), tokenizer, prompting), where)
+    origin = {
+        "base": str(source) if str(source) in shipped or not path.exists() else str(path.resolve()),
+        "revision": revision,
+    }
     return _frozen_with_adapters(where, origin, device, four_bit, lora, prompting)
 
 
@@ -82,8 +94,10 @@ def _frozen_with_adapters(
         raise SpkitError(NO_PEFT) from error
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     compute = torch.bfloat16 if device.type == "cuda" else torch.float32
-    extra = {"dtype": compute, "device_map": {"": device}} | ({"quantization_config": _nf4(compute)} if four_bit else {})
-    model, tokenizer = _load(where, origin["revision"], extra)
+    extra = {"dtype": compute, "device_map": {"": device}} | (
+        {"quantization_config": _nf4(compute)} if four_bit else {}
+    )
+    model, tokenizer = read_model(where, origin["revision"], extra)
     if four_bit:
         _check_four_bits(keep_backward(model), where)
     lora = lora or LoraSettings()
@@ -100,7 +114,9 @@ def _nf4(compute: torch.dtype) -> Any:
         import accelerate  # noqa: F401  transformers needs it for `device_map`
         import bitsandbytes  # noqa: F401
     except ImportError as error:
-        raise SpkitError("4-bit weights need the packages bitsandbytes and accelerate: pip install 'selfplay-kit[gpu]'") from error
+        raise SpkitError(
+            "4-bit weights need the packages bitsandbytes and accelerate: pip install 'selfplay-kit[gpu]'"
+        ) from error
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
     )
@@ -109,8 +125,9 @@ def _nf4(compute: torch.dtype) -> Any:
 def keep_backward(model: PreTrainedModel) -> PreTrainedModel:
     """Forbid bitsandbytes to repack 4-bit weights for an inference kernel that has no backward pass; returns the model.
 
-    On a CPU with AVX512-BF16 a `Linear4bit` in evaluation mode does that at its first forward pass without gradients, and stays so: whoever
-    generates and then trains gets LoRA gradients that are too small in the lower layers, with a warning and no error (bitsandbytes 0.50.2).
+    On a CPU with AVX512-BF16 a `Linear4bit` in evaluation mode does that at its first forward pass without gradients,
+    and stays so: whoever generates and then trains gets LoRA gradients that are too small in the lower layers, with a
+    warning and no error (bitsandbytes 0.50.2).
     """
     from bitsandbytes.nn import Linear4bit
 
@@ -123,90 +140,42 @@ def keep_backward(model: PreTrainedModel) -> PreTrainedModel:
 def _check_four_bits(model: PreTrainedModel, where: str) -> None:
     try:
         looks_ahead(model)
-    except Exception as error:  # noqa: BLE001  layers that read their weights past the module meet packed numbers (Mamba)
+    except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise SpkitError(f"{where} ({model.config.model_type}) does not compute with 4-bit weights: load it without four_bit") from error
+        raise SpkitError(
+            f"{where} ({model.config.model_type}) does not compute with 4-bit weights: load it without four_bit"
+        ) from error
 
 
 def _adapted(folder: Path, settings: dict[str, Any], device: Any) -> Policy:
     """The policy of an adapter's folder."""
     if "base" not in settings:
-        raise SpkitError(f"{folder} holds an adapter without {SETTINGS}, so its base is unknown: give the folder that a run wrote")
+        raise SpkitError(
+            f"{folder} holds an adapter without {SETTINGS}, so its base is unknown: give the folder that a run wrote"
+        )
     try:
         from .lora import LoraSettings
     except ImportError as error:
         raise SpkitError(NO_PEFT) from error
     if Path(settings["base"]).is_absolute() and not Path(settings["base"]).exists():
-        raise SpkitError(f"{folder} holds an adapter of the model in {settings['base']}, which is gone: put it back, or set base in {folder / SETTINGS}")
+        raise SpkitError(
+            f"{folder} holds an adapter of the model in {settings['base']}, which is gone: put it back, or "
+            f"set base in {folder / SETTINGS}"
+        )
     lora = LoraSettings(**settings["lora"])
-    base = load_policy(settings["base"], device, four_bit=settings["four_bit"], lora=lora, revision=settings["revision"])
+    base = load_policy(
+        settings["base"], device, four_bit=settings["four_bit"], lora=lora, revision=settings["revision"]
+    )
     tokenizer = load_tokenizer(str(folder), None, ours=True) if (folder / FILE).is_file() else base.tokenizer
     return replace(base, tokenizer=tokenizer, prompting=from_data(settings["prompting"])).restored(folder)
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    if not (folder / SETTINGS).is_file():
-        return {}
-    try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SpkitError(f"the checkpoint {folder} is incomplete or damaged ({SETTINGS} is no JSON)") from error
-    needed = ADAPTER_SETTINGS if (folder / "adapter_config.json").is_file() else {"prompting"}
-    if not isinstance(settings, dict) or needed - set(settings):
-        raise SpkitError(f"the checkpoint {folder} is incomplete or damaged ({SETTINGS} is not what a run writes)")
-    return settings
-
-
-def _load(where: str, revision: str | None, extra: dict[str, Any]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    try:
-        with no_bars():
-            plain = {"revision": revision, "trust_remote_code": False}  # without it a repository's own code is run if somebody says yes
-            _check_kind(where, AutoConfig.from_pretrained(where, **plain))
-            tokenizer = load_tokenizer(where, revision, is_ours(Path(where)))
-            model, found = AutoModelForCausalLM.from_pretrained(where, output_loading_info=True, **plain, **extra)
-            if found["missing_keys"]:
-                raise ValueError(f"no weights for {min(found['missing_keys'])}, which would be random")
-            return model, with_end_token(tokenizer, model, where)
-    except SpkitError:
-        raise
-    except Exception as error:  # noqa: BLE001  damaged files raise whatever their readers do, the tokenizers' a bare Exception
-        if isinstance(error, torch.OutOfMemoryError):
-            advice = "" if "quantization_config" in extra else ", or load it with four_bit=True"
-            raise SpkitError(f"{where} does not fit on the device: choose a smaller model{advice}") from error
-        if Path(where).exists():
-            raise SpkitError(f"the checkpoint {where} is incomplete or damaged ({_first_line(error)})") from error
-        raise SpkitError(f"could not load {where!r} from the hub ({_first_line(error)}): {_hub_advice(where, error)}") from error
-
-
-def _check_kind(where: str, config: PreTrainedConfig) -> None:
-    if config.is_encoder_decoder:
-        raise SpkitError(f"{where} is an encoder-decoder model ({config.model_type}): spkit plays with causal language models, such as {HUB_MODEL}")
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise SpkitError(f"{where} is a {config.model_type} model, which is no causal language model: take one, such as {HUB_MODEL}")
 
 
 def _reading_forward(policy: Policy, where: str) -> Policy:
     """The policy. Raises SpkitError if its model predicts a token from what follows it, too."""
     if not is_ours(Path(where)) and looks_ahead(policy.model):
-        raise SpkitError(f"{where} reads in both directions ({policy.model.config.model_type}): take a causal language model, such as {HUB_MODEL}")
+        raise SpkitError(
+            f"{where} reads in both directions ({policy.model.config.model_type}): take a causal language "
+            f"model, such as {HUB_MODEL}"
+        )
     return policy
-
-
-def _hub_advice(where: str, error: Exception) -> str:
-    """What to do when the hub says no."""
-    said = f"{type(error.__cause__).__name__} {error}"
-    if "gated" in said.lower():
-        return f"accept its terms at https://huggingface.co/{where}, then `hf auth login`; or choose a model without terms, such as {HUB_MODEL}"
-    if any(part in said for part in ("OfflineMode", "LocalEntryNotFound", "ConnectError", "ConnectionError", "couldn't connect")):
-        return NO_NETWORK
-    return "check the name and the network"
-
-
-def _default_device(model: PreTrainedModel) -> str:
-    tiny = sum(parameter.numel() for parameter in model.parameters()) < 10_000_000
-    return "cuda" if torch.cuda.is_available() and not tiny else "cpu"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

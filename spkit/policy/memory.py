@@ -1,7 +1,8 @@
 """How much memory a run will take, before it runs.
 
-Weights and cache are counted to the byte. What a step computes on the way is a count of the tensors that live at its fullest moment in a
-decoder of the Llama kind (gated feed-forward, normalisation in float32, attention that keeps no scores), and comes out within a few tenths.
+Weights and cache are counted to the byte. What a step computes on the way is a count of the tensors that live at its
+fullest moment in a decoder of the Llama kind (gated feed-forward, normalisation in float32, attention that keeps no
+scores), and comes out within a few tenths.
 """
 
 import math
@@ -26,7 +27,8 @@ STATES = ("conv_states", "recurrent_states")  # of linear attention, by their na
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes. `cache` stays while training; `sampling` and `training` are what is computed on the way and never lives at once.
+    """Bytes. `cache` stays while training; `sampling` and `training` are what is computed on the way
+    and never lives at once.
 
     `available` counts what is free and the weights that are there already; None where it is not known.
     """
@@ -57,16 +59,19 @@ class MemoryEstimate:
             "training": self.training,
         }
         there = "" if self.available is None else f" of {readable(self.available)}"
-        return ", ".join(f"{name} {readable(size)}" for name, size in named.items()) + f"; total {readable(self.total)}{there}"
+        return (
+            ", ".join(f"{name} {readable(size)}" for name, size in named.items())
+            + f"; total {readable(self.total)}{there}"
+        )
 
 
 def estimate(
     model: PreTrainedModel, rows: int, prompt_tokens: int, new_tokens: int, train_rows: int, four_bit: bool = False
 ) -> MemoryEstimate:
-    """What it takes to sample `rows` completions of `new_tokens` at once, and to train on `train_rows` such completions at once.
-
-    `model` is as it will run: with its adapters, on its device; whatever of it is trainable is trained, with AdamW. On the meta device it
-    takes no memory and shows what a model would take, with `four_bit` once its linear layers are in NF4 (double quantisation).
+    """What it takes to sample `rows` completions of `new_tokens` at once, and to train on `train_rows` such completions
+    at once. `model` is as it will run: with its adapters, on its device; whatever of it is trainable is trained, with
+    AdamW. On the meta device it takes no memory and shows what a model would take, with `four_bit` once its linear
+    layers are in NF4 (double quantisation).
     """
     config, itemsize = model.config, _compute_dtype(model).itemsize
     weights = planned_four_bit_bytes(model) if four_bit else weight_bytes(model)
@@ -82,7 +87,9 @@ def estimate(
     )
 
 
-def rows_that_fit(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, free: int | None = None, kept: int = 0) -> int:
+def rows_that_fit(
+    model: PreTrainedModel, prompt_tokens: int, new_tokens: int, free: int | None = None, kept: int = 0
+) -> int:
     """The most completions to sample at once in `free` bytes (default: what is free on the model's device), at least 1.
 
     `kept` is the size of a cache that is there already and makes room for this one.
@@ -109,14 +116,18 @@ def weight_bytes(model: nn.Module) -> int:
 
 
 def planned_four_bit_bytes(model: PreTrainedModel, block: int = 64, outer: int = 256) -> int:
-    """Bytes once every linear layer but the head is in NF4 with double quantisation (QLoRA, arXiv:2305.14314, sec. 3); the rest, such as
-    experts that are held in one tensor, as it is.
+    """Bytes once every linear layer but the head is in NF4 with double quantisation (QLoRA, arXiv:2305.14314, sec. 3);
+    the rest, such as experts that are held in one tensor, as it is.
 
-    Half a byte a weight, one a block of 64 weights for its scale, and for every 256 scales a float32; 16 and 256 float32 of code tables and
-    one offset a layer.
+    Half a byte a weight, one a block of 64 weights for its scale, and for every 256 scales a float32; 16 and 256
+    float32 of code tables and one offset a layer.
     """
     head = model.get_output_embeddings()
-    linear = [layer for layer in model.modules() if (type(layer) is nn.Linear or isinstance(layer, Conv1D)) and layer is not head]
+    linear = [
+        layer
+        for layer in model.modules()
+        if (type(layer) is nn.Linear or isinstance(layer, Conv1D)) and layer is not head
+    ]
     before = sum(layer.weight.numel() * layer.weight.element_size() for layer in linear)
     after = 0
     for layer in linear:
@@ -132,9 +143,16 @@ def cache_bytes(config: PreTrainedConfig, rows: int, columns: int, itemsize: int
 
 
 def model_cache_bytes(model: PreTrainedModel, rows: int, columns: int) -> int:
-    """Cache of `rows` texts of `columns` tokens; where layers keep a state, or less than keys and values, as one token shows."""
+    """Cache of `rows` texts of `columns` tokens.
+
+    Where layers keep a state, or less than keys and values, as one token shows.
+    """
     config = text_config(model.config)
-    if plain_layers(model.config, sliding=True) and hasattr(config, "num_attention_heads") and not hasattr(config, "kv_lora_rank"):
+    if (
+        plain_layers(model.config, sliding=True)
+        and hasattr(config, "num_attention_heads")
+        and not hasattr(config, "kv_lora_rank")
+    ):
         return cache_bytes(model.config, rows, columns, _compute_dtype(model).itemsize)
     fixed, growing = _bytes_of_a_token(model)
     return rows * (fixed + columns * growing)
@@ -142,11 +160,14 @@ def model_cache_bytes(model: PreTrainedModel, rows: int, columns: int) -> int:
 
 @torch.inference_mode()
 def _bytes_of_a_token(model: PreTrainedModel) -> tuple[int, int]:
-    """Bytes of a row's states, and of its keys and values for one token; 0 where a model keeps no cache that sampling can use."""
+    """Bytes of a row's states, and of its keys and values for one token.
+
+    0 where a model keeps no cache that sampling can use.
+    """
     cache, ids = DynamicCache(config=model.config), torch.zeros(1, 1, dtype=torch.long, device=model.device)
     try:
         prefill(model, ids, torch.ones_like(ids), cache)
-    except Exception as error:  # noqa: BLE001  see `rereading.cache_is_right`
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         return 0, 0
@@ -157,7 +178,9 @@ def _bytes_of_a_token(model: PreTrainedModel) -> tuple[int, int]:
 
 
 def sampling_bytes(config: PreTrainedConfig, rows: int, prompt_tokens: int, itemsize: int) -> int:
-    """Logits (as computed, in float32, and three float32 tables in `choose`), or the prompts that are read at once, whichever is more."""
+    """Logits (as computed, in float32, and three float32 tables in `choose`), or the prompts that are read at
+    once, whichever is more.
+    """
     config = text_config(config)
     choosing = rows * config.vocab_size * (itemsize + 4 * 4)
     tokens = min(rows * prompt_tokens, max(PREFILL_TOKENS, prompt_tokens))
@@ -166,7 +189,8 @@ def sampling_bytes(config: PreTrainedConfig, rows: int, prompt_tokens: int, item
 
 
 def training_bytes(model: PreTrainedModel, rows: int, tokens: int, predicted: int) -> int:
-    """What one forward and backward pass of `rows` texts of `tokens` keeps at its fullest: the layers' inputs, and `predicted` logits a row.
+    """What one forward and backward pass of `rows` texts of `tokens` keeps at its fullest: the layers' inputs, and
+    `predicted` logits a row.
 
     Measured on small models it is at most 1.3 times too low and 1.7 times too high, the latter where logits are few.
 
@@ -179,7 +203,9 @@ def training_bytes(model: PreTrainedModel, rows: int, tokens: int, predicted: in
     else:
         layers = config.num_hidden_layers * layer
     narrow = itemsize if itemsize != 4 else 0
-    logits = config.vocab_size * (narrow + 3 * 4)  # as computed; in float32 the log-softmax, its gradient and that of the logits
+    logits = config.vocab_size * (
+        narrow + 3 * 4
+    )  # as computed; in float32 the log-softmax, its gradient and that of the logits
     return rows * (tokens * layers + predicted * logits)
 
 
@@ -188,11 +214,14 @@ def _layer_bytes(model: PreTrainedModel, itemsize: int) -> int:
     config = text_config(model.config)
     hidden, wide = config.hidden_size, _wide(config)
     heads, kv = _heads(config) * _head_size(config), _kv_heads(config) * _head_size(config)
-    normalised = 2 * (4 * hidden * 2 + itemsize * hidden)  # in float32 before and after the division, and in the compute type
+    normalised = 2 * (
+        4 * hidden * 2 + itemsize * hidden
+    )  # in float32 before and after the division, and in the compute type
     attention = itemsize * (2 * heads + 2 * kv)  # query, keys, values, and what comes out
     feed_forward = itemsize * 4 * wide  # gate, its activation, up, and their product
     trained = {parameter.dtype.itemsize for parameter in model.parameters() if parameter.requires_grad}
-    copies = max(trained, default=itemsize) * (5 * hidden + heads + wide) if trained - {itemsize} else 0  # LoRA in another type
+    # LoRA in another type
+    copies = max(trained, default=itemsize) * (5 * hidden + heads + wide) if trained - {itemsize} else 0
     return normalised + attention + feed_forward + copies
 
 
@@ -202,7 +231,9 @@ def window_of(columns: int) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Free memory of the device: on a GPU with what PyTorch keeps in reserve, on a CPU what the system calls available, None if unknown."""
+    """Free memory of the device: on a GPU with what PyTorch keeps in reserve, on a CPU what the system calls
+    available, None if unknown.
+    """
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + reserve
@@ -248,7 +279,10 @@ def _compute_dtype(model: nn.Module) -> torch.dtype:
 
 
 def _wide(config: PreTrainedConfig) -> int:
-    """Width of the feed-forward layers; four times that of the model where the settings are silent (Bloom, MPT, GPT-2)."""
+    """Width of the feed-forward layers.
+
+    Four times that of the model where the settings are silent (Bloom, MPT, GPT-2).
+    """
     named = (getattr(config, name, None) for name in ("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner"))
     return next((width for width in named if isinstance(width, int)), 4 * config.hidden_size)
 

@@ -4,8 +4,7 @@ import copy
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,55 +13,35 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
-from ..errors import NotFinite, SpkitError
+from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
+from .checkpoints import SETTINGS, load_model, no_bars
+from .decoder_choice import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
+from .rollouts import Rollouts
 from .row_budget import RowBudget
-from .sampler import Kind, Told, must_reread, rows_at_once, static_decoder, takes_static
-from .sampling import Decoder, RoomyDecoder, SamplingPlan, generate
+from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
 from .static_cache import StaticDecoder
-from .steps import ADVICE
+from .steps import STEP_ADVICE
 from .stopping import StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
-
-SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """Completions, row `i * n + j` being sample j of prompt i.
-
-    `token_ids[r]` holds the completion's tokens, what ended it included if the row `finished` (an end token, or the tokens up to the one
-    that completes a stop text); `token_logprobs[r]` their log-probabilities under the policy at temperature 1 (nats), `logprobs` (rows,)
-    their sums; `texts[r]` excludes the end.
-    """
-
-    prompts: list[str]
-    token_ids: list[list[int]]
-    texts: list[str]
-    token_logprobs: list[Tensor]
-    logprobs: Tensor
-    finished: list[bool]
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 @dataclass
 class Policy:
     """A causal language model, its tokenizer, and the form in which it is shown prompts.
 
-    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `roomy` or `static` (see `spkit.policy.sampler`). Where memory runs out, fewer rows are computed at once, which changes
-    no result; `budget` remembers how many fit, for clones too.
+    Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or
+    `static` (see `decoder_choice`). Where memory runs out, fewer rows are computed at once, which changes no
+    result; `budget` remembers how many fit, for clones too.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     prompting: Prompting = field(default_factory=Prompting)
-    sampler: Kind = "auto"
+    sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
@@ -76,9 +55,13 @@ class Policy:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """The tokens that end a completion: those of the prompting, and those that the model's own settings name (a chat has its end of turn)."""
+        """The tokens that end a completion: those of the prompting, and those that the model's own settings name (a
+        chat has its end of turn).
+        """
         named = self.model.generation_config.eos_token_id
-        return (self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named})) - {None}
+        return (self.prompting.stop_ids(self.tokenizer) | frozenset(named if isinstance(named, list) else {named})) - {
+            None
+        }
 
     @cached_property
     def stop_text(self) -> StopText | None:
@@ -95,8 +78,8 @@ class Policy:
     def tokens_for(self, characters: int, per_token: float = 1) -> int:
         """How many new tokens let the model write so many characters, and what ends them.
 
-        `per_token` is how many characters a token has at least, on the average of such a text: 1 in sums, where every digit is a token, 2 or
-        more in prose. A character tokenizer needs one each.
+        `per_token` is how many characters a token has at least, on the average of such a text: 1 in sums, where every
+        digit is a token, 2 or more in prose. A character tokenizer needs one each.
         """
         spelled = len(self.tokenizer) < 256
         return math.ceil(characters / (1 if spelled else per_token)) + len(self.prompting.end_ids(self.tokenizer))
@@ -107,12 +90,18 @@ class Policy:
         return longest_text(self.model.config, self.tokenizer)
 
     def prompt_ids(self, prompt: str) -> list[int]:
-        """Token ids of a prompt. Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know."""
+        """Token ids of a prompt.
+
+        Raises SpkitError if it is empty, too long, or has a character the tokenizer does not know.
+        """
         ids = self.prompting.show(self.tokenizer, prompt)
         if not prompt or not ids:
             raise SpkitError("the prompt is empty: give the policy at least one token to start from")
         if len(ids) >= self.context:
-            raise SpkitError(f"the prompt has {len(ids)} tokens and the model reads {self.context} at most, its completion included: shorten it")
+            raise SpkitError(
+                f"the prompt has {len(ids)} tokens and the model reads {self.context} at most, its "
+                "completion included: shorten it"
+            )
         self._check_known(ids, prompt)
         return ids
 
@@ -125,12 +114,21 @@ class Policy:
     def _check_known(self, ids: list[int], text: str) -> None:
         known = text_config(self.model.config).vocab_size
         if max(ids, default=0) >= known:
-            raise SpkitError(f"the tokenizer has tokens that the model has not (it knows {known}): take the tokenizer of this model")
-        named = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id)  # byte-level ones know every character
+            raise SpkitError(
+                f"the tokenizer has tokens that the model has not (it knows {known}): take the tokenizer of this model"
+            )
+        named = (
+            self.tokenizer.eos_token_id,
+            self.tokenizer.bos_token_id,
+            self.tokenizer.pad_token_id,
+        )  # byte-level ones know every character
         if self.tokenizer.unk_token_id not in (None, *named) and self.tokenizer.unk_token_id in ids:
             known = set(self.tokenizer.get_vocab())
             strange = next((character for character in text if character not in known), "?")
-            raise SpkitError(f"the tokenizer of this model does not know {strange!r} (in {text[:60]!r}): use the characters of its task")
+            raise SpkitError(
+                f"the tokenizer of this model does not know {strange!r} (in {text[:60]!r}): use the "
+                "characters of its task"
+            )
 
     def sample(
         self,
@@ -144,15 +142,17 @@ class Policy:
     ) -> Rollouts:
         """n completions of each prompt; temperature 0 is greedy and needs no generator.
 
-        Row r's randomness is the r-th row of one (rows, max_new_tokens) draw from `generator`, so it does not depend on batches or on
-        which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, is not `finished`.
-        Raises SpkitError for a negative temperature, n or max_new_tokens below 1, a prompt `prompt_ids` refuses, or one row that memory
-        does not hold.
+        Row r's randomness is the r-th row of one (rows, max_new_tokens) draw from `generator`, so it does not depend on
+        batches or on which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, is
+        not `finished`. Raises SpkitError for a negative temperature, n or max_new_tokens below 1, a prompt `prompt_ids`
+        refuses, or one row that memory does not hold.
         """
         if temperature < 0 or n < 1 or max_new_tokens < 1:
             raise SpkitError("sample needs temperature >= 0, n >= 1 and max_new_tokens >= 1")
         if temperature > 0 and generator is None:
-            raise SpkitError("sampling at a temperature above 0 needs a torch.Generator, so that the result can be repeated")
+            raise SpkitError(
+                "sampling at a temperature above 0 needs a torch.Generator, so that the result can be repeated"
+            )
         encoded = {prompt: self.prompt_ids(prompt) for prompt in prompts}
         row_prompts = [prompt for prompt in prompts for _ in range(n)]
         shape = (len(row_prompts), max_new_tokens)
@@ -162,9 +162,11 @@ class Policy:
         kept = 0 if self._static is None else self._static.nbytes
         at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
         told = Told(on_rows)
-        for batch in reversed(_batches(lengths, at_once)):  # the longest first: what they need is room enough for the others
-            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)  # noqa: E731
-            self.budget.in_turn("sampling", batch, compute)
+        for batch in reversed(
+            _batches(lengths, at_once)
+        ):  # the longest first: what they need is room enough for the others
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)
+            self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
     def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
@@ -185,7 +187,7 @@ class Policy:
         if not takes_static(self.model, self.sampler):
             if self.rereads is None:
                 self.rereads = must_reread(self.model)
-            return RereadingDecoder(self.model) if self.rereads else RoomyDecoder(self.model)
+            return RereadingDecoder(self.model) if self.rereads else GrowingDecoder(self.model)
         if self._static is None or self._static.model is not self.model:
             self._static = static_decoder(self.model, self.budget)
         return self._static
@@ -194,14 +196,22 @@ class Policy:
         token_ids = [ids for ids, _ in done]
         stop = self.stop_text
         finished = [ids[-1] in self.stop_ids or (stop is not None and stop.ends(ids)) for ids in token_ids]
-        texts = [self.prompting.text(self.tokenizer, ids, end, stop.text if stop else "") for ids, end in zip(token_ids, finished)]
+        texts = [
+            self.prompting.text(self.tokenizer, ids, end, stop.text if stop else "")
+            for ids, end in zip(token_ids, finished)
+        ]
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         if not sums.isfinite().all():
-            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {ADVICE}")
+            raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {STEP_ADVICE}")
         return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
 
-    def logprobs(self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256) -> list[Tensor]:
-        """Log-probability of every completion token (nats, float32), one 1-D tensor a row; completions are token ids."""
+    def logprobs(
+        self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256
+    ) -> list[Tensor]:
+        """Log-probability of every completion token (nats, float32), one 1-D tensor a row.
+
+        Completions are token ids.
+        """
         return self.per_token(token_logprobs, prompts, completions, rows_per_batch)
 
     @torch.no_grad()
@@ -212,10 +222,11 @@ class Policy:
         completions: Sequence[list[int]],
         rows_per_batch: int = 256,
     ) -> list[Tensor]:
-        """`measure` of the next-token distribution at every completion token, one 1-D tensor a row; completions are token ids.
+        """`measure` of the next-token distribution at every completion token, one 1-D tensor a row;
+        completions are token ids.
 
-        It maps float32 logits (rows, tokens, vocabulary), those a token was predicted from, and the tokens (rows, tokens) to one
-        number a token; what it says of prompt and padding is dropped.
+        It maps float32 logits (rows, tokens, vocabulary), those a token was predicted from, and the tokens (rows,
+        tokens) to one number a token; what it says of prompt and padding is dropped.
         """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
@@ -226,7 +237,7 @@ class Policy:
                 result[r] = row[counted]
 
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            self.budget.in_turn("scoring", batch, score)
+            self.budget.run_in_chunks("scoring", batch, score)
         return result
 
     def fit(
@@ -236,7 +247,10 @@ class Policy:
         generator: torch.Generator,
         on_step: Callable[[int, float], None] = lambda step, loss: None,
     ) -> dict[str, float]:
-        """Fine-tune in place on (prompt, completion ids), loss on the completion only. Returns plain numbers; see `sft`."""
+        """Fine-tune in place on (prompt, completion ids), loss on the completion only.
+
+        Returns plain numbers; see `sft`.
+        """
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
         return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget)
 
@@ -260,13 +274,13 @@ class Policy:
 
     def _save_settings(self, folder: Path, origin: dict[str, Any]) -> None:
         self.tokenizer.save_pretrained(folder)
-        (folder / SETTINGS).write_text(json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8")
+        (folder / SETTINGS).write_text(
+            json.dumps({**origin, "prompting": as_data(self.prompting)}, indent=1) + "\n", encoding="utf-8"
+        )
 
     def restored(self, folder: str | Path) -> "Policy":
         """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
-        from .loading import load_policy
-
-        return replace(self, model=load_policy(folder, self.model.device).model)
+        return replace(self, model=load_model(folder, self.model.device))
 
 
 def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
@@ -274,18 +288,6 @@ def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
     for tensor in tensors:
         start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
     return start
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """Keep the progress bars of transformers off the terminal."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _batches(lengths: list[int], size: int) -> list[list[int]]:

@@ -1,11 +1,13 @@
 """How a task's prompt is shown to a model: as it is, after solved examples, or as a chat.
 
-A model that we pretrained knows its task's format, and the prompt is shown as it is (`plain`). A base model of the hub is shown a few solved
-problems first, a blank line after each (`few_shot`); the blank line then ends a completion, as the end token does (`stopping`). A model with a
-chat template gets an instruction, the solved problems as earlier turns, and the prompt as the last one (`chat`).
+A model that we pretrained knows its task's format, and the prompt is shown as it is (`plain`). A base model of the hub
+is shown a few solved problems first, a blank line after each (`few_shot`); the blank line then ends a completion, as
+the end token does (`stopping`). A model with a chat template gets an instruction, the solved problems as earlier turns,
+and the prompt as the last one (`chat`).
 
-The prompting belongs to the policy: what is sampled, scored and trained is shown in one form. (SPIN's official repository draws replies under
-one template and scores them under another, so that they are not the scored policy's own.)
+The prompting belongs to the policy: what is sampled, scored and trained is shown in one form. (SPIN's
+official repository draws replies under one template and scores them under another, so that they are not
+the scored policy's own.)
 """
 
 import json
@@ -15,22 +17,23 @@ from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
+from ..run.streams import DEMONSTRATIONS
 from ..tasks.base import Task
 from .chat import rendered, turn_end
 from .stopping import ids_up_to
 
-DEMONSTRATION_STREAM = 1_000_033  # demonstrations come from this stream of the train split; give no loop this seed
 BREAK = "\n\n"
-KINDS = ("plain", "few_shot", "chat")
+PROMPTINGS = ("plain", "few_shot", "chat")
 
 
 @dataclass(frozen=True)
 class Prompting:
     """The form of a prompt. `demonstrations` are (prompt, completion) pairs, `instruction` is said once, before them.
 
-    `roles` holds other promptings of the same kind, each with a mark: a prompt is shown by the first whose mark it contains. So a proposer is shown
-    proposals, and a solver solutions. `date` (2025-12-31) is what a chat template prints as today's; without it, it prints the day's own.
+    `roles` holds other promptings of the same kind, each with a mark: a prompt is shown by the first whose mark it
+    contains. So a proposer is shown proposals, and a solver solutions. `date` (2025-12-31) is what a chat template
+    prints as today's; without it, it prints the day's own.
     """
 
     kind: Literal["plain", "few_shot", "chat"] = "plain"
@@ -40,12 +43,15 @@ class Prompting:
     date: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(KINDS)}")
+        if self.kind not in PROMPTINGS:
+            raise SpkitError(f"unknown prompting {self.kind!r}: choose one of {', '.join(PROMPTINGS)}")
         if any(role.kind != self.kind for _, role in self.roles):
             raise SpkitError("all roles are shown their prompts in one form: a completion ends in one way")
         if self.kind == "plain" and (self.demonstrations or self.instruction):
-            raise SpkitError("plain prompting shows the prompt alone: choose few_shot or chat to show demonstrations or an instruction")
+            raise SpkitError(
+                "plain prompting shows the prompt alone: choose few_shot or chat to show demonstrations or "
+                "an instruction"
+            )
 
     def show(self, tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
         """Token ids of the prompt in its form."""
@@ -62,9 +68,15 @@ class Prompting:
         return BREAK.join([*before, *(asked + answer for asked, answer in self.demonstrations), prompt])
 
     def _turns(self, prompt: str) -> list[dict[str, str]]:
-        turns = [{"role": role, "content": text} for pair in self.demonstrations for role, text in zip(("user", "assistant"), pair)]
+        turns = [
+            {"role": role, "content": text}
+            for pair in self.demonstrations
+            for role, text in zip(("user", "assistant"), pair)
+        ]
         turns.append({"role": "user", "content": prompt})
-        turns[0]["content"] = f"{self.instruction}\n\n{turns[0]['content']}" if self.instruction else turns[0]["content"]
+        turns[0]["content"] = (
+            f"{self.instruction}\n\n{turns[0]['content']}" if self.instruction else turns[0]["content"]
+        )
         return turns
 
     def dated(self, tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -73,8 +85,8 @@ class Prompting:
         return self.kind == "chat" and len({replace(self, date=day).render(tokenizer, "?") for day in days}) > 1
 
     def identity(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-        """Plain data that differs where prompts do: the kind, checksums of what makes a prompt and of a rendered one, and the date
-        if it is printed.
+        """Plain data that differs where prompts do: the kind, checksums of what makes a prompt and of a rendered one,
+        and the date if it is printed.
         """
         if self.kind == "plain":
             return {"kind": self.kind}
@@ -88,14 +100,14 @@ class Prompting:
         }
 
     def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-        """Tokens that end a completion: the end token; in a chat, the template's own at the end of a turn, too, which a base model's end token
-        is not.
+        """Tokens that end a completion: the end token; in a chat, the template's own at the end of a turn, too, which a
+        base model's end token is not.
         """
         return frozenset({tokenizer.eos_token_id, self._end(tokenizer)[0]} - {None})
 
     def stop_text(self, tokenizer: PreTrainedTokenizerBase) -> str:
-        """The text that ends a completion, empty if only tokens do: a blank line after solved examples; in a chat, what the template puts at the
-        end of a turn if it has no token for it.
+        """The text that ends a completion, empty if only tokens do: a blank line after solved examples; in a chat, what
+        the template puts at the end of a turn if it has no token for it.
         """
         return self._end(tokenizer)[1]
 
@@ -104,7 +116,10 @@ class Prompting:
         return self.completion_ids(tokenizer, "")
 
     def completion_ids(self, tokenizer: PreTrainedTokenizerBase, text: str, finished: bool = True) -> list[int]:
-        """Token ids of a completion and of its end, split as they are within the prompt's examples; without an end if it was cut off."""
+        """Token ids of a completion and of its end, split as they are within the prompt's examples.
+
+        Without an end if it was cut off.
+        """
         token, stop = self._end(tokenizer) if finished else (None, "")
         if stop:
             return ids_up_to(tokenizer, text, stop, self._next())
@@ -131,35 +146,43 @@ class Prompting:
 
 
 def prompting_for(
-    task: Task, tokenizer: PreTrainedTokenizerBase, kind: Literal["auto", "plain", "few_shot", "chat"] = "auto", shown: int = 4, hinted: int = 2
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    kind: Literal["auto", "plain", "few_shot", "chat"] = "auto",
+    shown: int = 4,
+    hinted: int = 2,
 ) -> Prompting:
     """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
 
-    `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest; `hinted` more have the answer in
-    the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the model has seen what a hint looks like. A task that has
-    `demonstrations()` is shown by those, and its `roles(stream, shown)` become roles; its `instruction`, if it has one, comes first. Raises
-    SpkitError if a chat is asked of a tokenizer without a template.
+    `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest;
+    `hinted` more have the answer in the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the
+    model has seen what a hint looks like. A task that has `demonstrations()` is shown by those, and its
+    `roles(stream, shown)` become roles; its `instruction`, if it has one, comes first. Raises SpkitError if a chat
+    is asked of a tokenizer without a template.
     """
     chosen = ("chat" if tokenizer.chat_template else "few_shot") if kind == "auto" else kind
     if chosen == "chat" and not tokenizer.chat_template:
         raise SpkitError("this model has no chat template: choose few_shot prompting")
     if chosen == "plain":
         return Prompting()
-    if hasattr(task, "demonstrations"):
-        problems = task.demonstrations()[: shown + hinted]
-    else:
-        problems = [task.problem(DEMONSTRATION_STREAM, index) for index in range(shown + hinted)]
+    problems = list(task.demonstrations()) or [task.problem(DEMONSTRATIONS, index) for index in range(shown + hinted)]
+    problems = problems[: shown + hinted]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]
     pairs = tuple((prompt, task.solution(problem)) for prompt, problem in zip(prompts, problems))
-    others = task.roles(DEMONSTRATION_STREAM, shown) if hasattr(task, "roles") else []
+    others = task.roles(DEMONSTRATIONS, shown)
     roles = tuple((mark, Prompting(chosen, tuple(examples), instruction)) for mark, examples, instruction in others)
-    return Prompting(chosen, pairs, getattr(task, "instruction", ""), roles)
+    return Prompting(chosen, pairs, task.instruction, roles)
 
 
 def as_data(prompting: Prompting) -> dict[str, Any]:
     """Plain data that `from_data` reads."""
     roles = tuple((mark, as_data(role)) for mark, role in prompting.roles)
-    data = {"kind": prompting.kind, "demonstrations": prompting.demonstrations, "instruction": prompting.instruction, "roles": roles}
+    data = {
+        "kind": prompting.kind,
+        "demonstrations": prompting.demonstrations,
+        "instruction": prompting.instruction,
+        "roles": roles,
+    }
     return data | ({"date": prompting.date} if prompting.date else {})
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .architecture import forward, same_logits, takes, text_config
 from .row_budget import is_out_of_memory
-from .sampling import Decoder, RoomyDecoder, pad_left, plain_layers
+from .sampling import Decoder, GrowingDecoder, pad_left, plain_layers
 
 TOKENS_AT_ONCE = 2048
 
@@ -56,13 +56,14 @@ class RereadingDecoder:
 def cache_is_right(model: nn.Module) -> bool:
     """Whether steps over the cache give what reading again gives.
 
-    Taken for granted where positions and a cache of keys and values can be given, as in most models; tried out on two short texts elsewhere.
+    Taken for granted where positions and a cache of keys and values can be given, as in most models; tried out on
+    two short texts elsewhere.
     """
     if {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True
     try:
-        found, expected = (_tried(decoder(model)) for decoder in (RoomyDecoder, RereadingDecoder))
-    except Exception as error:  # noqa: BLE001  a model that does not know this cache raises whatever it meets
+        found, expected = (_tried(decoder(model)) for decoder in (GrowingDecoder, RereadingDecoder))
+    except Exception as error:
         if is_out_of_memory(error):
             raise
         return False

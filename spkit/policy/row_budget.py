@@ -1,36 +1,46 @@
 """Fewer rows at once when memory runs out, with a message, and never a lost iteration.
 
-How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there are kept and what is
-left goes on in halves (`in_turn`). A gradient is another matter: memory can run out half-way through `backward`, when some parameters have
-got their share and others have not, so a minibatch begins again, in smaller parts whose gradients add up to its own (`afresh`). What was
-found holds for the rest of the run: a policy shares its budget with its clones.
+How many rows fit is found out by trying. Rows do not depend on one another, so completions and scores that are there
+are kept and what is left goes on in halves (`run_in_chunks`). A gradient is another matter: memory can run out half-way
+through `backward`, when some parameters have got their share and others have not, so a minibatch begins again, in
+smaller parts whose gradients add up to its own (`retry_smaller`). What was found holds for the rest of the run: a
+policy shares its budget with its clones.
 """
 
 import gc
-import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import torch
-from rich.console import Console
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
+from ..run.progress import tell
 
-T = TypeVar("T")
+_T = TypeVar("T")
 Purpose = Literal["sampling", "scoring", "training"]
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")  # in words, where it has no class
-ADVICE = {
+MEMORY_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # in words, where it has no class
+MEMORY_ADVICE = {
     "sampling": "take a smaller model or load it with four_bit=True, ask for fewer new tokens or shorten the prompts",
     "scoring": "take a smaller model or load it with four_bit=True, or shorten prompts and completions",
-    "training": "load the model with four_bit=True and LoRA, turn gradient checkpointing on, or shorten prompts and completions",
+    "training": (
+        "load the model with four_bit=True and LoRA, turn gradient checkpointing on, or shorten prompts and completions"
+    ),
 }
 
 
 @dataclass
 class RowBudget:
-    """The most rows that fit at once for each purpose, None until they did not; `caches` are given back before another try."""
+    """The most rows that fit at once for each purpose, None until they did not.
+
+    `caches` are given back before another try.
+    """
 
     sampling: int | None = None
     scoring: int | None = None
@@ -41,8 +51,11 @@ class RowBudget:
         """How many of `wanted` rows to compute at once, at least 1."""
         return max(1, min(wanted, getattr(self, purpose) or wanted))
 
-    def in_turn(self, purpose: Purpose, rows: Sequence[T], compute: Callable[[Sequence[T]], None], at_once: int | None = None) -> None:
-        """`compute` consecutive parts of the rows, at most `at_once` of them, and halves of what is left once a part does not fit.
+    def run_in_chunks(
+        self, purpose: Purpose, rows: Sequence[_T], compute: Callable[[Sequence[_T]], None], at_once: int | None = None
+    ) -> None:
+        """`compute` consecutive parts of the rows, at most `at_once` of them, and halves of what is left
+        once a part does not fit.
 
         Raises SpkitError if one row does not.
         """
@@ -54,8 +67,11 @@ class RowBudget:
             else:
                 self._halve(purpose, len(part))
 
-    def afresh(self, count: int, compute: Callable[[int], T]) -> T:
-        """`compute(size)`, from its beginning, for a size of training part at which it fits. Raises SpkitError if one row does not."""
+    def retry_smaller(self, count: int, compute: Callable[[int], _T]) -> _T:
+        """`compute(size)`, from its beginning, for a size of training part at which it fits.
+
+        Raises SpkitError if one row does not.
+        """
         while True:
             size, result = self.size("training", count), []
             if self._fits(lambda: result.append(compute(size))):
@@ -78,29 +94,22 @@ class RowBudget:
 
     def _halve(self, purpose: Purpose, tried: int) -> None:
         if tried == 1:
-            raise SpkitError(f"memory ran out while {purpose}, with a single row: {ADVICE[purpose]}")
+            raise SpkitError(f"memory ran out while {purpose}, with a single row: {MEMORY_ADVICE[purpose]}")
         setattr(self, purpose, tried // 2)
-        tell(f"spkit: memory ran out while {purpose} {tried} rows at once; going on with {tried // 2}, the results stay the same")
+        tell(
+            f"spkit: memory ran out while {purpose} {tried} rows at once; going on with {tried // 2}, the "
+            "results stay the same"
+        )
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether the device, or the computer, had no memory left: says the error itself, or one that it followed from."""
     if error is None or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return error is not None
-    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in MEMORY_SIGNS)
     return said or is_out_of_memory(error.__cause__ or error.__context__)
 
 
-def tell(message: str) -> None:
-    """One line on stderr; none where a test compares what a notebook prints."""
-    if not _compared():
-        Console(stderr=True).print(message, style="yellow", highlight=False, markup=False, soft_wrap=True)
-
-
-def _compared() -> bool:
-    return "PYTEST_CURRENT_TEST" in os.environ  # nbval starts a notebook's kernel from within a test
-
-
-def parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:
+def parts(rows: Sequence[_T], size: int) -> list[Sequence[_T]]:
     """The rows in consecutive parts of `size`, the last one shorter."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

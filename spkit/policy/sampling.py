@@ -1,12 +1,13 @@
 """Sampling with our own key-value-cache loop, for any Hugging Face causal language model.
 
-`model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache copies every
-key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each distinct prompt is
-prefilled once, the cache keeps room ahead, and finished rows leave the batch. One loop writes; what computes its steps is a decoder:
-`RoomyDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed shapes and replay as a graph.
+`model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache
+copies every key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each
+distinct prompt is prefilled once, the cache keeps room ahead, and finished rows leave the batch. One loop writes; what
+computes its steps is a decoder: `GrowingDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed
+shapes and replay as a graph.
 
-Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only, not on
-the batch it ran in or on when other rows finished.
+Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only,
+not on the batch it ran in or on when other rows finished.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,6 @@ from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from .architecture import forward, takes
-
 from .stopping import StopText
 
 RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its rows is still writing
@@ -27,7 +27,10 @@ RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its row
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """What one batch needs: `temperature` 0 is greedy; `stop` and `pad` are token ids; `stop_text` ends rows, too, if there is one."""
+    """What one batch needs: `temperature` 0 is greedy.
+
+    `stop` and `pad` are token ids; `stop_text` ends rows, too, if there is one.
+    """
 
     temperature: float
     max_new_tokens: int
@@ -36,11 +39,11 @@ class SamplingPlan:
     stop_text: StopText | None = None
 
 
-class RoomyLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):
     """A DynamicLayer that writes into a buffer with room ahead instead of concatenating at every token.
 
-    Buffers have shape (rows, heads, capacity, head size) and grow by doubling past `capacity`; `keys` and `values` are views of the
-    filled part.
+    Buffers have shape (rows, heads, capacity, head size) and grow by doubling past `capacity`; `keys` and `values` are
+    views of the filled part.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -55,7 +58,9 @@ class RoomyLayer(DynamicLayer):
         end = start + key_states.shape[-2]
         if start == 0 or end > self.buffers[0].shape[-2]:
             self.capacity = max(self.capacity, 2 * end if start else end)
-            self.buffers = tuple(self._grown(old, new) for old, new in zip((self.keys, self.values), (key_states, value_states)))
+            self.buffers = tuple(
+                self._grown(old, new) for old, new in zip((self.keys, self.values), (key_states, value_states))
+            )
         for buffer, new in zip(self.buffers, (key_states, value_states)):
             buffer[:, :, start:end] = new
         self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
@@ -74,15 +79,19 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
 
 
-def roomy_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
-    """The model's own cache, its plain layers replaced by RoomyLayer (sliding-window and other layers stay as they are)."""
+def growing_cache(model: PreTrainedModel, capacity: int) -> DynamicCache:
+    """The model's own cache, its plain layers replaced by GrowingLayer (sliding-window and other
+    layers stay as they are).
+    """
     cache = DynamicCache(config=model.config)
-    cache.layers = [RoomyLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [GrowingLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
 def plain_layers(config: PreTrainedConfig, sliding: bool) -> bool:
-    """Whether every layer's cache holds its keys and values and nothing else, all of them or, with `sliding`, those of a window."""
+    """Whether every layer's cache holds its keys and values and nothing else, all of them or, with
+    `sliding`, those of a window.
+    """
     kinds = {DynamicLayer, DynamicSlidingWindowLayer} if sliding else {DynamicLayer}
     return {type(layer) for layer in DynamicCache(config=config).layers} <= kinds
 
@@ -96,7 +105,7 @@ def pad_left(sequences: list[list[int]], pad: int, device: torch.device) -> tupl
 
 
 def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
-    """One token a row by inverting the cumulative distribution: logits (rows, vocabulary), uniform (rows,) in [0, 1)."""
+    """One token a row, by inverting the distribution function: logits (rows, vocabulary), uniform (rows,) in [0, 1)."""
     if temperature == 0:
         return logits.argmax(-1)
     cumulative = (logits / temperature).softmax(-1).cumsum(-1)
@@ -105,15 +114,21 @@ def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
 
 
 class Decoder(Protocol):
-    """Computes a batch of lines step by step; a line is a row that may still be writing. Logits are (lines, vocabulary), float32."""
+    """Computes a batch of lines step by step.
+
+    A line is a row that may still be writing. Logits are (lines, vocabulary), float32.
+    """
 
     model: PreTrainedModel
 
     def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
-        """Read the prompts (ids and mask as `pad_left` gives them), line r continuing prompt `rows[r]`. Returns the first logits."""
+        """Read the prompts (ids and mask as `pad_left` gives them), line r continuing prompt `rows[r]`.
+
+        Returns the first logits.
+        """
 
     def retires(self, left: int, lines: int) -> bool:
-        """Whether it pays to let the lines that are done leave, when only `left` are writing."""
+        """Whether it is faster to let the lines that are done leave, when only `left` are writing."""
 
     def keep(self, lines: Tensor) -> None:
         """Go on with these lines alone, in this order."""
@@ -122,18 +137,20 @@ class Decoder(Protocol):
         """The logits after writing one token a line (lines,). They are good until the next step."""
 
 
-class RoomyDecoder:
-    """Steps over a cache of RoomyLayers, which grow with the text."""
+class GrowingDecoder:
+    """Steps over a cache of GrowingLayers, which grow with the text."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
 
     def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
         """See `Decoder`."""
-        self.cache = roomy_cache(self.model, ids.shape[1] + new_tokens)
+        self.cache = growing_cache(self.model, ids.shape[1] + new_tokens)
         logits, positions = prefill(self.model, ids, mask, self.cache)
         self.cache.reorder_cache(rows)
-        unmasked = mask.all() or not any(isinstance(layer, DynamicLayer) for layer in self.cache.layers)  # a state holds no padding
+        unmasked = mask.all() or not any(
+            isinstance(layer, DynamicLayer) for layer in self.cache.layers
+        )  # a state holds no padding
         self.positions, self.mask = positions[rows], None if unmasked else mask[rows]
         return logits[rows]
 
@@ -154,7 +171,9 @@ class RoomyDecoder:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], 1)
             extra = {"attention_mask": self.mask}
         ids, positions = chosen[:, None], self.positions[:, None]
-        output = forward(self.model, input_ids=ids, position_ids=positions, use_cache=True, **extra, **_named(self.model, self.cache))
+        output = forward(
+            self.model, input_ids=ids, position_ids=positions, use_cache=True, **extra, **_named(self.model, self.cache)
+        )
         return output.logits[:, -1].float()
 
 
@@ -170,8 +189,9 @@ def generate(
     """Continue `prompts[rows[r]]` for every row r.
 
     `prompts` are distinct token id lists, `rows` (R,) int64, `uniform` (R, max_new_tokens) in [0, 1). Returns token ids
-    (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32 whatever the model computes
-    in, 0 where padded), and lengths (R,), what ended the row included. `on_rows` hears how many rows each step finished.
+    (R, max_new_tokens) padded with `plan.pad`, their log-probabilities at temperature 1 (same shape, float32
+    whatever the model computes in, 0 where padded), and lengths (R,), what ended the row included. `on_rows` hears
+    how many rows each step finished.
     """
     device = decoder.model.device
     stop = torch.tensor(sorted(plan.stop), dtype=torch.long, device=device)

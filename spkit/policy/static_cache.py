@@ -1,24 +1,27 @@
 """Decoding steps of fixed shape, for a GPU: the step is captured once as a CUDA graph and replayed a token.
 
-One token of a small model is some hundreds of small kernels, and on a GPU the time goes into starting them, not into computing. A captured
-graph starts them all at once, but it is a recording: always the same kernels on the same addresses and shapes. So
+One token of a small model is some hundreds of small kernels, and on a GPU the time goes into starting them, not into
+computing. A captured graph starts them all at once, but it is a recording: always the same kernels on the same
+addresses and shapes. So
 
-- keys and values stand in buffers of (lines, heads, capacity, head size) that stay where they are from batch to batch. Lines are prompts
-  padded on the left, and all write into the same `column`;
-- what a step reads (tokens, positions, column, an additive mask, 0 where there is text and -inf where there is not) and the logits it
-  writes are buffers too. Everything that changes from step to step is written there before the step, and the step changes none of its own
-  inputs, so that it can be warmed up and checked on the very data it is captured with;
-- there is a graph a (number of lines, window of columns), both rounded up. All look at the corner [:lines, :, :window] of the same
-  buffers: when rows end, the rest move to the front and a smaller graph goes on; when the text grows past the window, the next wider one.
+- keys and values stand in buffers of (lines, heads, capacity, head size) that stay where they are from batch to batch.
+  Lines are prompts padded on the left, and all write into the same `column`;
+- what a step reads (tokens, positions, column, an additive mask, 0 where there is text and -inf where there is not) and
+  the logits it writes are buffers too. Everything that changes from step to step is written there before the step, and
+  the step changes none of its own inputs, so that it can be warmed up and checked on the very data it is captured with;
+- there is a graph a (number of lines, window of columns), both rounded up. All look at the corner [:lines, :, :window]
+  of the same buffers: when rows end, the rest move to the front and a smaller graph goes on; when the text grows past
+  the window, the next wider one.
 
-Graphs read the weights where they are: an optimizer's updates are seen. Where weights have moved, or another LoRA adapter is active, the
-graphs are captured anew. Prompts are read eagerly, a limited number of tokens at a time.
+Graphs read the weights where they are: an optimizer's updates are seen. Where weights have moved, or another LoRA
+adapter is active, the graphs are captured again. Prompts are read eagerly, a limited number of tokens at a time.
 
-What was run: everything but `CudaGraphs`, on a CPU, where tests replay a recording of the step's operations on fixed tensors and compare
-the texts and log-probabilities with those of `RoomyDecoder` and of plain forward passes. `CudaGraphs` follows PyTorch's documentation of
-`torch.cuda.graph` and has not been run on a GPU. Because of that, and because 4-bit layers gave wrong numbers in a graph before
-bitsandbytes 0.44 (its issue 1308), a new graph's logits are compared with those of the same step without it. If capture or comparison
-fails, sampling goes on without graphs, and says so once.
+What was run: everything but `CudaGraphs`, on a CPU, where tests replay a recording of the step's operations on
+fixed tensors and compare the texts and log-probabilities with those of `GrowingDecoder` and of plain forward passes.
+`CudaGraphs` follows PyTorch's documentation of `torch.cuda.graph` and has not been run on a GPU. Because of that,
+and because 4-bit layers gave wrong numbers in a graph before bitsandbytes 0.44 (its issue 1308), a new graph's
+logits are compared with those of the same step without it. If capture or comparison fails, sampling goes on without
+graphs, and says so once.
 """
 
 import gc
@@ -32,20 +35,24 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
+from ..run.progress import tell
 from .architecture import takes
-from .row_budget import is_out_of_memory, tell
+from .row_budget import is_out_of_memory
 from .sampling import plain_layers, prefill
 
 WINDOW = 128  # columns of the cache by which a step's view of it grows
 PREFILL_TOKENS = 8192  # of prompts read at once
 WARM_UPS = 3  # runs on a side stream before the first capture, in which libraries set themselves up
-SAME_LOGITS = 0.02  # largest difference of a replayed step, as a share of the largest logit (kernels may add in another order)
+# largest difference of a replayed step, as a share of the largest logit (kernels may add in another order)
+SAME_LOGITS = 0.02
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 class WindowLayer(CacheLayerMixin):
-    """One layer's corner of the buffers, (lines, heads, window, head size) each: writes into one column, whose number is a tensor (1,)."""
+    """One layer's corner of the buffers, (lines, heads, window, head size) each: writes into one column, whose
+    number is a tensor (1,).
+    """
 
     def __init__(self, keys: Tensor, values: Tensor, column: Tensor) -> None:
         super().__init__()
@@ -73,8 +80,10 @@ class WindowLayer(CacheLayerMixin):
         return self.keys.shape[2]
 
 
-class Buffers(NamedTuple):
-    """What graphs read and write: keys and values a layer, inputs of a step for every line, and its logits (lines, vocabulary)."""
+class StepBuffers(NamedTuple):
+    """What graphs read and write: keys and values a layer, inputs of a step for every line, and its
+    logits (lines, vocabulary).
+    """
 
     layers: list[tuple[Tensor, Tensor]]
     tokens: Tensor  # (lines, 1)
@@ -85,7 +94,10 @@ class Buffers(NamedTuple):
 
 
 class StaticDecoder:
-    """Steps of fixed shape (see `sampling.Decoder`). `graphs()` gives what makes a replay of a step; None runs every step eagerly."""
+    """Steps of fixed shape (see `sampling.Decoder`).
+
+    `graphs()` gives what makes a replay of a step; None runs every step eagerly.
+    """
 
     def __init__(self, model: PreTrainedModel, graphs: Callable[[], Capture] | None = None) -> None:
         self.model = model
@@ -94,11 +106,11 @@ class StaticDecoder:
 
     def release(self) -> None:
         """Give buffers and graphs back; the next batch makes new ones."""
-        self.buffers: Buffers | None = None
+        self.buffers: StepBuffers | None = None
         self._forget(())
 
     def _forget(self, recorded: tuple) -> None:
-        """Begin anew with graphs, those to come being of weights and adapters as `recorded` says."""
+        """Begin again with graphs, those to come being of weights and adapters as `recorded` says."""
         self.replays: dict[tuple[int, int], Callable[[], None]] = {}
         self.capture = None if self.graphs is None else self.graphs()
         self.recorded = recorded
@@ -145,9 +157,9 @@ class StaticDecoder:
                 return
         self.release()
         zeros = partial(torch.zeros, device=cache.layers[0].keys.device)
-        shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])  # noqa: E731
+        shape = lambda tensor: (lines, tensor.shape[1], capacity, tensor.shape[3])
         pairs = [(layer.keys, layer.values) for layer in cache.layers]
-        self.buffers = Buffers(
+        self.buffers = StepBuffers(
             [tuple(zeros(shape(tensor), dtype=tensor.dtype) for tensor in pair) for pair in pairs],
             tokens=zeros(lines, 1, dtype=torch.long),
             positions=zeros(lines, 1, dtype=torch.long),
@@ -183,7 +195,10 @@ class StaticDecoder:
         return self.buffers.logits[: len(chosen)]
 
     def _forward(self, lines: int, window: int) -> None:
-        """The step that is captured: from the buffers into the buffers. Run twice on the same inputs, it writes the same again."""
+        """The step that is captured: from the buffers into the buffers.
+
+        Run twice on the same inputs, it writes the same again.
+        """
         corner, column = (slice(lines), slice(None), slice(window)), self.buffers.column
         layers = [WindowLayer(keys[corner], values[corner], column) for keys, values in self.buffers.layers]
         output = self.model(
@@ -196,7 +211,10 @@ class StaticDecoder:
         self.buffers.logits[:lines].copy_(output.logits[:, -1])
 
     def _record(self, key: tuple[int, int]) -> bool:
-        """Capture the step and replay it, which is this step's computation. False if that cannot be done, from now on for every step."""
+        """Capture the step and replay it, which is this step's computation.
+
+        False if that cannot be done, from now on for every step.
+        """
         forward, logits = partial(self._forward, *key), self.buffers.logits[: key[0]]
         try:
             forward()
@@ -210,7 +228,9 @@ class StaticDecoder:
             if is_out_of_memory(error):
                 raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            tell(f"spkit: sampling goes on without CUDA graphs, which is slower, because capturing one failed ({reason})")
+            tell(
+                f"spkit: sampling goes on without CUDA graphs, which is slower, because capturing one failed ({reason})"
+            )
             self.graphs = None
             self._forget(())
             return False
@@ -224,14 +244,20 @@ class StaticDecoder:
 
 
 class CudaGraphs:
-    """Captures steps as CUDA graphs, which share a pool of memory: a step leaves nothing there that another one reads. Not run: no GPU."""
+    """Captures steps as CUDA graphs, which share a pool of memory: a step leaves nothing there that another one reads.
+
+    Not run: no GPU.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.pool = None
 
     def __call__(self, step: Callable[[], None]) -> Callable[[], None]:
-        """The replay of a step that has run once. The first is warmed up on a side stream, as PyTorch's notes on CUDA graphs ask for."""
+        """The replay of a step that has run once.
+
+        The first is warmed up on a side stream, as PyTorch's notes on CUDA graphs ask for.
+        """
         with torch.cuda.device(self.device):
             if self.pool is None:
                 self.pool = torch.cuda.graph_pool_handle()
@@ -269,14 +295,23 @@ def line_bucket(count: int) -> int:
 
 
 def supports(model: PreTrainedModel) -> bool:
-    """Whether every layer keeps all keys and values and attends by an additive mask (no sliding windows, no flash attention, no ALiBi)."""
+    """Whether every layer keeps all keys and values and attends by an additive mask (no sliding windows, no
+    flash attention, no ALiBi).
+    """
     positioned = {"position_ids", "past_key_values"} <= takes(model) and not getattr(model.config, "alibi", False)
-    return positioned and plain_layers(model.config, sliding=False) and model.config._attn_implementation in ("sdpa", "eager")
+    return (
+        positioned
+        and plain_layers(model.config, sliding=False)
+        and model.config._attn_implementation in ("sdpa", "eager")
+    )
 
 
 def _adapters(model: PreTrainedModel) -> tuple:
-    """What a graph has built in of peft's layers, if there are any: which adapters are active, merged or off, and their scale."""
+    """What a graph has built in of peft's layers, if there are any: which adapters are active, merged
+    or off, and their scale.
+    """
     layers = (module for module in model.modules() if hasattr(module, "merged_adapters"))
     return tuple(
-        (*layer.active_adapters, *layer.merged_adapters, layer.disable_adapters, *getattr(layer, "scaling", {}).items()) for layer in layers
+        (*layer.active_adapters, *layer.merged_adapters, layer.disable_adapters, *getattr(layer, "scaling", {}).items())
+        for layer in layers
     )

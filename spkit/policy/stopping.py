@@ -1,7 +1,8 @@
 """Completions that end with a text (the blank line after a solved example), whatever tokens write it.
 
-One tokenizer writes a blank line as one token, another as two; a third joins it to the full stop before it; a fourth spells it in bytes. So
-the end is looked for in the decoded text. What a completion holds is the same in every sampling path:
+One tokenizer writes a blank line as one token, another as two; a third joins it to the full stop before it;
+a fourth spells it in bytes. So the end is looked for in the decoded text. What a completion holds is the
+same in every sampling path:
 
     token_ids, token_logprobs   up to and including the token that completes the stop text
     texts                       what stands before the stop text, even within that token
@@ -19,7 +20,10 @@ SLACK = 8  # tokens before the stop text that are decoded with it, so that nothi
 
 
 class StopText:
-    """Looks for a stop text in completions, token by token. It decodes a row only where its last token may complete the text."""
+    """Looks for a stop text in completions, token by token.
+
+    It decodes a row only where its last token may complete the text.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, text: str) -> None:
         self.tokenizer, self.text = tokenizer, text
@@ -27,7 +31,10 @@ class StopText:
         self._pieces: dict[int, str] = {}
 
     def ended(self, tokens: Tensor, rows: Tensor, writing: Tensor) -> Tensor:
-        """Which lines (lines,) their last token ends. `tokens` (rows, written so far); line i writes row `rows[i]`, if `writing[i]`."""
+        """Which lines (lines,) their last token ends.
+
+        `tokens` (rows, written so far); line i writes row `rows[i]`, if `writing[i]`.
+        """
         last = zip(tokens[rows, -1].tolist(), writing.tolist())
         lines = [line for line, (token, goes_on) in enumerate(last) if goes_on and self._may_end(token)]
         done = [line for line, ids in zip(lines, tokens[rows[lines]].tolist()) if self.ends(ids)] if lines else []
@@ -48,7 +55,10 @@ class StopText:
         return end in piece or (not end.isascii() and REPLACED in piece)
 
     def _piece(self, token: int) -> str:
-        """The token's text, twice, as some decoders drop the first space; empty for an index that the tokenizer does not know."""
+        """The token's text, twice, as some decoders drop the first space.
+
+        Empty for an index that the tokenizer does not know.
+        """
         if token not in self._pieces:
             self._pieces[token] = self.tokenizer.decode([token, token])
         return self._pieces[token]

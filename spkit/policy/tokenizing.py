@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
+from ..run.progress import tell
 from .architecture import text_config
-from .row_budget import tell
 
 FILE = "tokenizer.json"
-PROBE = (  # what rules for splitting differ in
+SPLITTING_PROBE = (  # what rules for splitting differ in
     "12345 + 67,890.5 = 1e-3",
     "def f(x):\n    if x:\n\n\treturn x[0]\r\n",
     "  two  spaces,   three, and one behind ",
@@ -29,7 +29,8 @@ PROBE = (  # what rules for splitting differ in
 
 
 def load_tokenizer(where: str, revision: str | None, ours: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer in a folder or on the hub: for a checkpoint of ours what `tokenizer.json` says, for others what transformers makes of it.
+    """The tokenizer in a folder or on the hub: for a checkpoint of ours what `tokenizer.json` says, for others what
+    transformers makes of it.
 
     Where the two cut a text differently, that is told. Raises what the readers raise.
     """
@@ -37,40 +38,52 @@ def load_tokenizer(where: str, revision: str | None, ours: bool) -> PreTrainedTo
     kind = PreTrainedTokenizerFast if exact else AutoTokenizer
     tokenizer = kind.from_pretrained(where, revision=revision, trust_remote_code=False)
     file = cached_file(where, FILE, revision=revision, _raise_exceptions_for_missing_entries=False)
-    found = None if file is None else difference(tokenizer, Tokenizer.from_file(file))
+    found = None if file is None else first_difference(tokenizer, Tokenizer.from_file(file))
     if found is not None:
         tell(
-            f"spkit: {where} is read with {type(tokenizer).__name__} of transformers, which cuts {found!r} otherwise than its {FILE} does; if the "
-            "model was trained with that file, make a Policy of load_policy(...).model and PreTrainedTokenizerFast.from_pretrained(...)"
+            f"spkit: {where} is read with {type(tokenizer).__name__} of transformers, which cuts {found!r} "
+            f"otherwise than its {FILE} does; if the "
+            "model was trained with that file, make a Policy of load_policy(...).model and "
+            "PreTrainedTokenizerFast.from_pretrained(...)"
         )
     return tokenizer
 
 
-def difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | None:
-    """A text that a tokenizer and a `tokenizer.json` give different token ids, or None. Tokens that are added at either end do not count."""
+def first_difference(tokenizer: PreTrainedTokenizerBase, file: Tokenizer) -> str | None:
+    """A text that a tokenizer and a `tokenizer.json` give different token ids, or None.
+
+    Tokens that are added at either end do not count.
+    """
     file.no_padding()
     file.no_truncation()
     special = [f"a{token.content}\n1" for token in file.get_added_tokens_decoder().values() if token.special]
-    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
     return next(
-        (text for text in (*PROBE, *special[:20]) if ids(text) != file.encode(text, add_special_tokens=False).ids), None
+        (
+            text
+            for text in (*SPLITTING_PROBE, *special[:20])
+            if ids(text) != file.encode(text, add_special_tokens=False).ids
+        ),
+        None,
     )
 
 
 def with_end_token(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, where: str) -> PreTrainedTokenizerBase:
-    """The tokenizer, its end token set to the first one that the model's settings name, if it has none. Raises SpkitError if they have none either."""
+    """The tokenizer, its end token set to the first one that the model's settings name, if it has none. Raises
+    SpkitError if they have none either.
+    """
     if tokenizer.eos_token_id is None:
         named = (
             getattr(model.generation_config, "eos_token_id", None),
             getattr(text_config(model.config), "eos_token_id", None),
         )
-        ids = [
-            index for found in named for index in (found if isinstance(found, list) else [found]) if index is not None
-        ]
-        token = next((tokenizer.convert_ids_to_tokens(index) for index in ids if 0 <= index < len(tokenizer)), None)
+        ids = [index for found in named for index in (found if isinstance(found, list) else [found])]
+        known = (index for index in ids if index is not None and 0 <= index < len(tokenizer))
+        token = next(map(tokenizer.convert_ids_to_tokens, known), None)
         if token is None:
             raise SpkitError(
-                f"{where} has no end token, so no completion would end: name one as eos_token in its tokenizer_config.json"
+                f"{where} has no end token, so no completion would end: name one as eos_token in its "
+                "tokenizer_config.json"
             )
         tokenizer.eos_token = token
     return tokenizer

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import pad as pad_front
 from transformers import PreTrainedModel
 
-from ..errors import SpkitError
-from ..losses import sft_loss
+from ..maths.preference import sft_loss
+from ..run.errors import SpkitError
 from .architecture import forward
 from .row_budget import RowBudget, parts
 from .steps import clipped_step
@@ -28,23 +28,30 @@ class Example:
 
 @dataclass(frozen=True)
 class SftConfig:
-    """`steps` optimizer updates of `batch_size` rows with AdamW: linear warmup over `warmup` of them, then linear decay to 0."""
+    """`steps` optimizer updates of `batch_size` rows with AdamW: linear warmup over `warmup` of
+    them, then linear decay to 0.
+    """
 
-    steps: int
-    batch_size: int = 64
-    learning_rate: float = 5e-4
-    warmup: float = 0.1
-    weight_decay: float = 0.0
-    clip: float = 1.0
+    steps: int  # optimizer steps of an update
+    batch_size: int = 64  # rows of an optimizer step
+    learning_rate: float = 5e-4  # peak
+    warmup: float = 0.1  # share of the steps over which the learning rate rises
+    weight_decay: float = 0.0  # of AdamW
+    clip: float = 1.0  # largest norm of a gradient
 
 
 def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Next-token logits (rows, tokens, vocabulary), float32 at least; tokens that came next and mask of completion tokens, (rows, tokens).
+    """Next-token logits (rows, tokens, vocabulary), float32 at least; tokens that came next and mask of
+    completion tokens, (rows, tokens).
 
-    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The first of the `tokens` is the
-    first completion token of the row with the shortest prompt: with a vocabulary of 150,000 the logits of prompts are most of the memory.
+    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The
+    first of the `tokens` is the first completion token of the row with the shortest prompt: with a vocabulary of
+    150,000 the logits of prompts are most of the memory.
     """
-    width, first = max(len(e.prompt) + len(e.completion) for e in examples), max(1, min(len(e.prompt) for e in examples)) - 1
+    width, first = (
+        max(len(e.prompt) + len(e.completion) for e in examples),
+        max(1, min(len(e.prompt) for e in examples)) - 1,
+    )
     ids = torch.full((len(examples), width), pad)
     mask = torch.zeros(len(examples), width, dtype=torch.bool)
     for row, example in enumerate(examples):
@@ -52,7 +59,9 @@ def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: 
         ids[row, :end] = torch.tensor(example.prompt + example.completion)
         mask[row, start:end] = True
     ids, mask = ids.to(model.device), mask.to(model.device)
-    logits = forward(model, input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits[:, first + 1 - width :]
+    logits = forward(model, input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits[
+        :, first + 1 - width :
+    ]
     return logits.to(torch.promote_types(logits.dtype, torch.float32)), ids[:, 1 + first :], mask[:, 1 + first :]
 
 
@@ -62,7 +71,10 @@ def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
 
 
 def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
-    """Log-probabilities in float32 and mask of the completion tokens, both (rows, longest text - 1); 0 where no completion has begun."""
+    """Log-probabilities in float32 and mask of the completion tokens, both (rows, longest text - 1).
+
+    0 where no completion has begun.
+    """
     logits, ids, mask = completion_logits(model, examples, pad)
     before = max(len(e.prompt) + len(e.completion) for e in examples) - 1 - ids.shape[1]
     return pad_front(token_logprobs(logits, ids), (before, 0)), pad_front(mask, (before, 0))
@@ -89,13 +101,16 @@ def one_pass(lengths: Sequence[int], batch_size: int, generator: torch.Generator
 
 
 def learning_rate_factor(step: int, config: SftConfig) -> float:
-    """Share of the peak learning rate at update `step` (from 0): a linear rise, then a linear fall that ends at 0 after the last."""
+    """Share of the peak learning rate at update `step` (from 0): a linear rise, then a linear fall that
+    ends at 0 after the last.
+    """
     warm = math.ceil(config.warmup * config.steps)
     return (step + 1) / warm if step < warm else (config.steps - step) / max(1, config.steps - warm)
 
 
 def adamw(model: PreTrainedModel, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
-    """AdamW on what is trainable; with 4-bit weights on CUDA its moments are in 8 bits, in pages that may leave the GPU (QLoRA, section 3).
+    """AdamW on what is trainable; with 4-bit weights on CUDA its moments are in 8 bits, in pages that may leave
+    the GPU (QLoRA, section 3).
 
     Raises SpkitError if nothing is trainable.
     """
@@ -118,28 +133,37 @@ def sft(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     budget: RowBudget | None = None,
 ) -> dict[str, float]:
-    """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a token), steps and tokens.
+    """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a
+    token), steps and tokens.
 
-    A batch that does not fit into memory is computed in parts, as `budget` says and remembers; the gradient is that of the batch. Raises
-    SpkitError if one row does not fit, and NotFinite if training diverges, with the weights of the last good step.
+    A batch that does not fit into memory is computed in parts, as `budget` says and remembers; the gradient is
+    that of the batch. Raises SpkitError if one row does not fit, and NotFinite if training diverges, with the
+    weights of the last good step.
     """
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        computed = budget.afresh(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
+        computed = budget.retry_smaller(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
         loss = sum(clipped_step(optimizer, computed, config.clip, step + 1)[0])
         schedule.step()
         losses.append(loss)
         tokens += sum(len(example.completion) for example in batch)
         on_step(step + 1, losses[-1])
     tenth = max(1, len(losses) // 10)
-    mean = lambda values: sum(values) / max(1, len(values))  # noqa: E731
-    return {"loss_first": mean(losses[:tenth]), "loss_last": mean(losses[-tenth:]), "steps": len(losses), "tokens": tokens}
+    mean = lambda values: sum(values) / max(1, len(values))
+    return {
+        "loss_first": mean(losses[:tenth]),
+        "loss_last": mean(losses[-tenth:]),
+        "steps": len(losses),
+        "tokens": tokens,
+    }
 
 
-def _backward(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int) -> list[Tensor]:
+def _backward(
+    model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int
+) -> list[Tensor]:
     """The gradient of the batch that the pieces make up, from 0; the share of each in the batch's loss a token."""
     optimizer.zero_grad(set_to_none=True)
     tokens = [sum(len(example.completion) for example in piece) for piece in pieces]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
-from ..errors import SpkitError
+from ..run.errors import SpkitError
 from . import gym
 from .addition import Addition
-from .base import Problem, Task, Verdict, item_rng, problems, test_set
+from .base import KINDS, Kind, Problem, Proposable, Task, Verdict, item_rng, problems, test_set
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
 from .gsm8k import Gsm8k
@@ -29,11 +29,18 @@ TASKS: dict[str, Callable[[], Task]] = {
     "python_programs-abduction": partial(PythonPrograms, "abduction"),
     "python_programs-induction": partial(PythonPrograms, "induction"),
 }
-SOURCES: dict[str, Callable[[str], Task]] = {"gsm8k": Gsm8k, "commonsense_qa": CommonsenseQa, "gym": gym.from_name}  # NAME:WHERE
+SOURCES: dict[str, Callable[[str], Task]] = {
+    "gsm8k": Gsm8k,
+    "commonsense_qa": CommonsenseQa,
+    "gym": gym.from_name,
+}  # NAME:WHERE
 
 
 def load_task(name: str) -> Task:
-    """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`); SpkitError names the ones there are."""
+    """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`).
+
+    SpkitError names the ones there are.
+    """
     kind, colon, where = name.partition(":")
     if colon and where and kind in SOURCES:
         return SOURCES[kind](where)
@@ -49,13 +56,16 @@ def task_names() -> list[str]:
 
 
 __all__ = [
-    "TASKS",
+    "KINDS",
     "SOURCES",
+    "TASKS",
     "Addition",
     "CommonsenseQa",
     "Expressions",
     "Gsm8k",
+    "Kind",
     "Problem",
+    "Proposable",
     "PythonPrograms",
     "Replies",
     "Sums",

@@ -1,34 +1,33 @@
 """Addition of two n-digit numbers, written out column by column.
 
-The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two digits, the carry
-out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer behind the problem:
-`47+85#132=`.
+The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two
+digits, the carry out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer
+behind the problem: `47+85#132=`.
 
-What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that are left and
-the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step costs 9 characters whatever
-n is, which keeps a 10-digit sum within 125 characters and a laptop's CPU within seconds; copying the digits of the running sum is
-asked for once, in the answer. Kept from the paper: operands of exactly n digits, digits as single tokens, 1 to 5 digits for training
-and 6 to 10 for extrapolation, the hint as the bare answer, and a check of the final answer alone.
+What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that
+are left and the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step
+costs 9 characters whatever n is, which keeps a 10-digit sum within 125 characters and a laptop's CPU within seconds;
+copying the digits of the running sum is asked for once, in the answer. Kept from the paper: operands of exactly n
+digits, digits as single tokens, 1 to 5 digits for training and 6 to 10 for extrapolation, the hint as the bare answer,
+and a check of the final answer alone.
 """
 
 import re
-import zlib
 from dataclasses import dataclass
 
-from ..errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
+from ..run.errors import SpkitError
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_by_content
 
 MAX_DIGITS = 10
-MAX_READ = 400  # characters: more than three times the longest right completion; what comes after is not read
-TEST_SHARE = 4  # one pair of operands in four is kept for the test split
+MAX_ADDITION_CHARS = 400  # characters: more than three times the longest right completion; what comes after is not read
 
 _PROMPT = re.compile(r"(\d+)\+(\d+)(?:#\d+)?=", re.ASCII)
 _STEP = re.compile(r"(\d)\+(\d)\+(\d):(\d)(\d)", re.ASCII)
-_ANSWER = re.compile(r"\d{1,%d}" % (MAX_DIGITS + 1), re.ASCII)
+_ANSWER = re.compile(rf"\d{{1,{MAX_DIGITS + 1}}}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Addition:
+class Addition(Task):
     """n-digit sums, n = 1..5 by default; any n up to 10 can be asked for by `difficulty`."""
 
     name: str = "addition"
@@ -37,14 +36,18 @@ class Addition:
     unit: str = "digits"
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
-        """Two operands of exactly `difficulty` digits (1-digit operands are 1 to 9, as in the paper), of the asked split."""
+        """Two operands of exactly `difficulty` digits (1-digit operands are 1 to 9, as in the
+        paper), of the asked split.
+        """
         digits = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= digits <= MAX_DIGITS:
-            raise SpkitError(f"addition has sums of 1 to {MAX_DIGITS} digits, not {digits}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"addition has sums of 1 to {MAX_DIGITS} digits, not {digits}: ask for a difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, digits)
         while True:
             a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))
-            if split_of(a, b) == split:
+            if split_of_operands(a, b) == split:
                 return Problem(f"{a}+{b}=", str(a + b), digits)
 
     def hint(self, problem: Problem) -> str:
@@ -61,31 +64,32 @@ class Addition:
         return problem.answer
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
-        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong, missing and extra columns.
+        """`correct` compares the text after the last `;` with the sum; `step_errors` counts wrong,
+        missing and extra columns.
 
-        An answer that the written columns do not spell is one more step error. A completion without a scratchpad has no steps to
-        be wrong. Leading zeros, signs, spaces and digits of other scripts are not an answer.
+        An answer that the written columns do not spell is one more step error. A completion without a scratchpad has no
+        steps to be wrong. Leading zeros, signs, spaces and digits of other scripts are not an answer.
         """
-        text = completion[:MAX_READ]
+        text = completion[:MAX_ADDITION_CHARS]
         *steps, final = text.split(";")
-        complete = len(completion) <= MAX_READ and _ANSWER.fullmatch(final) is not None
+        complete = len(completion) <= MAX_ADDITION_CHARS and _ANSWER.fullmatch(final) is not None
         parsed = final if complete and (final == "0" or final[0] != "0") else None
-        correct, errors = parsed == problem.answer, step_errors(problem, steps, parsed) if steps else 0
+        correct, errors = parsed == problem.answer, _step_errors(problem, steps, parsed) if steps else 0
         return Verdict(correct, graded_reward(correct, errors, len(steps), problem.difficulty), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
         """The text itself: a column-by-column sum can be worked out in one way only."""
-        return completion[:MAX_READ]
+        return completion[:MAX_ADDITION_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Nine characters for each column and its `;`, and an answer of at most one digit more than the operands."""
         return 9 * difficulty + difficulty + 1
 
 
-def split_of(a: int, b: int) -> Split:
+def split_of_operands(a: int, b: int) -> Split:
     """Which split a pair of operands belongs to, by its content: `a+b` and `b+a` always fall on the same side."""
     low, high = sorted((a, b))
-    return "test" if zlib.crc32(f"{low}+{high}".encode()) % TEST_SHARE == 0 else "train"
+    return split_by_content(f"{low}+{high}")
 
 
 def operands(prompt: str) -> tuple[int, int]:
@@ -106,7 +110,7 @@ def columns(a: int, b: int) -> list[tuple[int, int, int]]:
     return result
 
 
-def step_errors(problem: Problem, steps: list[str], parsed: str | None) -> int:
+def _step_errors(problem: Problem, steps: list[str], parsed: str | None) -> int:
     """Columns that are wrong, missing or too many, plus one if the answer is not what the columns as written spell."""
     right = columns(*operands(problem.prompt))
     written = [_STEP.fullmatch(step) for step in steps]

@@ -1,4 +1,5 @@
-"""CommonsenseQA (arXiv:1811.00937): questions with five lettered choices. STaR (arXiv:2203.14465) was tried on it, arithmetic and GSM8K.
+"""CommonsenseQA (arXiv:1811.00937): questions with five lettered choices. STaR (arXiv:2203.14465) was tried on
+it, arithmetic and GSM8K.
 
 The prompt and the completion have the form of STaR's appendix, but that the completion starts on a new line:
 
@@ -8,56 +9,71 @@ The prompt and the completion have the form of STaR's appendix, but that the com
     (b) basket
     ...
     A:
-    The answer must be something that a small dog fits in. A basket is made to hold things. Therefore, the answer is basket (b).
+    The answer must be something that a small dog fits in. A basket is made to hold things. Therefore,
+    the answer is basket (b).
 
-and a hint marks the right choice, `(b) basket (CORRECT)`. Where the questions come from: `commonsense_qa:PATH`, the environment variable
-SPKIT_COMMONSENSE_QA, or `tau/commonsense_qa` on the hub at a pinned revision, as for GSM8K (see `gsm8k`). Rows may have the form of the
-original files (`question` with `stem` and `choices`) or of the hub (`question`, `choices`, `answerKey`). The public test split has no
-answers, so the development split is the test split here. There is one difficulty.
+and a hint marks the right choice, `(b) basket (CORRECT)`. Where the questions come from: `commonsense_qa:PATH`, the
+environment variable SPKIT_COMMONSENSE_QA, or `tau/commonsense_qa` on the hub at a pinned revision, as for GSM8K
+(see `gsm8k`). Rows may have the form of the original files (`question` with `stem` and `choices`) or of the hub
+(`question`, `choices`, `answerKey`). The public test split has no answers, so the development split is the test
+split here. There is one difficulty.
 
-The set has answers and no rationales: `solution` is a plain sentence, and `demonstrations` has rationales written for this package.
+The set has answers and no rationales: `solution` is a plain sentence, and `demonstrations` has rationales
+written for this package.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..answers import MAX_READ, choice_in, final_text, marked_text, said
-from ..errors import SpkitError
-from .base import Problem, Split, Verdict
+from ..run.errors import SpkitError
+from .answers import MAX_READ, choice_in, final_text, marked_text, said
+from .base import Problem, Split, Task, Verdict
 from .question_files import Questions, Source, in_order, load_questions
 
-LETTERS = "abcde"
-COMPLETION = 400  # characters: about twice the longest demonstration
+CHOICE_LETTERS = "abcde"
+MAX_RATIONALE = 400  # characters: about twice the longest demonstration
 
 SOURCE = Source(
     task="commonsense_qa",
     variable="SPKIT_COMMONSENSE_QA",
-    files={"train": ("train.jsonl", "train_rand_split.jsonl"), "test": ("test.jsonl", "validation.jsonl", "dev_rand_split.jsonl")},
+    files={
+        "train": ("train.jsonl", "train_rand_split.jsonl"),
+        "test": ("test.jsonl", "validation.jsonl", "dev_rand_split.jsonl"),
+    },
     hub="tau/commonsense_qa",
     config=None,
     revision="94630fe30dad47192a8546eb75f094926d47e155",
     hub_splits={"train": "train", "test": "validation"},
 )
 
-DEMONSTRATIONS = (
+SOLVED_QUESTIONS = (
     (
         "Where would you put a letter so that it is taken to another town?",
         ("drawer", "mailbox", "wallet", "bookshelf", "oven"),
         "b",
-        "The answer must be a place from which letters are collected. The post empties a mailbox and takes the letters to other towns.",
+        (
+            "The answer must be a place from which letters are collected. The post empties a mailbox and "
+            "takes the letters to other towns."
+        ),
     ),
     (
         "What does a person who has walked all day in the sun most likely want?",
         ("a heavy coat", "more sand", "a loud bell", "a map of the moon", "a cold drink"),
         "e",
-        "The answer must be something that helps against heat and thirst. Walking in the sun makes people thirsty, and a cold drink helps.",
+        (
+            "The answer must be something that helps against heat and thirst. Walking in the sun makes "
+            "people thirsty, and a cold drink helps."
+        ),
     ),
     (
         "Why did the gardener cover the young plants at night?",
         ("frost", "applause", "hunger", "traffic", "homework"),
         "a",
-        "The answer must be something that harms young plants at night. Frost comes in cold nights and kills young plants.",
+        (
+            "The answer must be something that harms young plants at night. Frost comes in cold nights and "
+            "kills young plants."
+        ),
     ),
     (
         "If a room is too dark to read in, what should you do?",
@@ -75,22 +91,31 @@ DEMONSTRATIONS = (
         "Where do you most often hear a crowd cheer?",
         ("library", "stadium", "desert", "bedroom", "cellar"),
         "b",
-        "The answer must be a place where many people watch something exciting. In a stadium crowds watch games and cheer.",
+        (
+            "The answer must be a place where many people watch something exciting. In a stadium crowds "
+            "watch games and cheer."
+        ),
     ),
 )
 
 
 @dataclass(frozen=True)
 class ChoiceProblem(Problem):
-    """A question with its five choices in order; `answer` is the letter of the right one, `rationale` a row's own if it has one."""
+    """A question with its five choices in order.
+
+    `answer` is the letter of the right one, `rationale` a row's own if it has one.
+    """
 
     choices: tuple[str, ...]
     rationale: str = ""
 
 
 @dataclass(frozen=True)
-class CommonsenseQa:
-    """The fixed questions of CommonsenseQA, or of the folder or file `source`. Nothing is read before the first question is asked for."""
+class CommonsenseQa(Task):
+    """The fixed questions of CommonsenseQA, or of the folder or file `source`.
+
+    Nothing is read before the first question is asked for.
+    """
 
     source: str | None = None
     difficulties: tuple[int, ...] = (1,)
@@ -98,7 +123,8 @@ class CommonsenseQa:
     unit: str = "level"
     chars_per_token: float = 2.0  # prose has 3 to 4, figures 1
     instruction: str = (
-        "Choose the best answer. Say why in one or two sentences, then end with the words: Therefore, the answer is X (b). "
+        "Choose the best answer. Say why in one or two sentences, then end with the words: Therefore, "
+        "the answer is X (b). "
         "Put the choice you mean in place of X, and its letter in the brackets."
     )
 
@@ -119,26 +145,34 @@ class CommonsenseQa:
     def hint(self, problem: ChoiceProblem) -> str:
         """The prompt with `(CORRECT)` behind the right choice."""
         lines = problem.prompt.split("\n")
-        place = len(lines) - 2 - len(LETTERS) + LETTERS.index(problem.answer)
+        place = len(lines) - 2 - len(CHOICE_LETTERS) + CHOICE_LETTERS.index(problem.answer)
         lines[place] += " (CORRECT)"
         return "\n".join(lines)
 
     def solution(self, problem: ChoiceProblem) -> str:
         """The row's rationale, that of a demonstration, or a plain sentence; then the answer."""
-        text = problem.choices[LETTERS.index(problem.answer)]
+        text = problem.choices[CHOICE_LETTERS.index(problem.answer)]
         reason = problem.rationale or f'Of the choices, "{text}" fits the question best.'
         return f"{reason} Therefore, the answer is {text} ({problem.answer})."
 
     def demonstrations(self) -> list[ChoiceProblem]:
-        """Questions whose `solution` gives a reason, for a few-shot prompt; written for this package, none is in the public set."""
-        return [choice_problem(question, choices, letter, reason) for question, choices, letter, reason in DEMONSTRATIONS]
+        """Questions whose `solution` gives a reason, for a few-shot prompt.
+
+        Written for this package, none is in the public set.
+        """
+        return [
+            choice_problem(question, choices, letter, reason) for question, choices, letter, reason in SOLVED_QUESTIONS
+        ]
 
     def direct(self, problem: ChoiceProblem) -> str:
         """The letter in brackets."""
         return f"({problem.answer})"
 
     def verify(self, problem: ChoiceProblem, completion: str) -> Verdict:
-        """`correct` compares the letter that the last `answer is` names with the right one. No step is checked, so none is wrong."""
+        """`correct` compares the letter that the last `answer is` names with the right one.
+
+        No step is checked, so none is wrong.
+        """
         letter = chosen_letter(problem.choices, completion)
         correct = letter == problem.answer
         return Verdict(correct, float(correct), letter, 0)
@@ -149,18 +183,21 @@ class CommonsenseQa:
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Room for two or three sentences."""
-        return COMPLETION
+        return MAX_RATIONALE
 
 
 def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
-    """The letter of the one choice that is named behind the last `answer is`; without these words, by a mark or a completion of one line.
+    """The letter of the one choice that is named behind the last `answer is`; without these words, by a mark or
+    a completion of one line.
 
-    See `spkit.answers` for the marks, and for how a choice is named.
+    See `spkit.tasks.answers` for the marks, and for how a choice is named.
     """
     if len(completion) > MAX_READ:
         return None
     statement = said(completion)
-    return choice_in(final_text(completion) if statement is None else marked_text(statement) or statement, LETTERS, choices)
+    return choice_in(
+        final_text(completion) if statement is None else marked_text(statement) or statement, CHOICE_LETTERS, choices
+    )
 
 
 @lru_cache(maxsize=8)
@@ -170,20 +207,32 @@ def _loaded(place: str | None) -> Questions:
 
 def choice_problem(question: str, choices: tuple[str, ...], letter: str, rationale: str = "") -> ChoiceProblem:
     """A problem with its prompt."""
-    lines = [f"({one}) {text}" for one, text in zip(LETTERS, choices)]
+    lines = [f"({one}) {text}" for one, text in zip(CHOICE_LETTERS, choices)]
     prompt = "\n".join([f"Q: {question}", "Answer Choices:", *lines, "A:", ""])
     return ChoiceProblem(prompt, letter, 1, choices, rationale)
 
 
 def read_row(row: dict[str, Any]) -> ChoiceProblem:
-    """A problem from a row in the form of the original files or of the hub. Raises ValueError or KeyError for any other."""
+    """A problem from a row in the form of the original files or of the hub.
+
+    Raises ValueError or KeyError for any other.
+    """
     question = row["question"]
     if isinstance(question, dict):
-        stem, labels, texts = question["stem"], [one["label"] for one in question["choices"]], [one["text"] for one in question["choices"]]
+        stem, labels, texts = (
+            question["stem"],
+            [one["label"] for one in question["choices"]],
+            [one["text"] for one in question["choices"]],
+        )
     else:
         stem, labels, texts = question, row["choices"]["label"], row["choices"]["text"]
     letter = row["answerKey"].lower()
-    if [label.lower() for label in labels] != list(LETTERS) or len(texts) != len(LETTERS) or letter not in LETTERS or len(letter) != 1:
+    if (
+        [label.lower() for label in labels] != list(CHOICE_LETTERS)
+        or len(texts) != len(CHOICE_LETTERS)
+        or letter not in CHOICE_LETTERS
+        or len(letter) != 1
+    ):
         raise ValueError("needs choices A to E and an answerKey among them")
     texts = tuple(" ".join(text.split()) for text in texts)
     return choice_problem(" ".join(stem.split()), texts, letter, " ".join(row.get("rationale", "").split()))

@@ -1,19 +1,23 @@
-"""GSM8K (arXiv:2110.14168): 8.5 thousand grade-school word problems with worked solutions, or any file in its public format.
+"""GSM8K (arXiv:2110.14168): 8.5 thousand grade-school word problems with worked solutions, or any
+file in its public format.
 
-A row is `{"question": ..., "answer": ...}`, the answer being a solution with calculations like `<<48/2=24>>` whose last line is `#### 24`.
-Where the rows come from:
+A row is `{"question": ..., "answer": ...}`, the answer being a solution with calculations like `<<48/2=24>>` whose last
+line is `#### 24`. Where the rows come from:
 
-- `gsm8k:PATH` (a task name) or `Gsm8k(PATH)`: a folder with train.jsonl and test.jsonl, or one file, which is split by content;
+- `gsm8k:PATH` (a task name) or `Gsm8k(PATH)`: a folder with train.jsonl and test.jsonl, or one file,
+  which is split by content;
 - `gsm8k` with the environment variable SPKIT_GSM8K set to such a path;
 - `gsm8k` without it: `openai/gsm8k` from the hub, at a pinned revision (`pip install 'selfplay-kit[hub]'`).
 
-`gsm8k:data/problems/word_problems` asks the generated problems that are shipped, through the same code and without a network.
+`gsm8k:data/problems/word_problems` asks the generated problems that are shipped, through the same
+code and without a network.
 
-The difficulty is the number of calculations in the gold solution, at least 1 and at most 8 (harder problems count as 8). Problems come in a
-seeded order of the fixed set, without `difficulty` in their natural proportions.
+The difficulty is the number of calculations in the gold solution, at least 1 and at most 8 (harder problems count as
+8). Problems come in a seeded order of the fixed set, without `difficulty` in their natural proportions.
 
-The final answer is read by `spkit.answers` and compared exactly. What has to be calculated, such as `6 \\times 12`, is read by math-verify
-if it is installed (`pip install 'selfplay-kit[math]'`), and else is no answer; numbers and fractions are judged alike with and without it.
+The final answer is read by `spkit.tasks.answers` and compared exactly. What has to be calculated, such as `6 \\times
+12`, is read by math-verify if it is installed (`pip install 'selfplay-kit[math]'`), and else is no answer; numbers and
+fractions are judged alike with and without it.
 """
 
 from dataclasses import dataclass
@@ -21,11 +25,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from ..answers import as_text, expression_in, final_text, number_in
-from ..errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward
+from ..run.errors import SpkitError
+from .answers import as_text, expression_in, final_text, number_in
+from .base import Problem, Split, Task, Verdict, graded_reward
 from .question_files import SPLITS, Questions, Source, in_order, load_questions
-from .worked import INSTRUCTION, WorkedProblem, asked, calculated_path, calculations, hinted
+from .worked import INSTRUCTION, WorkedProblem, calculated_path, calculations, hinted, question_prompt
 
 MAX_DIFFICULTY = 8
 
@@ -41,8 +45,11 @@ SOURCE = Source(
 
 
 @dataclass(frozen=True)
-class Gsm8k:
-    """The fixed problems of GSM8K, or of the folder or file `source`. Nothing is read before the first problem is asked for."""
+class Gsm8k(Task):
+    """The fixed problems of GSM8K, or of the folder or file `source`.
+
+    Nothing is read before the first problem is asked for.
+    """
 
     source: str | None = None
     unit: str = "steps"
@@ -60,7 +67,9 @@ class Gsm8k:
         """Those that both splits have."""
         common = set.intersection(*({problem.difficulty for problem in self._asked(split)} for split in SPLITS))
         if not common:
-            raise SpkitError(f"the train and test questions of {self.name} have no number of steps in common: give it more rows")
+            raise SpkitError(
+                f"the train and test questions of {self.name} have no number of steps in common: give it more rows"
+            )
         return tuple(sorted(common))
 
     def _asked(self, split: Split, difficulty: int | None = None) -> tuple[WorkedProblem, ...]:
@@ -71,7 +80,8 @@ class Gsm8k:
         chosen = self._asked(split, difficulty)
         if not chosen:
             raise SpkitError(
-                f"{self.name} has no {split} problem of difficulty {difficulty}: choose among {', '.join(map(str, self.difficulties))}"
+                f"{self.name} has no {split} problem of difficulty {difficulty}: choose among "
+                f"{', '.join(map(str, self.difficulties))}"
             )
         return in_order(chosen, split, seed, difficulty or 0, index=index)
 
@@ -88,7 +98,8 @@ class Gsm8k:
         return f"#### {problem.answer}"
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
-        """`correct` compares the final answer with the gold one, exactly; `step_errors` counts calculations that are false or repeated.
+        """`correct` compares the final answer with the gold one, exactly; `step_errors` counts calculations
+        that are false or repeated.
 
         If the answer is wrong, those that are missing or too many count as well.
         """
@@ -124,11 +135,16 @@ def of_difficulty(place: str | None, split: Split, difficulty: int | None) -> tu
 @lru_cache(maxsize=64)
 def longest_solution(place: str | None, difficulty: int) -> int:
     """Characters of the longest gold solution of that difficulty, of both splits; 1 if there is none."""
-    return max((len(problem.rationale) for split in SPLITS for problem in of_difficulty(place, split, difficulty)), default=1)
+    return max(
+        (len(problem.rationale) for split in SPLITS for problem in of_difficulty(place, split, difficulty)), default=1
+    )
 
 
 def read_row(row: dict[str, Any]) -> WorkedProblem:
-    """A problem from a row of the public format. Raises ValueError if the solution does not end in `####` and a number."""
+    """A problem from a row of the public format.
+
+    Raises ValueError if the solution does not end in `####` and a number.
+    """
     text = "\n".join(line.rstrip() for line in row["answer"].splitlines() if line.strip())
     body, marker, last = text.rpartition("####")
     value = number_in(last.strip())
@@ -136,5 +152,8 @@ def read_row(row: dict[str, Any]) -> WorkedProblem:
         raise ValueError(f"no #### with a number at the end of {row['answer'][-40:]!r}")
     difficulty = min(max(1, len(calculations(body))), MAX_DIFFICULTY)
     return WorkedProblem(
-        asked(" ".join(row["question"].split())), as_text(value), difficulty, f"{body.rstrip()}\n#### {as_text(value)}".lstrip()
+        question_prompt(" ".join(row["question"].split())),
+        as_text(value),
+        difficulty,
+        f"{body.rstrip()}\n#### {as_text(value)}".lstrip(),
     )

@@ -1,15 +1,17 @@
-"""Any dataset of reasoning-gym (arXiv:2505.24760) as a task: `gym:chain_sum`, or `gym:chain_sum,min_terms=2,max_terms=3` with its settings.
+"""Any dataset of reasoning-gym (arXiv:2505.24760) as a task: `gym:chain_sum`, or
+`gym:chain_sum,min_terms=2,max_terms=3` with its settings.
 
-The prompt is the dataset's question, and the answer is what stands between the last `<answer>` and `</answer>`, the marker that the
-library's own prompts ask for. The dataset's `score_answer` judges it: a score of 1 is correct, and the score is the reward. There are no
-solutions with steps, so `solution` is the bare answer between the marks. `pip install 'selfplay-kit[gym]'` is needed; one of its
-requirements, pycosat, has to be compiled.
+The prompt is the dataset's question, and the answer is what stands between the last `<answer>` and `</answer>`, the
+marker that the library's own prompts ask for. The dataset's `score_answer` judges it: a score of 1 is correct, and the
+score is the reward. There are no solutions with steps, so `solution` is the bare answer between the marks. `pip install
+'selfplay-kit[gym]'` is needed; one of its requirements, pycosat, has to be compiled.
 
-Two things are not left to the library. Its item i with seed s is its item i + 1 with seed s - 1, so that streams of neighbouring seeds are
-almost one stream; here every item has a seed of its own, drawn from (seed, i), and its split follows from its question. And some datasets
-judge an answer by `eval`, or by a parser of sympy that calls it: those are refused, as are those that run programs, those without a gold
-answer that they accept, and those whose items change with Python's hash seed, so that no run could be continued (UNSTABLE). Of the 106
-datasets of version 0.1.25, 84 are left, some of them slow to make an item.
+Two things are not left to the library. Its item i with seed s is its item i + 1 with seed s - 1, so that streams of
+neighbouring seeds are almost one stream; here every item has a seed of its own, drawn from (seed, i), and its split
+follows from its question. And some datasets judge an answer by `eval`, or by a parser of sympy that calls it: those are
+refused, as are those that run programs, those without a gold answer that they accept, and those whose items change with
+Python's hash seed, so that no run could be continued (UNSTABLE). Of the 106 datasets of version 0.1.25, 84 are left,
+some of them slow to make an item.
 """
 
 import ast
@@ -20,20 +22,20 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
-from ..answers import MAX_READ
-from ..errors import SpkitError
-from .base import Problem, Split, Verdict, item_rng
-from .worked import asked, hinted
+from ..run.errors import SpkitError
+from .answers import MAX_READ
+from .base import Problem, Split, Task, Verdict, item_rng, split_by_content
+from .worked import hinted, question_prompt
 
-TEST_SHARE = 4  # one question in four is kept for the test split
-MAX_ANSWER = 2_000  # characters between the marks
+MAX_GYM_ANSWER = 2_000  # characters between the marks
 TRIES = 400  # draws for a question of the asked split
 _HUGE = re.compile(r"\d[eE][+-]?\d{4}", re.ASCII)  # a number that some datasets would write out in full
 RUNS_TEXT = frozenset({"eval", "exec", "compile", "parse_expr", "sympify", "__import__"})
-UNSTABLE = frozenset({"isomorphic_strings", "knight_swap", "ransom_note"})  # seen in 0.1.25, by making items under two hash seeds
-COMPLETION = 2_000  # characters: room for a rationale before the answer, which the library does not bound
+UNSTABLE = frozenset(
+    {"isomorphic_strings", "knight_swap", "ransom_note"}
+)  # seen in 0.1.25, by making items under two hash seeds
+MAX_GYM_COMPLETION = 2_000  # characters: room for a rationale before the answer, which the library does not bound
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ class GymProblem(Problem):
 
 
 @dataclass(frozen=True)
-class ReasoningGym:
-    """A dataset of reasoning-gym by its name; `settings` are pairs (name, value) of its configuration. See `reasoning_gym`."""
+class ReasoningGym(Task):
+    """A dataset of reasoning-gym by its name.
+
+    `settings` are pairs (name, value) of its configuration. See `reasoning_gym`.
+    """
 
     dataset: str
     settings: tuple[tuple[str, Any], ...] = ()
@@ -70,9 +75,11 @@ class ReasoningGym:
         rng = item_rng("gym", self.dataset, split, seed, index)
         for _ in range(TRIES):
             entry = _dataset(self.dataset, self.settings, rng.randrange(2**31))[0]
-            if split_of(entry["question"]) == split:
-                return GymProblem(asked(entry["question"].strip()), entry["answer"], 1, entry)
-        raise SpkitError(f"{self.name} has too few different questions for a {split} split: choose other settings or another dataset")
+            if split_by_content(" ".join(entry["question"].split())) == split:
+                return GymProblem(question_prompt(entry["question"].strip()), entry["answer"], 1, entry)
+        raise SpkitError(
+            f"{self.name} has too few different questions for a {split} split: choose other settings or another dataset"
+        )
 
     def hint(self, problem: Problem) -> str:
         """The prompt with the answer behind the question, in brackets."""
@@ -87,15 +94,20 @@ class ReasoningGym:
         return self.solution(problem)
 
     def verify(self, problem: GymProblem, completion: str) -> Verdict:
-        """Judge what is between the last pair of marks by the dataset's score, which is the reward; 1 is correct. No step is checked."""
+        """Judge what is between the last pair of marks by the dataset's score, which is the reward.
+
+        1 is correct. No step is checked.
+        """
         answer = marked(completion)
         score = 0.0
         if answer:
             try:
                 score = float(_checked(self.dataset, self.settings).score_answer(answer, deepcopy(problem.entry)))
-            except Exception:  # noqa: BLE001  a third party's check of a model's text: whatever it raises, the answer is wrong
+            except Exception:
                 score = 0.0
-        reward = min(max(0.0, score), 1.0)  # 0 for what is no number, too: max keeps its first argument unless another is larger
+        reward = min(
+            max(0.0, score), 1.0
+        )  # 0 for what is no number, too: max keeps its first argument unless another is larger
         return Verdict(reward == 1.0, reward, answer, 0)
 
     def path(self, problem: Problem, completion: str) -> str:
@@ -104,7 +116,7 @@ class ReasoningGym:
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Room for a rationale and an answer."""
-        return COMPLETION
+        return MAX_GYM_COMPLETION
 
 
 def reasoning_gym(dataset: str, **settings: Any) -> ReasoningGym:
@@ -127,21 +139,20 @@ def from_name(text: str) -> ReasoningGym:
     return reasoning_gym(dataset.strip(), **settings)
 
 
-def split_of(question: str) -> Split:
-    """Which split a question belongs to, by its content."""
-    return "test" if crc32(" ".join(question.split()).encode()) % TEST_SHARE == 0 else "train"
-
-
 def marked(completion: str) -> str | None:
-    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and for numbers like 1e9999.
+    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and
+    for numbers like 1e9999.
 
-    In small letters only, as the library's own prompts ask for it: `spkit.answers` reads capitals too, and other marks.
+    In small letters only, as the library's own prompts ask for it: `spkit.tasks.answers` reads
+    capitals too, and other marks.
     """
     if len(completion) > MAX_READ:
         return None
     _, opening, rest = completion.rpartition("<answer>")
     answer, closing, _ = rest.partition("</answer>")
-    return answer.strip() if opening and closing and len(answer) <= MAX_ANSWER and not _HUGE.search(answer) else None
+    return (
+        answer.strip() if opening and closing and len(answer) <= MAX_GYM_ANSWER and not _HUGE.search(answer) else None
+    )
 
 
 def _dataset(name: str, settings: tuple[tuple[str, Any], ...], seed: int) -> Any:
@@ -154,7 +165,8 @@ def _dataset(name: str, settings: tuple[tuple[str, Any], ...], seed: int) -> Any
         return library.create_dataset(name, **dict(settings), seed=seed, size=1)
     except (TypeError, ValueError, AssertionError) as error:
         raise SpkitError(
-            f"reasoning-gym makes no dataset {name!r} with these settings ({error}): see its gallery for names and settings"
+            f"reasoning-gym makes no dataset {name!r} with these settings ({error}): see its gallery for "
+            "names and settings"
         ) from error
 
 
@@ -163,19 +175,25 @@ def _checked(name: str, settings: tuple[tuple[str, Any], ...]) -> Any:
     """The dataset that judges answers. Raises SpkitError for one that is refused, see the head of this module."""
     dataset = _dataset(name, settings, 0)
     if runs_text(type(dataset)):
-        raise SpkitError(f"{name} of reasoning-gym runs text as a program to judge it, in this process: choose another dataset")
+        raise SpkitError(
+            f"{name} of reasoning-gym runs text as a program to judge it, in this process: choose another dataset"
+        )
     if name in UNSTABLE:
         raise SpkitError(f"{name} of reasoning-gym asks other questions in every process: choose another dataset")
     entry = dataset[0]
     if not isinstance(entry["answer"], str) or dataset.score_answer(entry["answer"], deepcopy(entry)) < 1:
         raise SpkitError(
-            f"{name} of reasoning-gym has no gold answer that it accepts, which hints and baselines need: choose another dataset"
+            f"{name} of reasoning-gym has no gold answer that it accepts, which hints and baselines need: "
+            "choose another dataset"
         )
     return dataset
 
 
 def runs_text(dataset: type) -> bool:
-    """Whether `score_answer`, or a function of its module that it calls, evaluates text; or anything in the module executes programs."""
+    """Whether `score_answer`, or a function of its module that it calls, evaluates text.
+
+    Or anything in the module executes programs.
+    """
     owner = next(kind for kind in dataset.__mro__ if "score_answer" in vars(kind))
     tree = ast.parse(inspect.getsource(inspect.getmodule(owner)))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -190,4 +208,8 @@ def runs_text(dataset: type) -> bool:
 
 def _called(node: ast.AST) -> set[str]:
     calls = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
-    return {call.id if isinstance(call, ast.Name) else call.attr for call in calls if isinstance(call, ast.Name | ast.Attribute)}
+    return {
+        call.id if isinstance(call, ast.Name) else call.attr
+        for call in calls
+        if isinstance(call, ast.Name | ast.Attribute)
+    }

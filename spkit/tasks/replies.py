@@ -1,36 +1,39 @@
-"""Replies: orders at a counter, answered in one of several styles drawn from a grammar whose probabilities are known exactly.
+"""Replies: orders at a counter, answered in one of several styles drawn from a grammar whose
+probabilities are known exactly.
 
-The prompt is `ann: 2 tea 1 bun>`. A reply may open with a greeting, says what the order costs, and may close: `hello ann, that is 5, enjoy`.
-Reference writers have a style (STYLES), and the style decides how they open, say it and close; a share `wrong` of them adds up carelessly.
-So the probability of every reply is a sum over styles, all replies to a prompt can be listed, and KL(p_data || policy), the mass on rare
-replies and what is lost in mode collapse are computed, not guessed.
+The prompt is `ann: 2 tea 1 bun>`. A reply may open with a greeting, says what the order costs, and may close:
+`hello ann, that is 5, enjoy`. Reference writers have a style (STYLES), and the style decides how they open, say it
+and close; a share `wrong` of them adds up carelessly. So the probability of every reply is a sum over styles, all
+replies to a prompt can be listed, and KL(p_data || policy), the mass on rare replies and what is lost in mode
+collapse are computed, not guessed.
 
-Everyday writers, whose text the base has read, use the same words with no sense of style: they draw the parts independently, from
-flattened frequencies, and add up carelessly more often the longer the order is (CARELESS).
+Everyday writers, whose text the base has read, use the same words with no sense of style: they draw the parts
+independently, from flattened frequencies, and add up carelessly more often the longer the order is (CARELESS).
 """
 
 import math
 import re
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from ..errors import SpkitError
-from .base import Problem, Split, Verdict, graded_reward, item_rng
+from ..run.errors import SpkitError
+from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_by_content
 
-NAMES = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
+CUSTOMERS = "ann bob cid dan eve fay gus hal ida joe kim leo mia ned ola pam ron sue tom una vic wes yan zoe".split()
 PRICES = {"bun": 1, "tea": 2, "jam": 3}
 MOST = 3  # of one item
-CARELESS = {1: 0.1, 2: 0.3, 3: 0.5}  # share of everyday writers who add up carelessly, by number of lines
-TEST_SHARE = 4  # one prompt in four is kept for the test split
-MAX_READ = 200  # characters
+CARELESS_REPLIES = {1: 0.1, 2: 0.3, 3: 0.5}  # share of everyday writers who add up carelessly, by number of lines
+MAX_REPLY_CHARS = 200  # characters
 FLATTEN = 0.5  # everyday writers use a phrase in proportion to its frequency to this power
 
 
 class Style(NamedTuple):
-    """How often a style is used, and how it opens, says the total ($) and closes; @ is the customer's name, an empty part is left out."""
+    """How often a style is used, and how it opens, says the total ($) and closes.
+
+    @ is the customer's name, an empty part is left out.
+    """
 
     share: float
     openings: dict[str, float]
@@ -39,7 +42,12 @@ class Style(NamedTuple):
 
 
 STYLES = (
-    Style(0.50, {"": 0.60, "hi @": 0.40}, {"$": 0.50, "that is $": 0.35, "$ in all": 0.15}, {"": 0.70, "bye": 0.25, "cheers": 0.05}),
+    Style(
+        0.50,
+        {"": 0.60, "hi @": 0.40},
+        {"$": 0.50, "that is $": 0.35, "$ in all": 0.15},
+        {"": 0.70, "bye": 0.25, "cheers": 0.05},
+    ),
     Style(
         0.35,
         {"hello @": 0.65, "hi @": 0.25, "dear @": 0.10},
@@ -47,7 +55,10 @@ STYLES = (
         {"thank you": 0.50, "enjoy": 0.30, "see you soon": 0.20},
     ),
     Style(
-        0.15, {"good day @": 0.85, "dear @": 0.15}, {"it comes to $": 0.60, "the total is $": 0.40}, {"thank you": 0.75, "good bye": 0.25}
+        0.15,
+        {"good day @": 0.85, "dear @": 0.15},
+        {"it comes to $": 0.60, "the total is $": 0.40},
+        {"thank you": 0.75, "good bye": 0.25},
     ),
 )
 
@@ -56,7 +67,7 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Replies:
+class Replies(Task):
     """Orders of 1 to 3 lines. `wrong` is the share of reference writers who add up carelessly."""
 
     wrong: float = 0.0
@@ -72,14 +83,17 @@ class Replies:
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """An order of `difficulty` lines, each of another item, of the asked split."""
         lines = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= lines <= len(CARELESS):
-            raise SpkitError(f"replies has orders of 1 to {len(CARELESS)} lines, not {lines}: ask for a difficulty in that range")
+        if not 1 <= lines <= len(CARELESS_REPLIES):
+            raise SpkitError(
+                f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines, not {lines}: ask for a "
+                "difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, lines)
         while True:
             items = rng.sample(list(PRICES), lines)
             order = " ".join(f"{rng.randint(1, MOST)} {item}" for item in items)
-            prompt = f"{rng.choice(NAMES)}: {order}>"
-            if split_of(prompt) == split:
+            prompt = f"{rng.choice(CUSTOMERS)}: {order}>"
+            if split_by_content(prompt) == split:
                 return Problem(prompt, str(total(prompt)), lines)
 
     def hint(self, problem: Problem) -> str:
@@ -118,38 +132,42 @@ class Replies:
         return phrased(problem, str(careless_total(problem.prompt)))
 
     def chances(self, problem: Problem) -> dict[str, float]:
-        """p_data(. | prompt): every reply that a reference writer may put, with its exact probability; they add up to 1."""
+        """p_data(. | prompt): every reply that a reference writer may put, with its exact probability.
+
+        They add up to 1.
+        """
         chances = {reply: (1 - self.wrong) * chance for reply, chance in self.right(problem).items()}
         if self.wrong:
             chances |= {reply: self.wrong * p for reply, p in self.wrong_replies(problem).items()}
         return chances
 
     def logprob(self, problem: Problem, reply: str) -> float:
-        """Exact log-probability (nats) of a reply under the reference writers; minus infinity for what they never write."""
+        """Exact log-probability (nats) of a reply under the reference writers.
+
+        Minus infinity for what they never write.
+        """
         chance = self.chances(problem).get(reply, 0.0)
         return math.log(chance) if chance else -math.inf
 
     def verify(self, problem: Problem, completion: str) -> Verdict:
-        """`correct` compares the only number of the reply with the total; one `step_error` if its words are none that a writer uses together."""
-        text = completion[:MAX_READ]
+        """`correct` compares the only number of the reply with the total.
+
+        One `step_error` if its words are none that a writer uses together.
+        """
+        text = completion[:MAX_REPLY_CHARS]
         numbers = _NUMBER.findall(text)
-        parsed = numbers[0] if len(numbers) == 1 and len(completion) <= MAX_READ else None
+        parsed = numbers[0] if len(numbers) == 1 and len(completion) <= MAX_REPLY_CHARS else None
         errors = int(parsed is None or text not in phrased(problem, parsed))
         correct = parsed == problem.answer
         return Verdict(correct, graded_reward(correct, errors, 1, 1), parsed, errors)
 
     def path(self, problem: Problem, completion: str) -> str:
         """The reply itself."""
-        return completion[:MAX_READ]
+        return completion[:MAX_REPLY_CHARS]
 
     def max_completion_chars(self, difficulty: int) -> int:
         """`good day ann, the total is 18, see you soon` is the longest, from an everyday writer."""
         return 43
-
-
-def split_of(prompt: str) -> Split:
-    """Which split a prompt belongs to, by its content."""
-    return "test" if zlib.crc32(prompt.encode()) % TEST_SHARE == 0 else "train"
 
 
 def order(prompt: str) -> list[tuple[int, str]]:
@@ -157,7 +175,10 @@ def order(prompt: str) -> list[tuple[int, str]]:
     match = _PROMPT.fullmatch(prompt)
     words = match[2].split() if match else []
     if not words or not set(words[1::2]) <= set(PRICES):
-        raise SpkitError(f"not a prompt of replies: {prompt[:60]!r}; write it as 'ann: 2 tea 1 bun>' with items among {', '.join(PRICES)}")
+        raise SpkitError(
+            f"not a prompt of replies: {prompt[:60]!r}; write it as 'ann: 2 tea 1 bun>' with items among "
+            f"{', '.join(PRICES)}"
+        )
     return [(int(count), item) for count, item in zip(words[::2], words[1::2])]
 
 
@@ -167,7 +188,10 @@ def total(prompt: str) -> int:
 
 
 def careless_total(prompt: str) -> int:
-    """What a careless writer says: the last line is left out; an order of a single line is charged one item too many."""
+    """What a careless writer says: the last line is left out.
+
+    An order of a single line is charged one item too many.
+    """
     lines = order(prompt)
     count, item = lines[-1]
     return total(prompt) - count * PRICES[item] if len(lines) > 1 else (count + 1) * PRICES[item]
@@ -181,7 +205,7 @@ def phrased(problem: Problem, said: str) -> dict[str, float]:
 
 def everyday_chances(problem: Problem) -> dict[str, float]:
     """Every reply of everyday writers with its probability."""
-    name, share = problem.prompt.partition(":")[0], CARELESS[problem.difficulty]
+    name, share = problem.prompt.partition(":")[0], CARELESS_REPLIES[problem.difficulty]
     said = {problem.answer: 1 - share, str(careless_total(problem.prompt)): share}
     return {_fill(form, name, number): p * q for form, p in everyday_forms().items() for number, q in said.items()}
 

@@ -1,8 +1,10 @@
-"""Questions with worked solutions: the public format of GSM8K (arXiv:2110.14168), and how to read it without running any of it.
+"""Questions with worked solutions: the public format of GSM8K (arXiv:2110.14168), and how to read it
+without running any of it.
 
-A solution has one sentence a line. A calculation stands in it between double angle brackets, before its result, `<<3*4=12>>12`; the
-last line is `#### ` and the answer. The reader here knows whole and decimal numbers, `+ - * /`, brackets and the percent sign, and works
-exactly, in fractions. It has no powers, so that no text can ask for a long computation.
+A solution has one sentence a line. A calculation stands in it between double angle brackets, before its
+result, `<<3*4=12>>12`; the last line is `#### ` and the answer. The reader here knows whole and decimal
+numbers, `+ - * /`, brackets and the percent sign, and works exactly, in fractions. It has no powers, so
+that no text can ask for a long computation.
 """
 
 import re
@@ -11,8 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
 
-from ..answers import MAX_READ
-from ..errors import SpkitError
+from ..run.errors import SpkitError
+from .answers import MAX_READ
 from .base import Problem
 
 MAX_CALCULATION = 80  # characters between the brackets
@@ -37,9 +39,11 @@ class WorkedProblem(Problem):
 
 @dataclass(frozen=True)
 class Calculation:
-    """One calculation as read: its text without spaces and commas, the numbers it starts from and what it says they make.
+    """One calculation as read: its text without spaces and commas, the numbers it starts from and what it says they
+    make.
 
-    `value` is what is written behind the last `=`, None if that is no number; `right` says whether the rest has that value.
+    `value` is what is written behind the last `=`, None if that is no number; `right` says whether
+    the rest has that value.
     """
 
     text: str
@@ -48,8 +52,11 @@ class Calculation:
     right: bool
 
 
-def asked(question: str) -> str:
-    """The prompt of a question. It ends with a newline, so that a completion starts with a word whatever the tokenizer."""
+def question_prompt(question: str) -> str:
+    """The prompt of a question.
+
+    It ends with a newline, so that a completion starts with a word whatever the tokenizer.
+    """
     return f"Question: {question}\nAnswer:\n"
 
 
@@ -57,7 +64,10 @@ def hinted(problem: Problem) -> str:
     """The prompt with the answer shown behind the question, as STaR's rationalization wants it."""
     question, colon, end = problem.prompt.rpartition("\nAnswer:")
     if not colon:
-        raise SpkitError(f"not a prompt with a question: {problem.prompt[:60]!r}; write it as 'Question: ...' and 'Answer:' on two lines")
+        raise SpkitError(
+            f"not a prompt with a question: {problem.prompt[:60]!r}; write it as 'Question: ...' and "
+            "'Answer:' on two lines"
+        )
     return f"{question} (The answer is {problem.answer}.){colon}{end}"
 
 
@@ -70,11 +80,11 @@ def _read(text: str) -> Calculation:
     compact = re.sub(r"[\s,]", "", text)
     left, equals, right = compact.rpartition("=")
     try:
-        value = evaluate(right)
+        value = value_of(right)
     except ValueError:
         value = None
     try:
-        sides = [evaluate(side) for side in left.split("=")]
+        sides = [value_of(side) for side in left.split("=")]
     except ValueError:
         sides = []
     numbers = tuple(map(Fraction, _DIGITS.findall(left.partition("=")[0])))
@@ -88,10 +98,11 @@ def _agrees(exact: Fraction, value: Fraction, written: str) -> bool:
     return exact == value or (decimals >= 2 and abs(exact - value) < Fraction(1, 10**decimals))
 
 
-def evaluate(text: str) -> Fraction:
+def value_of(text: str) -> Fraction:
     """The exact value of a calculation such as `2*(3+4)/7` or `20%*50`. Raises ValueError for anything else.
 
-    The text is read from left to right, once, and has at most MAX_CALCULATION characters. There are no powers, names or calls.
+    The text is read from left to right, once, and has at most MAX_CALCULATION characters. There are
+    no powers, names or calls.
     """
     if len(text) > MAX_CALCULATION:
         raise ValueError("too long")

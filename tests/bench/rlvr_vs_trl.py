@@ -1,13 +1,14 @@
-"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer, same base, problems, rollouts, steps and threads; the reward curves.
+"""Seconds of an RLVR iteration, here and in TRL's GRPOTrainer, same base, problems, rollouts, steps and
+threads; the reward curves.
 
     python tests/bench/rlvr_vs_trl.py [--task sums] [--threads 1] [--rounds 3] [--iterations 6]
 
-An iteration is 64 problems x 8 rollouts at temperature 1, the checker, and four optimizer steps of 128 rollouts (GRPO's advantage, DAPO's
-average over tokens, clip 0.2, no distance to the base, AdamW at a constant rate, gradient norm 1). Both start from the same base and meet
-the same problems in the same order. Not counted: setting up, and measuring on test problems. The two take turns, a round is a seed, and
-the ratio is taken within each round, between medians over its iterations but the first, which warms up: machines are noisy. It is taken of
-seconds on the clock and of seconds of the processor; on a machine that others use, the second is the one to believe.
-Needs the `peers` extra.
+An iteration is 64 problems x 8 rollouts at temperature 1, the checker, and four optimizer steps of 128 rollouts (GRPO's
+advantage, DAPO's average over tokens, clip 0.2, no distance to the base, AdamW at a constant rate, gradient norm 1).
+Both start from the same base and meet the same problems in the same order. Not counted: setting up, and measuring on
+test problems. The two take turns, a round is a seed, and the ratio is taken within each round, between medians over its
+iterations but the first, which warms up: machines are noisy. It is taken of seconds on the clock and of seconds of the
+processor; on a machine that others use, the second is the one to believe. Needs the `peers` extra.
 """
 
 import argparse
@@ -21,10 +22,11 @@ import torch
 import transformers
 import trl
 
-from spkit.loops.rlvr import RlvrConfig, fixed_problems, longest, rlvr
+from spkit.loops.rlvr import RlvrConfig, fixed_problems, rlvr
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
-from spkit.runs import Run
+from spkit.policy.checkpoints import no_bars
+from spkit.run.folder import Run
+from spkit.stages.solve import longest_completion
 from spkit.tasks import load_task
 
 Curve = list[tuple[float, float, float]]  # one (seconds on the clock, of the processor, mean reward) an iteration
@@ -51,7 +53,7 @@ class Timed(Run):
         begun = now()
         with super().stage(name, total, unit) as tick:
             yield tick
-        if name in ("measure", "profile"):
+        if name == "measure":
             self.measuring = since((-self.measuring[0], -self.measuring[1]), since(begun, now()))
 
 
@@ -82,7 +84,9 @@ class Clock(transformers.TrainerCallback):
 
 
 def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
-    """TRL's trainer on the same, its rollouts of an iteration sampled in one batch, and so many in a forward and backward pass."""
+    """TRL's trainer on the same, its rollouts of an iteration sampled in one batch, and so many in a
+    forward and backward pass.
+    """
     task, policy = load_task(name), load_policy(name)
     steps = config.problems * config.k // config.batch_size
     asked = [problem for t in range(1, config.iterations + 1) for problem in fixed_problems(task, config, t)]
@@ -90,7 +94,10 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
 
     def checked(prompts, completions, completion_ids, **_):
         ended = [ids[-1] == policy.tokenizer.eos_token_id for ids in completion_ids]
-        right = [end and task.verify(known[p], text).correct for p, text, end in zip(prompts, completions, ended, strict=True)]
+        right = [
+            end and task.verify(known[p], text).correct
+            for p, text, end in zip(prompts, completions, ended, strict=True)
+        ]
         rewards.append(sum(right) / len(right))
         return [float(flag) for flag in right]
 
@@ -104,7 +111,7 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
             gradient_accumulation_steps=config.batch_size // rows_at_once,
             steps_per_generation=steps * config.batch_size // rows_at_once,
             num_generations=config.k,
-            max_completion_length=longest(policy, task),
+            max_completion_length=longest_completion(policy, task),
             shuffle_dataset=False,
             learning_rate=config.learning_rate,
             lr_scheduler_type="constant",
@@ -124,9 +131,14 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
             disable_tqdm=True,
         )
         rows = datasets.Dataset.from_list([{"prompt": problem.prompt} for problem in asked])
-        trainer = trl.GRPOTrainer(policy.model, checked, arguments, rows, processing_class=policy.tokenizer, callbacks=[clock])
+        trainer = trl.GRPOTrainer(
+            policy.model, checked, arguments, rows, processing_class=policy.tokenizer, callbacks=[clock]
+        )
         trainer.train()
-    return [(*since(start, end), reward) for start, end, reward in zip(clock.moments, clock.moments[1:], rewards, strict=False)]
+    return [
+        (*since(start, end), reward)
+        for start, end, reward in zip(clock.moments, clock.moments[1:], rewards, strict=False)
+    ]
 
 
 def main() -> None:
@@ -148,23 +160,34 @@ def main() -> None:
     )
     with no_bars():
         for seed in range(arguments.rounds):
-            config = RlvrConfig(arguments.iterations, seed, learning_rate=arguments.learning_rate, test_per_difficulty=1, test_samples=1)
+            config = RlvrConfig(
+                arguments.iterations, seed, learning_rate=arguments.learning_rate, test_per_difficulty=1, test_samples=1
+            )
             rounds = {"TRL": theirs(arguments.task, config, arguments.rows), "spkit": ours(arguments.task, config)}
             for side, curve in rounds.items():
                 curves[side].append([reward for *_, reward in curve])
-            (a, x), (b, y) = ([statistics.median(column) for column in list(zip(*curve[1:]))[:2]] for curve in rounds.values())
+            (a, x), (b, y) = (
+                [statistics.median(column) for column in list(zip(*curve[1:]))[:2]] for curve in rounds.values()
+            )
             ratios.append((a / b, x / y))
             print(
-                f"round {seed}: TRL {a:6.2f} s ({x:.2f} of the processor)   spkit {b:6.2f} s ({y:.2f})   ratio {a / b:.2f} ({x / y:.2f})",
+                (
+                    f"round {seed}: TRL {a:6.2f} s ({x:.2f} of the processor)   spkit {b:6.2f} s ({y:.2f})   "
+                    f"ratio {a / b:.2f} ({x / y:.2f})"
+                ),
                 flush=True,
             )
     for kind, column in zip(("on the clock", "of the processor"), zip(*ratios)):
         print(f"median ratio {statistics.median(column):.2f} {kind}, {min(column):.2f} to {max(column):.2f}")
     for side, rows in curves.items():
         print(f"{side:>6} reward  " + "  ".join(f"{statistics.mean(column):.3f}" for column in zip(*rows)))
-    apart = [statistics.mean(a - b for a, b in zip(ours_, theirs_)) for ours_, theirs_ in zip(curves["spkit"], curves["TRL"])]
+    apart = [
+        statistics.mean(a - b for a, b in zip(ours_, theirs_)) for ours_, theirs_ in zip(curves["spkit"], curves["TRL"])
+    ]
     error = statistics.stdev(apart) / len(apart) ** 0.5 if len(apart) > 1 else float("nan")
-    print(f"mean over iterations of the difference: {statistics.mean(apart):+.4f}, standard error over rounds {error:.4f}")
+    print(
+        f"mean over iterations of the difference: {statistics.mean(apart):+.4f}, standard error over rounds {error:.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Tokens a second of our sampling loop and of Hugging Face `generate`, in one process on the same model, prompts and threads.
+"""Tokens a second of our sampling loop and of Hugging Face `generate`, in one process on the same
+model, prompts and threads.
 
     python tests/bench/sampling.py [--threads 2] [--repeats 5]
 
-64 prompts of 1 to 5 digits, 16 samples each at temperature 1, natural stopping. Both sides see the whole batch of 1,024 rows; what is
-counted is the tokens up to and including each row's end token, so nobody is paid for padding. The two take turns, and the ratio is
-taken within each turn: machines are noisy.
+64 prompts of 1 to 5 digits, 16 samples each at temperature 1, natural stopping. Both sides see the whole batch of 1,024
+rows; what is counted is the tokens up to and including each row's end token, so padding counts for nobody. The two
+take turns, and the ratio is taken within each turn: machines are noisy.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 import torch
 
 from spkit.policy import load_policy
-from spkit.policy.policy import no_bars
+from spkit.policy.checkpoints import no_bars
 from spkit.tasks import load_task, problems
 
 PROMPTS, SAMPLES, LIMIT = 64, 16, 64
@@ -28,13 +29,19 @@ def ours(policy, prompts: list[str], seed: int, samples: int = SAMPLES, limit: i
     return sum(map(len, rollouts.token_ids)), time.perf_counter() - begun
 
 
-def hugging_face(policy, prompts: list[str], seed: int, samples: int = SAMPLES, limit: int = LIMIT, **more) -> tuple[int, float]:
+def hugging_face(
+    policy, prompts: list[str], seed: int, samples: int = SAMPLES, limit: int = LIMIT, **more
+) -> tuple[int, float]:
     """(tokens, seconds); `more` goes to `generate`."""
     torch.manual_seed(seed)
     begun = time.perf_counter()
-    inputs = policy.tokenizer(prompts, return_tensors="pt", padding=True, return_token_type_ids=False).to(policy.model.device)
+    inputs = policy.tokenizer(prompts, return_tensors="pt", padding=True, return_token_type_ids=False).to(
+        policy.model.device
+    )
     more |= {"num_return_sequences": samples, "max_new_tokens": limit, "pad_token_id": policy.tokenizer.pad_token_id}
-    output = policy.model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, repetition_penalty=1.0, **more)
+    output = policy.model.generate(
+        **inputs, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, repetition_penalty=1.0, **more
+    )
     new = output[:, inputs["input_ids"].shape[1] :]
     ended = (new == policy.tokenizer.eos_token_id).int().cumsum(1)
     tokens = int(((ended == 0) | ((new == policy.tokenizer.eos_token_id) & (ended == 1))).sum())
@@ -56,7 +63,10 @@ def main() -> None:
             (a, x), (b, y) = hugging_face(policy, prompts, turn + 1), ours(policy, prompts, turn + 1)
             if turn >= 0:  # the first turn warms up
                 ratios.append((b / y) / (a / x))
-                print(f"generate {a / x:8,.0f} tokens/s ({a} tokens)   spkit {b / y:8,.0f} tokens/s ({b} tokens)   ratio {ratios[-1]:.2f}")
+                print(
+                    f"generate {a / x:8,.0f} tokens/s ({a} tokens)   spkit {b / y:8,.0f} tokens/s ({b} "
+                    f"tokens)   ratio {ratios[-1]:.2f}"
+                )
     print(f"median ratio {statistics.median(ratios):.2f} on {arguments.threads} threads")
 
 

@@ -19,7 +19,10 @@ BROKEN = "def f(x):\n    return x.missing"
 
 def used() -> float:
     """Processor seconds of this process and of the children that have ended."""
-    return sum(part.ru_utime + part.ru_stime for part in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        part.ru_utime + part.ru_stime
+        for part in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def main() -> None:
@@ -44,10 +47,12 @@ def main() -> None:
         sandbox.close()  # its worker has ended, and its time counts
         rates.append((len(calls) / wall, len(calls) / (used() - spent)))
         print(
-            f"turn {turn}: {rates[-1][0]:7,.0f} programs/s (wall) {rates[-1][1]:7,.0f} (cpu)   {sum(result.ok for result in results)} of {len(results)} ok"
+            f"turn {turn}: {rates[-1][0]:7,.0f} programs/s (wall) {rates[-1][1]:7,.0f} (cpu)   "
+            f"{sum(result.ok for result in results)} of {len(results)} ok"
         )
     print(
-        f"{arguments.backend}: median {statistics.median(wall for wall, _ in rates):,.0f} programs/s (wall), {statistics.median(cpu for _, cpu in rates):,.0f} (cpu)"
+        f"{arguments.backend}: median {statistics.median(wall for wall, _ in rates):,.0f} programs/s "
+        f"(wall), {statistics.median(cpu for _, cpu in rates):,.0f} (cpu)"
     )
 
 

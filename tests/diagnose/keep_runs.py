@@ -19,12 +19,12 @@ RUNS = {  # what was done to the run: the name of the experiment
     "nothing": "az",
     "proposer frozen": "az-frozen",
     "proposer uniform": "az-uniform",
-    "rewards dealt out anew": "az-random",
+    "random rewards": "az-random",
     "verifier wrong 3 times in 10": "az-flipped",
     "vote behind the gate": "az-vote",
     "vote, no gate": "az-vote-off",
     "no gate": "az-off",
-    "paid for hardness, no gate": "az-hardness",
+    "reward for hardness, no gate": "az-hardness",
 }
 SEEDS = (0, 1, 2)
 PLAIN = ("binary", "reward_gap", "self_play", "accuracy_was_read", "length_unit", "length_pays")
@@ -32,7 +32,9 @@ PLAIN = ("binary", "reward_gap", "self_play", "accuracy_was_read", "length_unit"
 
 def as_data(evidence: Evidence) -> dict[str, Any]:
     """Evidence as plain data; what is None is left out of the steps."""
-    steps = [{key: round(value, 5) for key, value in asdict(step).items() if value is not None} for step in evidence.steps]
+    steps = [
+        {key: round(value, 5) for key, value in asdict(step).items() if value is not None} for step in evidence.steps
+    ]
     agreements = {name: asdict(getattr(evidence, name)) for name in ("texts", "answers")}
     checked = [[*key, count] for key, count in evidence.checked.counts.items()]
     return {"steps": steps, **agreements, "checked": checked, **{name: getattr(evidence, name) for name in PLAIN}}
@@ -41,7 +43,9 @@ def as_data(evidence: Evidence) -> dict[str, Any]:
 def as_evidence(name: str, data: dict[str, Any]) -> Evidence:
     """And back."""
     steps = tuple(Step(**step) for step in data["steps"])
-    agreements = {key: Agreement(**{**data[key], "squares": tuple(data[key]["squares"])}) for key in ("texts", "answers")}
+    agreements = {
+        key: Agreement(**{**data[key], "squares": tuple(data[key]["squares"])}) for key in ("texts", "answers")
+    }
     checked = Checked(Counter({(accepted, right): count for accepted, right, count in data["checked"]}))
     return Evidence(name, steps, **agreements, checked=checked, **{key: data[key] for key in PLAIN})
 

@@ -1,4 +1,7 @@
-"""Planted faults are named, over seeds, in a world that is known exactly and in short real runs; health is not called a fault."""
+"""Planted faults are named, over seeds, in a world that is known exactly and in short real runs.
+
+Health is not called a fault.
+"""
 
 import json
 from collections import Counter
@@ -7,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from spkit.diagnose import Limits, diagnose, read_audit, read_log, read_run
+from spkit.diagnose import Thresholds, diagnose, read_audit, read_log, read_run
 from spkit.diagnose.aggregate import Totals
-from spkit.diagnose.judge import flip_rates
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
-
-from .keep_runs import load
-from .world import WORLDS, World, rows
+from spkit.diagnose.verifier_faults import flip_rates
+from tests.diagnose.keep_runs import load
+from tests.diagnose.world import WORLDS, World, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
 SEEDS = range(5)
@@ -28,12 +30,12 @@ PLAYED = {  # what was done to a run of self-play: the verdicts on three seeds
     "nothing": {"healthy": 1, "saturation": 2},
     "proposer frozen": {"saturation": 3},
     "proposer uniform": {"healthy": 3},
-    "rewards dealt out anew": {"verifier noise": 3},
+    "random rewards": {"verifier noise": 3},
     "verifier wrong 3 times in 10": {"verifier noise": 3},
     "vote behind the gate": {"healthy": 1, "saturation": 1, "verifier noise": 1},  # costs next to nothing on this base
     "vote, no gate": {"verifier noise": 2, "reward hacking": 1},
     "no gate": {"healthy": 3},  # a grounded solver stands it
-    "paid for hardness, no gate": {"proposer degeneration": 3},
+    "reward for hardness, no gate": {"proposer degeneration": 3},
 }
 
 
@@ -74,7 +76,9 @@ def test_short_healthy_runs_raise_no_false_alarm_and_tiny_ones_no_verdict():
 
 
 def test_the_confusion_matrix_of_real_runs_is_diagonal():
-    found = {(fault, diagnose(read_log(DATA / f"{fault}-{seed}.jsonl.gz")).verdict) for fault in REAL for seed in range(3)}
+    found = {
+        (fault, diagnose(read_log(DATA / f"{fault}-{seed}.jsonl.gz")).verdict) for fault in REAL for seed in range(3)
+    }
     assert found == set(REAL.items())
 
 
@@ -92,39 +96,74 @@ def test_records_alone_say_the_same_of_real_runs(tmp_path):
 
 
 def test_the_confusion_matrix_of_self_play_is_as_measured():
-    found = {name: [diagnose(evidence) for evidence in seeds] for name, seeds in load(DATA / "self-play.json.gz").items()}
+    found = {
+        name: [diagnose(evidence) for evidence in seeds] for name, seeds in load(DATA / "self-play.json.gz").items()
+    }
     assert {name: dict(Counter(one.verdict for one in seeds)) for name, seeds in found.items()} == PLAYED
     assert all("proposer degeneration" in [finding.name for finding in one.findings] for one in found["vote, no gate"])
     solved = [finding for one in found["proposer frozen"] for finding in one.findings]
-    assert {finding.name for finding in solved} == {"saturation"}, "groups that teach nothing because they are solved are no starvation"
+    assert {finding.name for finding in solved} == {"saturation"}, (
+        "groups that teach nothing because they are solved are no starvation"
+    )
 
 
+def nested(reward: str, check: str) -> dict:
+    """The settings of a verifier as Absolute Zero has them; the proposer has a reward of its own."""
+    return {"proposer": {"reward": "1-r"}, "verifier": {"reward": reward, "check": check}}
+
+
+def flat(reward: str, check: str) -> dict:
+    """The same in run folders from before."""
+    return {"proposer": "learned", "pay": "1-r", "reward": reward, "check": check}
+
+
+@pytest.mark.parametrize("settings", [nested, flat])
 @pytest.mark.parametrize(("check", "expected"), [("answer", "verifier noise"), ("steps", "healthy")])
-def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected):
-    """A third of the right answers have a wrong step: refused by the check of steps on purpose, by one of answers by mistake."""
+def test_a_check_of_steps_may_refuse_right_answers(tmp_path, check, expected, settings):
+    """A third of the right answers have a wrong step: refused by the check of steps on purpose, by
+    one of answers by mistake.
+    """
     made = rows(World(truth=True, steps=6), 0)
     lucky = [row for row in made if row["role"] == "solver" and row["correct"] and hash_of(row["completion"]) % 3 == 0]
     for row in lucky:
         row["reward"] = 0.0
-    assert run_verdict(tmp_path, made, check) == expected
-    for row in (row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0):
+    assert run_verdict(tmp_path, made, settings("grounded", check)) == expected
+    for row in (
+        row for row in made if row["role"] == "solver" and not row["correct"] and hash_of(row["completion"]) % 3 == 0
+    ):
         row["reward"] = 1.0
-    assert run_verdict(tmp_path, made, check) == "verifier noise", "what it accepts is judged all the same"
+    assert run_verdict(tmp_path, made, settings("grounded", check)) == "verifier noise", (
+        "what it accepts is judged all the same"
+    )
+
+
+@pytest.mark.parametrize("settings", [nested, flat])
+def test_a_share_of_votes_is_no_verdict_and_random_rewards_have_no_gap(tmp_path, settings):
+    """No row counts as checked where votes are rewarded, and a gap is one where the reward stands for the accuracy."""
+    made, found = rows(World(flip=0.3, truth=True, steps=6), 0), {}
+    for reward in ("grounded", "vote_share", "random"):
+        run_verdict(tmp_path, made, settings(reward, "answer"))
+        found[reward] = read_run(tmp_path)
+    assert found["grounded"].checked.counts.total() > 0 == found["vote_share"].checked.counts.total()
+    assert found["grounded"].reward_gap == found["vote_share"].reward_gap is not None
+    assert found["random"].reward_gap is None
 
 
 def hash_of(text: str) -> int:
     return sum(map(ord, text))
 
 
-def run_verdict(folder: Path, made: list[dict], check: str) -> str:
-    """The verdict on a run folder with these rollouts."""
+def run_verdict(folder: Path, made: list[dict], verifier: dict) -> str:
+    """The verdict on a run folder with these rollouts and settings."""
     records = [{"iteration": 0}]
     for step in range(6):
         own = [row for row in made if row["step"] == step and row["role"] == "solver"]
         reward, right = (sum(row[key] for row in own) / len(own) for key in ("reward", "correct"))
         records.append({"iteration": step + 1, "solve_rate": reward, "sampled_accuracy": right})
-    settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], "reward": "grounded", "check": check}
-    (folder / "config.json").write_text(json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings}))
+    settings = {"k": 8, "tasks": 16, "kinds": ["deduction"], **verifier}
+    (folder / "config.json").write_text(
+        json.dumps({"method": "absolute_zero", "task": "expressions", "config": settings})
+    )
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     samples = [{"iteration": row["step"] + 1, **row, "step": row["step"] + 1} for row in made]
     (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
@@ -141,7 +180,9 @@ def test_the_flip_rate_is_estimated_from_agreement_and_from_an_audit():
         (noise,) = (finding for finding in diagnose(evidence).findings if finding.name == "verifier noise")
         caught += [rates["wrong_accepted"], rates["right_refused"], noise.figures["identical"]]
         assert rates["signal"] == pytest.approx(1 - rates["wrong_accepted"]["rate"] - rates["right_refused"]["rate"])
-    assert sum(rate["interval"][0] <= 0.3 <= rate["interval"][1] for rate in caught) >= 7, "nine 95 % intervals of the planted 0.3"
+    assert sum(rate["interval"][0] <= 0.3 <= rate["interval"][1] for rate in caught) >= 7, (
+        "nine 95 % intervals of the planted 0.3"
+    )
 
 
 def test_intervals_of_agreement_cover_the_planted_rate():
@@ -165,12 +206,20 @@ def test_intervals_of_agreement_cover_the_planted_rate():
 def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
     diagnosis = diagnosis_of(rows(World(flip=0.3), 0))
     said = text(diagnosis)
-    assert said.startswith("verdict: verifier noise (bottleneck: the verifier)") and "try: " in said and "not judged: entropy" in said
+    assert (
+        said.startswith("verdict: verifier noise (bottleneck: the verifier)")
+        and "try: " in said
+        and "not judged: entropy" in said
+    )
     plain = json.loads(json.dumps(data(diagnosis)))
     rate = plain["findings"][0]["figures"]["identical"]
     assert rate["interval"][0] < 0.3 < rate["interval"][1] and len(plain["steps"]) == 24
     drawn = figure(diagnosis)
-    assert [axis.get_ylabel() for axis in drawn.axes] == ["groups (%)", "reward and accuracy (%)", "diversity, proposer (%)"]
+    assert [axis.get_ylabel() for axis in drawn.axes] == [
+        "groups (%)",
+        "reward and accuracy (%)",
+        "diversity, proposer (%)",
+    ]
     useful = drawn.axes[0].get_lines()[1]
     assert list(useful.get_ydata()) == pytest.approx([100 * step.useful for step in diagnosis.evidence.steps])
     import matplotlib.pyplot as plt
@@ -179,4 +228,4 @@ def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
 
 
 def test_every_limit_is_a_number_within_reach():
-    assert all(0 < getattr(Limits(), item.name) < 100 for item in fields(Limits))
+    assert all(0 < getattr(Thresholds(), item.name) < 100 for item in fields(Thresholds))

@@ -1,4 +1,7 @@
-"""Logs of every format say the same of the same run; a bad log is one sentence; a large one does not fill the memory."""
+"""Logs of every format say the same of the same run.
+
+A bad log is one sentence; a large one does not fill the memory.
+"""
 
 import builtins
 import gzip
@@ -9,12 +12,11 @@ import tracemalloc
 
 import pytest
 
-from spkit.cli import main
+from spkit.cli.main import main
 from spkit.diagnose import diagnose, read_audit, read_log, read_run
 from spkit.diagnose.texts import has_extra
-from spkit.errors import SpkitError
-
-from .world import World, as_trl, as_verl, rows
+from spkit.run.errors import SpkitError
+from tests.diagnose.world import World, as_trl, as_verl, rows
 
 NOISY = World(flip=0.3, steps=8)
 ROW = {"step": 1, "prompt": "a", "completion": "b", "reward": 1.0}
@@ -27,7 +29,9 @@ def write(path, made):
 
 def numbers(evidence):
     """What a reader of any format must agree on."""
-    return [(step.step, step.groups, step.useful, step.all_right, step.distinct) for step in evidence.steps], evidence.texts
+    return [
+        (step.step, step.groups, step.useful, step.all_right, step.distinct) for step in evidence.steps
+    ], evidence.texts
 
 
 def test_all_formats_of_one_run_are_read_alike(tmp_path):
@@ -42,7 +46,9 @@ def test_all_formats_of_one_run_are_read_alike(tmp_path):
     verl = read_log(tmp_path / "verl")
     for other in (trl, verl, read_log(tmp_path / "c.json"), read_log(tmp_path / "d.jsonl.gz")):
         assert numbers(other) == numbers(plain) and not other.warnings
-    assert "trl rows; reward = format_reward + accuracy_reward" in trl.notes and "verl rows; reward = score" in verl.notes
+    assert (
+        "trl rows; reward = format_reward + accuracy_reward" in trl.notes and "verl rows; reward = score" in verl.notes
+    )
     assert verl.steps[0].accuracy is not None, "the gold answers of verl are read"
     shuffled = random.Random(0).sample(made, len(made))
     mixed = read_log(write(tmp_path / "e.jsonl", sorted(shuffled, key=lambda row: row["step"])))
@@ -54,7 +60,7 @@ def test_parquet_of_trl_is_read_like_json_lines(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    made = as_trl([row for row in rows(NOISY, 0)])
+    made = as_trl(list(rows(NOISY, 0)))
     plain = read_log(write(tmp_path / "a.jsonl", made))
     (tmp_path / "run" / "completions").mkdir(parents=True)
     for step in range(NOISY.steps):
@@ -73,7 +79,9 @@ def test_parquet_of_trl_is_read_like_json_lines(tmp_path):
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     real = builtins.__import__
     monkeypatch.setattr(
-        builtins, "__import__", lambda name, *rest: (_ for _ in ()).throw(ImportError) if name == "pyarrow" else real(name, *rest)
+        builtins,
+        "__import__",
+        lambda name, *rest: (_ for _ in ()).throw(ImportError) if name == "pyarrow" else real(name, *rest),
     )
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(SpkitError, match=r"pip install 'selfplay-kit\[logs\]'"):
@@ -88,13 +96,19 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
         ([{"prompt": "a", "completion": "b", "step": 1}], "line 1 has no reward among its columns"),
         ([{"prompt": "a", "completion": "b", "reward": 1.0}], "line 1 has no step among its columns"),
         ([{"input": "a", "output": "b", "step": 1}], "line 1 has no score among its columns"),
-        ([{"step": 1, "prompt": "a", "completion": "b", "advantage": 0.0}], "line 1 has no column of numbers to take the reward from"),
+        (
+            [{"step": 1, "prompt": "a", "completion": "b", "advantage": 0.0}],
+            "line 1 has no column of numbers to take the reward from",
+        ),
         ([ROW, {**ROW, "reward": float("nan")}], "line 2 has reward = None: every reward must be a finite number"),
         ([ROW, {**ROW, "reward": None}], "line 2 has reward = None"),
         ([{**ROW, "step": "one"}], "line 1 has step = 'one': it must be a whole number"),
         ([{**ROW, "role": "judge"}], "line 1 has the role 'judge': it must be solver or proposer"),
         ([{**ROW, "correct": "yes"}], "line 1 has correct = 'yes': it must be true or false"),
-        ([ROW, {"input": "a", "output": "b", "score": 1.0, "step": 1}], "line 2 is a row of verl's and the rows before it are spkit's"),
+        (
+            [ROW, {"input": "a", "output": "b", "score": 1.0, "step": 1}],
+            "line 2 is a row of verl's and the rows before it are spkit's",
+        ),
         ([ROW, {**ROW, "advantage": 0.5}], "line 2 is a row of trl's and the rows before it are spkit's"),
         ([ROW, {**ROW, "prompt": "c"}], "no problem has two samples in one step"),
         ([ROW, ROW, [1, 2]], "line 3 is no JSON object but '\\[1, 2\\]'"),
@@ -117,13 +131,15 @@ def test_what_is_no_log_at_all(tmp_path):
 
 
 def test_a_cut_end_is_a_warning_and_damage_before_it_an_error(tmp_path):
-    made = [row for row in rows(NOISY, 0)]
+    made = list(rows(NOISY, 0))
     whole = "".join(json.dumps(row) + "\n" for row in made)
     (tmp_path / "a.jsonl").write_text(whole[:-30])
     cut = read_log(tmp_path / "a.jsonl")
     assert cut.warnings == (f"a.jsonl line {len(made)}, the last one, is cut off and was left out",)
     (tmp_path / "b.json").write_text(json.dumps(made)[:-30])
-    assert read_log(tmp_path / "b.json").warnings == (f"b.json is cut off after row {len(made) - 1}; what is before was read",)
+    assert read_log(tmp_path / "b.json").warnings == (
+        f"b.json is cut off after row {len(made) - 1}; what is before was read",
+    )
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(whole.encode())[:-2000])
     assert "ends too early" in read_log(tmp_path / "c.jsonl.gz").warnings[0]
     (tmp_path / "d.jsonl").write_text(whole[:5000] + "\n" + whole[5000:])
@@ -149,7 +165,10 @@ def test_rewards_that_are_all_equal_and_steps_out_of_order_are_said(tmp_path):
     log = read_log(write(tmp_path / "a.jsonl", same))
     assert "every reward is 1: read as right" in log.warnings[0] and diagnose(log).verdict == "saturation"
     mixed = [{**ROW, "step": step, "reward": float(index % 2)} for step in range(9) for index in range(4)]
-    assert "steps 0, 1, 2, 3, 4, ... are too large or out of order" in read_log(write(tmp_path / "b.jsonl", mixed + mixed)).warnings[0]
+    assert (
+        "steps 0, 1, 2, 3, 4, ... are too large or out of order"
+        in read_log(write(tmp_path / "b.jsonl", mixed + mixed)).warnings[0]
+    )
     with pytest.raises(SpkitError, match="its steps are out of order: sort the rows by step"):
         read_log(write(tmp_path / "c.jsonl", sorted(mixed, key=lambda row: row["reward"])[::2] * 2))
 
@@ -157,12 +176,16 @@ def test_rewards_that_are_all_equal_and_steps_out_of_order_are_said(tmp_path):
 def test_audits_are_matched_and_refused(tmp_path):
     made = [row for row in rows(World(fooled=0.6, steps=8, truth=True), 0) if row["role"] == "solver"]
     log = write(tmp_path / "a.jsonl", [{key: value for key, value in row.items() if key != "correct"} for row in made])
-    assert diagnose(read_log(log)).verdict == "healthy", "a verifier that is always wrong in the same way agrees with itself"
+    assert diagnose(read_log(log)).verdict == "healthy", (
+        "a verifier that is always wrong in the same way agrees with itself"
+    )
     audit = write(tmp_path / "audit.jsonl", random.Random(0).sample(made, 150))
     evidence = read_log(log, audit=read_audit(audit))
     assert diagnose(evidence).verdict == "verifier noise" and evidence.audit.counts.total() == 150
     assert evidence.audit.counts[False, True] == 0
-    other = write(tmp_path / "other.jsonl", [{"prompt": "x", "completion": str(index), "correct": True} for index in range(50)])
+    other = write(
+        tmp_path / "other.jsonl", [{"prompt": "x", "completion": str(index), "correct": True} for index in range(50)]
+    )
     with pytest.raises(SpkitError, match="only 0 of its samples are in the log, and 10 are needed"):
         read_log(log, audit=read_audit(other))
     for lines, message in (
@@ -180,7 +203,12 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
         with open(path, "w") as file:
             for step in range(steps):
                 for index in range(64):
-                    row = {"step": step, "prompt": f"{step}.{index // 8}", "completion": f"{text}{index}", "reward": float(index % 3 == 0)}
+                    row = {
+                        "step": step,
+                        "prompt": f"{step}.{index // 8}",
+                        "completion": f"{text}{index}",
+                        "reward": float(index % 3 == 0),
+                    }
                     file.write(json.dumps(row) + "\n")
         tracemalloc.start()
         evidence = read_log(path)
@@ -202,7 +230,11 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 
     log = write(tmp_path / "a.jsonl", rows(NOISY, 0))
     code, said, errors = call(log, "--plot", tmp_path / "figure.png")
-    assert code == 0 and said.startswith("verdict: verifier noise") and (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    assert (
+        code == 0
+        and said.startswith("verdict: verifier noise")
+        and (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    )
     code, said, _ = call(log, "--json")
     assert code == 0 and json.loads(said)["role"] == "verifier"
     log.write_text(log.read_text()[:-5])
@@ -232,21 +264,34 @@ def test_run_folders_that_say_too_little(tmp_path):
 
 
 def test_shares_of_groups_that_agree_follow_from_reward_and_useful_groups(tmp_path):
-    records = [{"iteration": 0}, {"iteration": 1, "reward": 0.9, "useful_groups": 0.2, "problems": 32, "sampled_accuracy": 0.9}]
+    records = [
+        {"iteration": 0},
+        {"iteration": 1, "reward": 0.9, "useful_groups": 0.2, "problems": 32, "sampled_accuracy": 0.9},
+    ]
     (step,) = read_run(run_folder(tmp_path / "r", records, k=8, reward="gold")).steps
-    assert step.all_right == pytest.approx(0.9 - 0.2 * 7 / 8) and step.all_wrong == 0.0, "at most 7 of 8 are right in a useful group"
+    assert step.all_right == pytest.approx(0.9 - 0.2 * 7 / 8) and step.all_wrong == 0.0, (
+        "at most 7 of 8 are right in a useful group"
+    )
 
 
 def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
     from spkit.policy import load_policy
-    from spkit.runs import Run
-    from spkit.tasks import load_task
-    from spkit.tasks.expressions import KINDS
+    from spkit.run.folder import Run
+    from spkit.stages.propose import ProposerConfig
+    from spkit.stages.verify_roles import VerifierConfig
+    from spkit.tasks import KINDS, load_task
 
     small = AbsoluteZeroConfig(
-        iterations=3, kinds=KINDS, tasks=8, k=4, seed_rounds=1, check="answer", measure_every=1,
-        test_per_difficulty=1, test_samples=2, flip_rate=0.3,
+        iterations=3,
+        kinds=KINDS,
+        tasks=8,
+        k=4,
+        proposer=ProposerConfig(seed_rounds=1),
+        verifier=VerifierConfig(check="answer", flip_rate=0.3),
+        measure_every=1,
+        test_per_difficulty=1,
+        test_samples=2,
     )
     records = list(absolute_zero(load_policy("expressions"), load_task("expressions"), small, Run(tmp_path / "r")))
     evidence = read_run(tmp_path / "r")
@@ -256,18 +301,37 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     assert low < 0.3 < high
     for step, record in zip(evidence.steps, records[1:]):
         told = (step.useful, step.solve_rate, step.accuracy, step.valid, step.duplicates, step.depth, step.held_out)
-        names = ("useful_groups", "solve_rate", "sampled_accuracy", "valid", "duplicates", "proposed_depth", "test_sampled_accuracy")
+        names = (
+            "useful_groups",
+            "solve_rate",
+            "sampled_accuracy",
+            "valid",
+            "duplicates",
+            "proposed_depth",
+            "test_sampled_accuracy",
+        )
         assert told == tuple(record[name] for name in names) and step.proposals == 24
     (tmp_path / "r" / "samples.jsonl").unlink()
     without = read_run(tmp_path / "r")
-    assert [step.groups for step in without.steps] == [24, 24, 24] and diagnose(without).early.valid == pytest.approx(diagnosis.early.valid)
+    assert [step.groups for step in without.steps] == [24, 24, 24] and diagnose(without).early.valid == pytest.approx(
+        diagnosis.early.valid
+    )
 
 
 @pytest.mark.parametrize(
     ("completion", "gold"),
-    [("It costs $1,234.00", "1234"), ("18.", "18"), ("**18**", "18"), ("\\boxed{\\frac{1}{2}}", "1/2"), ("\\boxed{\\frac{1}{2}}", "0.5"),
-     ("\\boxed{\\text{b}}", "b"), ("#### 1,234", "1,234"), ("<answer>Paris, France</answer>", "Paris, France"), ("**Final Answer:** 18", "x\n#### 18")],
-)  # fmt: skip
+    [
+        ("It costs $1,234.00", "1234"),
+        ("18.", "18"),
+        ("**18**", "18"),
+        ("\\boxed{\\frac{1}{2}}", "1/2"),
+        ("\\boxed{\\frac{1}{2}}", "0.5"),
+        ("\\boxed{\\text{b}}", "b"),
+        ("#### 1,234", "1,234"),
+        ("<answer>Paris, France</answer>", "Paris, France"),
+        ("**Final Answer:** 18", "x\n#### 18"),
+    ],
+)
 def test_accuracy_by_gold_reads_the_spellings_that_the_tasks_read(tmp_path, completion, gold):
     made = [{**ROW, "completion": completion, "gold": gold, "prompt": str(index // 4)} for index in range(8)]
     wrong = [{**row, "step": 2, "completion": "#### 7"} for row in made]
@@ -277,12 +341,25 @@ def test_accuracy_by_gold_reads_the_spellings_that_the_tasks_read(tmp_path, comp
 
 @pytest.mark.parametrize("gold", ["", " ", "####", "\\boxed{}", "<answer></answer>"])
 def test_a_gold_answer_that_is_none_is_refused_by_its_line(tmp_path, gold):
-    made = [{**ROW, "completion": "<answer></answer>", "gold": "18"}, {**ROW, "completion": "<answer></answer>", "gold": gold}]
+    made = [
+        {**ROW, "completion": "<answer></answer>", "gold": "18"},
+        {**ROW, "completion": "<answer></answer>", "gold": gold},
+    ]
     with pytest.raises(SpkitError, match="line 2 has the gold answer .* which is none"):
         read_log(write(tmp_path / "a.jsonl", made))
 
 
 def test_another_spelling_of_the_answer_is_nothing_beside_it():
-    plain = ("18", "#### 18", "#### $18.00", "**18**", "\\boxed{\\text{18}}", "\\boxed{18}\n#### 18.0", "<answer>18.</answer>")
+    plain = (
+        "18",
+        "#### 18",
+        "#### $18.00",
+        "**18**",
+        "\\boxed{\\text{18}}",
+        "\\boxed{18}\n#### 18.0",
+        "<answer>18.</answer>",
+    )
     beside = ("#### 18 mugs", "\\boxed{18} or \\boxed{19}", "#### 18, as you wished", "so it is 18")
-    assert [text for text in plain if has_extra(text, "18")] == [] and [text for text in beside if not has_extra(text, "18")] == []
+    assert [text for text in plain if has_extra(text, "18")] == [] and [
+        text for text in beside if not has_extra(text, "18")
+    ] == []

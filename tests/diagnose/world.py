@@ -1,8 +1,9 @@
-"""A proposer, a solver and a verifier without a language model: what every fault looks like is known, because it is put in.
+"""A proposer, a solver and a verifier without a language model: what every fault looks like is
+known, because it is put in.
 
-A task has a depth; the solver of skill s gets it right with probability 1 / (1 + exp(1.5 (depth - s))). It writes one of `ways` texts for
-each answer, right or one of four wrong ones. The verifier turns a verdict round with probability `flip`. Everything may drift: a setting given
-as a pair goes linearly from the first value to the second over the steps.
+A task has a depth; the solver of skill s gets it right with probability 1 / (1 + exp(1.5 (depth - s))). It writes one
+of `ways` texts for each answer, right or one of four wrong ones. The verifier flips a verdict with probability
+`flip`. Everything may drift: a setting given as a pair goes linearly from the first value to the second over the steps.
 """
 
 import math
@@ -42,7 +43,11 @@ WORLDS = {  # expected verdict: worlds that have earned it
     ],
     "saturation": [World(skill=(4.0, 8.0), depth=2.0), World(skill=(4.0, 8.0), depth=2.0, ways=2, proposer=False)],
     "starvation": [World(depth=(4.0, 9.0)), World(depth=9.0, skill=3.0, proposer=False)],
-    "proposer degeneration": [World(duplicates=(0.05, 0.9)), World(invalid=(0.05, 0.8)), World(depth=(3.0, 1.5), skill=(3.0, 4.5))],
+    "proposer degeneration": [
+        World(duplicates=(0.05, 0.9)),
+        World(invalid=(0.05, 0.8)),
+        World(depth=(3.0, 1.5), skill=(3.0, 4.5)),
+    ],
     "verifier noise": [World(flip=0.3), World(flip=0.1, ways=4), World(fooled=0.6, truth=True)],
     "collapse": [World(ways=(12, -6)), World(ways=(12, -6), proposer=False, truth=True)],
     "reward hacking": [
@@ -66,7 +71,9 @@ def rows(world: World, seed: int) -> list[dict]:
     return result
 
 
-def _proposals(world: World, now: World, draw: random.Random, step: int, prompt: str, depth: float, written: list[str]) -> list[dict]:
+def _proposals(
+    world: World, now: World, draw: random.Random, step: int, prompt: str, depth: float, written: list[str]
+) -> list[dict]:
     """The valid proposal of a problem, and the invalid ones before it."""
     if not world.proposer:
         return []

@@ -6,8 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
-from spkit.games.columns import CORRECT, PAYMENTS, Attempts, Proposer, Solver, Verifier, is_correct, reinforce, softmax
+from spkit.games.columns import (
+    COLUMN_REWARDS,
+    CORRECT,
+    ColumnAttempts,
+    Proposer,
+    Solver,
+    Verifier,
+    is_correct,
+    reinforce,
+    softmax,
+)
+from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(1)
 
@@ -65,7 +75,7 @@ def test_verdicts_are_flipped_at_the_stated_rate():
     assert (Verifier(0.0).judge(a, b, lengths, attempts, RNG.random((1, 20_000, 1))) == 1).all()
 
 
-def log_probability(logits: np.ndarray, attempts: Attempts) -> np.ndarray:
+def log_probability(logits: np.ndarray, attempts: ColumnAttempts) -> np.ndarray:
     p, on = softmax(logits), attempts.cells >= 0
     seed = np.broadcast_to(np.arange(len(logits))[None, :, None, None], on.shape)
     return np.where(on, np.log(p[seed, attempts.cells, attempts.outcomes]), 0.0).sum(0)
@@ -83,7 +93,10 @@ def test_the_reinforce_step_is_the_gradient_of_the_weighted_log_probability():
         up[1, cell, outcome] += 1e-5
         down[1, cell, outcome] -= 1e-5
         weighted = [(advantages * log_probability(x, attempts)).mean((1, 2)) for x in (up, down)]
-        assert step[:, cell, outcome] == pytest.approx([0, (weighted[0] - weighted[1])[1] / 2e-5], abs=1e-8) or cell in attempts.cells[:, 0]
+        assert (
+            step[:, cell, outcome] == pytest.approx([0, (weighted[0] - weighted[1])[1] / 2e-5], abs=1e-8)
+            or cell in attempts.cells[:, 0]
+        )
         assert step[1, cell, outcome] == pytest.approx((weighted[0] - weighted[1])[1] / 2e-5, abs=1e-8)
 
 
@@ -95,7 +108,9 @@ def test_learning_makes_a_rewarded_attempt_likelier():
     assert log_probability(after.logits, attempts) > log_probability(solver.logits, attempts)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("easy", [1, 0, 0, 0]), ("hard", [0, 0, 0, 1]), ("uniform", [0.25] * 4)])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("easy", [1, 0, 0, 0]), ("hard", [0, 0, 0, 1]), ("uniform", [0.25] * 4)]
+)
 def test_fixed_proposers(kind, expected):
     proposer = Proposer(np.zeros((1, 4)), kind)
     assert proposer.probabilities[0] == pytest.approx(expected)
@@ -113,7 +128,7 @@ def test_an_adaptive_proposer_moves_to_what_paid_and_a_frozen_one_stays():
 def test_the_proposer_step_agrees_with_finite_differences():
     proposer = Proposer(RNG.normal(size=(1, 5)), rate=1.0, explore=0.0)
     lengths, solve_rates = RNG.integers(1, 6, size=(1, 30)), RNG.random((1, 30))
-    pay = PAYMENTS[proposer.payment](solve_rates)[0]
+    pay = COLUMN_REWARDS[proposer.reward](solve_rates)[0]
 
     def weighted(logits):
         return ((pay - pay.mean()) * np.log(softmax(logits))[0, lengths[0] - 1]).mean()
@@ -128,7 +143,7 @@ def test_the_proposer_draws_from_its_probabilities():
     assert counts == pytest.approx(proposer.probabilities[0], abs=4 * 0.5 / 100_000**0.5)
 
 
-def test_payments_at_known_solve_rates():
+def test_rewards_at_known_solve_rates():
     r = np.array([0, 1 / 8, 1 / 2, 7 / 8, 1])
     expected = {
         "1-r": [1, 7 / 8, 1 / 2, 1 / 8, 0],
@@ -138,9 +153,9 @@ def test_payments_at_known_solve_rates():
         "1[0<r<1]": [0, 1, 1, 1, 0],
         "constant": [1, 1, 1, 1, 1],
     }
-    assert set(expected) == set(PAYMENTS)
+    assert set(expected) == set(COLUMN_REWARDS)
     for name, pay in expected.items():
-        assert PAYMENTS[name](r) == pytest.approx(pay)
+        assert COLUMN_REWARDS[name](r) == pytest.approx(pay)
 
 
 def test_bad_input_is_refused():
@@ -150,8 +165,8 @@ def test_bad_input_is_refused():
         Verifier(float("nan"))
     with pytest.raises(SpkitError, match="no proposer 'clever'.*adaptive"):
         Proposer(np.zeros((1, 8)), "clever")
-    with pytest.raises(SpkitError, match="no payment"):
-        Proposer(np.zeros((1, 8)), payment="r")
+    with pytest.raises(SpkitError, match="no reward"):
+        Proposer(np.zeros((1, 8)), reward="r")
     with pytest.raises(SpkitError, match="proposer's rate is -1"):
         Proposer(np.zeros((1, 8)), rate=-1)
     with pytest.raises(SpkitError, match="solver's rate is -1"):

@@ -26,10 +26,12 @@ def drawn():
     seeds = np.full((6, 8), 100.0)
     return {
         "simplex": figures.simplex(pairs, {"last": np.ones(50), "average": np.ones(50)}, ["r", "p", "s"], "title"),
-        "nash_convs": figures.nash_convs({"one": ([1, 2], np.ones(2)), "many": ([1, 2], np.ones((2, 6)))}, "title", floor=1 / 3),
+        "nash_convs": figures.nash_convs(
+            {"one": ([1, 2], np.ones(2)), "many": ([1, 2], np.ones((2, 6)))}, "title", floor=1 / 3
+        ),
         "curriculum": figures.curriculum(RECORDS, "title"),
         "behaviours": figures.behaviours({"a": RECORDS, "b (control)": RECORDS}, "title", mark=10),
-        "pay_curves": figures.pay_curves(p, {"1-r": [("0%", 1 - p)], "r": [("0%", p)]}, "title"),
+        "pay_curves": figures.reward_curves(p, {"1-r": [("0%", 1 - p)], "r": [("0%", p)]}, "title"),
         "wasted": figures.wasted({"a": RECORDS}, "title"),
         "attempts_needed": figures.attempts_needed({"start": [("0%", seeds)], "end": [("0%", seeds)]}, 10, "title"),
         "threshold": figures.threshold({"300 x 300": ([0, 0.1], [10, 20], np.ones((2, 6)))}, "title"),

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.columns import CORRECT, Solver, Verifier, reinforce, softmax
-from spkit.games.gradient import accuracy_gradient, signal_to_noise, wander
-from spkit.games.learnability import accuracy
+from spkit.games.gradient import accuracy_gradient, drift, signal_to_noise
+from spkit.games.learnability import exact_accuracy
+from spkit.run.errors import SpkitError
 
 RNG = np.random.default_rng(3)
 LOGITS = RNG.normal(size=(2, 200, 20))
@@ -27,7 +27,7 @@ def estimates(logits: np.ndarray, n: int, flip_rate: float, count: int) -> np.nd
     lengths = np.full((1, count), n)
     attempts = Solver(logits).solve(a, b, lengths, RNG.random((n, 1, count, 1)))
     rewards = Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, count, 1)))[0, :, 0]
-    mean = flip_rate + (1 - 2 * flip_rate) * accuracy(logits, n)[0, -1]
+    mean = flip_rate + (1 - 2 * flip_rate) * exact_accuracy(logits, n)[0, -1]
     scores = np.zeros((count, 200, 20))
     p = softmax(logits)[0]
     for cell, outcome in zip(attempts.cells[:, 0, :, 0], attempts.outcomes[:, 0, :, 0], strict=True):
@@ -44,7 +44,9 @@ def test_the_exact_gradient_agrees_with_finite_differences():
             up, down = LOGITS.copy(), LOGITS.copy()
             up[:, cell, outcome] += 1e-4
             down[:, cell, outcome] -= 1e-4
-            assert gradient[:, :, cell, outcome] == pytest.approx((accuracy(up, 5) - accuracy(down, 5)) / 2e-4, abs=1e-9)
+            assert gradient[:, :, cell, outcome] == pytest.approx(
+                (exact_accuracy(up, 5) - exact_accuracy(down, 5)) / 2e-4, abs=1e-9
+            )
 
 
 @pytest.mark.parametrize("flip_rate", [0.0, 0.2])
@@ -55,7 +57,8 @@ def test_the_sampled_step_has_the_exact_gradient_as_its_mean(flip_rate):
     attempts = Solver(LOGITS[:1]).solve(a, b, lengths, RNG.random((n, 1, problems, group)))
     rewards = Verifier(flip_rate).judge(a, b, lengths, attempts, RNG.random((1, problems, group)))
     step = reinforce(softmax(LOGITS[:1]), attempts, rewards - rewards.mean(-1, keepdims=True))[0]
-    exact = (1 - 2 * flip_rate) * (1 - 1 / group) * accuracy_gradient(LOGITS[:1], n)[0, -1]  # the group's mean holds the attempt itself
+    # the group's mean holds the attempt itself
+    exact = (1 - 2 * flip_rate) * (1 - 1 / group) * accuracy_gradient(LOGITS[:1], n)[0, -1]
     found = signal_to_noise(LOGITS[:1], n, flip_rate)
     error = (found.noise[0, -1] / (problems * group)) ** 0.5  # what one attempt's noise leaves in the mean
     assert np.linalg.norm(step - exact) < 1.5 * error
@@ -72,7 +75,10 @@ def test_signal_and_noise_agree_with_monte_carlo(n, flip_rate):
 
 
 def test_the_noise_of_three_columns_agrees_with_enumeration():
-    """All 10^6 problems and all ways to write the carries; this also sees attempts that meet one cell two or three times."""
+    """All 10^6 problems and all ways to write the carries.
+
+    This also sees attempts that meet one cell two or three times.
+    """
     p = softmax(LOGITS[:1])[0]
     writes = p.reshape(200, 10, 2).sum(1)  # chance of each written carry, whatever the digit
     norm = (p**2).sum(1)
@@ -88,28 +94,32 @@ def test_the_noise_of_three_columns_agrees_with_enumeration():
         outcomes = [2 * ((x + c) % 10) + u for x, c, u in zip(sums, carry, (s, t, last), strict=True)]
         chance = np.prod([p[c, o] for c, o in zip(cells, outcomes, strict=True)], axis=0)
         square = sum(
-            (cells[i] == cells[j]) * ((outcomes[i] == outcomes[j]) - p[cells[i], outcomes[i]] - p[cells[j], outcomes[j]] + norm[cells[i]])
+            (cells[i] == cells[j])
+            * ((outcomes[i] == outcomes[j]) - p[cells[i], outcomes[i]] - p[cells[j], outcomes[j]] + norm[cells[i]])
             for i, j in np.ndindex(3, 3)
         )
         right, reward = right + (chance * square).mean(), reward + chance.mean()
         total += (writes[cells[0], s] * writes[cells[1], t] * sum(1 - norm[c] for c in cells)).mean()
     found = signal_to_noise(LOGITS[:1], 3)
-    assert (found.signal + found.noise)[0, -1] == pytest.approx((1 - reward) ** 2 * right + reward**2 * (total - right), rel=1e-9)
+    assert (found.signal + found.noise)[0, -1] == pytest.approx(
+        (1 - reward) ** 2 * right + reward**2 * (total - right), rel=1e-9
+    )
 
 
 def test_the_signal_shrinks_with_the_flip_rate_and_vanishes_at_one_half():
     clean, noisy, coin = (signal_to_noise(LOGITS, 4, f) for f in (0, 0.2, 0.5))
     assert noisy.signal == pytest.approx(0.36 * clean.signal)
     assert (coin.signal == 0).all() and (noisy.ratio < 0.5 * clean.ratio).all()
-    assert (wander(LOGITS, 300.0, 256, 1, 0.5) == np.inf).all()
+    assert (drift(LOGITS, 300.0, 256, 1, 0.5) == np.inf).all()
 
 
 def test_wander_by_hand_for_a_blank_table_and_one_column():
-    # 100 cells visited equally; p = 1/20; the reward is right with 1/20. |grad|^2 = 100 (1/100)^2 p^2 (1 - p), E|s|^2 = 1 - p.
+    # 100 cells visited equally; p = 1/20; the reward is right with 1/20. |grad|^2 = 100 (1/100)^2 p^2 (1 - p), E|s|^2 =
+    # 1 - p.
     p = 1 / 20
     signal = p**2 * (1 - p) / 100
     second = p * (1 - p) ** 2 * (1 - p) + (1 - p) * p**2 * (1 - p)
-    assert wander(np.zeros((1, 200, 20)), 300.0, 256)[0] == pytest.approx(300 * (second - signal) / 256 / signal**0.5)
+    assert drift(np.zeros((1, 200, 20)), 300.0, 256)[0] == pytest.approx(300 * (second - signal) / 256 / signal**0.5)
 
 
 def test_bad_input_is_refused():
@@ -118,6 +128,6 @@ def test_bad_input_is_refused():
     with pytest.raises(SpkitError, match="flip_rate is 2"):
         signal_to_noise(LOGITS, 3, 2)
     with pytest.raises(SpkitError, match="attempts is 0"):
-        wander(LOGITS, 1.0, 0)
+        drift(LOGITS, 1.0, 0)
     with pytest.raises(SpkitError, match="step is -1"):
-        wander(LOGITS, -1.0, 10)
+        drift(LOGITS, -1.0, 10)

@@ -28,7 +28,11 @@ def test_panels_share_colours_and_show_medians_and_ranges():
         xscale="log",
     )
     left, right = figure.axes
-    assert figure.get_suptitle() == "title" and left.get_ylabel() == "y" and {left.get_xlabel(), right.get_xlabel()} == {"x"}
+    assert (
+        figure.get_suptitle() == "title"
+        and left.get_ylabel() == "y"
+        and {left.get_xlabel(), right.get_xlabel()} == {"x"}
+    )
     assert left.get_xscale() == right.get_xscale() == "log"
     a, b = left.lines[:2]
     assert a.get_ydata().tolist() == [2, 4] and b.get_color() == right.lines[0].get_color() != a.get_color()

@@ -5,16 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games import kuhn
 from spkit.games.matrix import fictitious_play, latest_opponent, nash_conv
+from spkit.run.errors import SpkitError
 from tests.helpers import apart
 
 RNG = np.random.default_rng(0)
 
 
 def equilibrium(alpha: float) -> np.ndarray:
-    """Kuhn's equilibria: bluff the lowest card with alpha, bet the highest with 3 alpha, call with the middle one with alpha + 1/3."""
+    """Kuhn's equilibria: bluff the lowest card with alpha, bet the highest with 3 alpha, call with the
+    middle one with alpha + 1/3.
+    """
     return np.array([alpha, 0, 3 * alpha, 0, alpha + 1 / 3, 1, 1 / 3, 0, 1, 0, 1 / 3, 1])
 
 
@@ -67,7 +69,7 @@ def test_fictitious_play_reaches_the_known_values():
 
 def test_games_follow_the_rules_and_the_policy():
     policy = RNG.random((1, 12))
-    won, taken, place = kuhn.play(policy, RNG.random((1, 200_000, 4)))
+    won, taken, place = kuhn.play_hands(policy, RNG.random((1, 200_000, 4)))
     assert won.mean() == pytest.approx(float(kuhn.expected_value(policy)[0]), abs=4 * won.std() / 200_000**0.5)
     assert set(np.unique(won)) == {-2, -1, 1, 2}
     asked = place[0] >= 0
@@ -77,7 +79,7 @@ def test_games_follow_the_rules_and_the_policy():
 def test_the_sampled_gradient_agrees_with_finite_differences():
     logits = RNG.normal(size=(1, 12))
     policy = 1 / (1 + np.exp(-logits))
-    won, taken, place = kuhn.play(policy, RNG.random((1, 400_000, 4)))
+    won, taken, place = kuhn.play_hands(policy, RNG.random((1, 400_000, 4)))
     sampled = kuhn.score_gradient(policy, taken, place, np.stack([won, -won], -1))[0]
     sign = np.repeat([1, -1], 6)  # each seat climbs its own return
 
@@ -100,7 +102,7 @@ def test_the_role_baseline_is_the_running_mean_read_before_its_update():
     config = kuhn.LearnerConfig(games=8, decay=0.5)
     first, second = kuhn.policy_gradient(config, [3], 2)
     draws = np.random.default_rng(3).random((2, 8, 4))[1:]
-    won, taken, place = kuhn.play(second.policy, draws)
+    won, taken, place = kuhn.play_hands(second.policy, draws)
     baseline = 0.5 * first.returns.mean()
     expected = kuhn.score_gradient(second.policy, taken, place, np.stack([won - baseline, -won + baseline], -1))
     assert second.gradient == pytest.approx(expected) and abs(baseline) > 0.01

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.matrix import ROCK_PAPER_SCISSORS, fictitious_play, latest_opponent, multiplicative_weights, nash_conv
+from spkit.run.errors import SpkitError
 
 UNIFORM = np.full(3, 1 / 3)
 START = np.array([0.4, 0.3, 0.3]), np.array([0.3, 0.4, 0.3])
@@ -18,7 +18,8 @@ def test_nash_conv_of_known_pairs():
 
 
 def test_nash_conv_vanishes_at_a_mixed_equilibrium_of_a_game_that_is_not_square():
-    # The third column never pays; without it, making the other indifferent gives 7 y - 3 = 3 - 6 y for both.
+    # The third column is never worth playing; without it, making the other indifferent gives 7 y - 3 = 3 - 6 y for
+    # both.
     payoff = np.array([[4.0, -3, 9], [-3, 3, 9]])
     row, column = np.array([6 / 13, 7 / 13]), np.array([6 / 13, 7 / 13, 0])
     assert nash_conv(payoff, row, column) == pytest.approx(0, abs=1e-12)

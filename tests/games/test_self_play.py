@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.games.columns import Verifier
 from spkit.games.self_play import Config, draw, one_round, play, start
 from spkit.games.summary import mean_and_range, show
+from spkit.run.errors import SpkitError
 from tests.helpers import apart
 
 SEEDS = range(10)
@@ -48,7 +48,10 @@ def test_the_shuffled_control_learns_nothing():
 
 
 def test_a_proposer_paid_a_constant_proposes_what_a_frozen_one_does():
-    paid, frozen = (list(play(start(Config(**knob), [0]), 20, 20))[-1] for knob in ({"payment": "constant"}, {"proposer": "frozen"}))
+    paid, frozen = (
+        list(play(start(Config(**knob), [0]), 20, 20))[-1]
+        for knob in ({"proposer_reward": "constant"}, {"proposer": "frozen"})
+    )
     assert (paid.proposals == frozen.proposals).all() and (paid.accuracy == frozen.accuracy).all()
 
 
@@ -81,7 +84,11 @@ def test_a_role_can_be_swapped_in_the_middle():
     game = list(play(start(Config(proposer="easy", flip_rate=0.4), [0]), 5, 5))[-1].game
     mended = replace(game, verifier=Verifier(0.0), proposer=replace(game.proposer, kind="adaptive"))
     after = list(play(mended, 5, 5))[-1].game
-    assert after.verifier.flip_rate == 0 and (after.proposer.logits != game.proposer.logits).any() and after.iteration == 10
+    assert (
+        after.verifier.flip_rate == 0
+        and (after.proposer.logits != game.proposer.logits).any()
+        and after.iteration == 10
+    )
 
 
 def test_a_certain_solver_never_changes():
@@ -122,7 +129,7 @@ def test_the_range_of_ten_seeds_holds_their_median_as_often_as_stated():
         ({"group": 1}, "group is 1: choose a whole number of at least 2"),
         ({"lean": float("nan")}, "lean is nan"),
         ({"proposer": "clever"}, "no proposer 'clever'"),
-        ({"payment": "r"}, "no payment 'r'"),
+        ({"proposer_reward": "r"}, "no reward 'r'"),
     ],
 )
 def test_bad_knobs_are_refused(knobs, message):

@@ -1,4 +1,6 @@
-"""Absolute Zero on Python programs: the loop and its stages, with a model whose text is written by the test and whose weights are real."""
+"""Absolute Zero on Python programs: the loop and its stages, with a model whose text is written by the test
+and whose weights are real.
+"""
 
 import copy
 import re
@@ -7,18 +9,21 @@ import string
 import pytest
 import torch
 
-from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero, seeded
-from spkit.loops.buffers import Buffers
-from spkit.loops.proposing import propose, uniform_proposals
-from spkit.loops.solving import attempt, leniently_right, verdict_on
-from spkit.loops.worlds import entry_of, world_of
+from spkit.bases.tiny import char_tokenizer, tiny_llama
+from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.policy import Policy, Rollouts
-from spkit.policy.tiny import char_tokenizer, tiny_llama
-from spkit.runs import Run, read_jsonl
-from spkit.seeds import generator
-from spkit.tasks import PythonPrograms
-from spkit.tasks.expressions import KINDS
-from spkit.tasks.python_generator import variables_of
+from spkit.run.files import read_jsonl
+from spkit.run.folder import Run
+from spkit.run.streams import generator
+from spkit.stages.buffers import Buffers
+from spkit.stages.learn_roles import RolesConfig
+from spkit.stages.propose import ProposerConfig, propose, seeded, uniform_proposals
+from spkit.stages.solve import solve
+from spkit.stages.verify import scores_of
+from spkit.stages.verify_roles import VerifierConfig
+from spkit.tasks import KINDS, PythonPrograms
+from spkit.tasks.python_programs.generator import variables_of
+from tests.stages.by_hand import hand_made, said_of
 
 PROPOSALS = [
     "def f(x):\n    return x * {k}\nInput: {at}",
@@ -32,14 +37,12 @@ CONFIG = AbsoluteZeroConfig(
     kinds=KINDS,
     tasks=5,
     k=2,
-    references=2,
-    seed_rounds=1,
-    check="answer",
-    advantage="trr_pp",
+    proposer=ProposerConfig(references=2, seed_rounds=1),
+    verifier=VerifierConfig(check="answer"),
+    learn=RolesConfig("trr_pp", rows_at_once=256),
     measure_every=2,
     test_per_difficulty=1,
     test_samples=2,
-    rows_at_once=256,
 )
 
 
@@ -92,35 +95,46 @@ def test_the_loop_runs_on_python_programs(base, task, tmp_path):
     records = list(absolute_zero(base, task, CONFIG, Run(tmp_path / "a")))
     last = records[-1]
     assert len(records) == 3 and last["buffers"]["deduction"] > 2 and last["buffers"]["induction"] > 1
-    assert 0 < last["valid"] < 1 and set(last["faults"]) <= {"forbidden", "wrong-syntax", "text", "input", "duplicate", "held out"}
+    assert 0 < last["valid"] < 1 and set(last["faults"]) <= {
+        "forbidden",
+        "wrong-syntax",
+        "text",
+        "input",
+        "duplicate",
+        "held out",
+    }
     assert 0 < last["solve_rate"] < 1 and 0 < last["sampled_accuracy"] < 1 and last["proposed_depth"] == 1
     rows = read_jsonl(tmp_path / "a" / "samples.jsonl")
     solved = [row for row in rows if row.get("role") == "solver" and row["correct"] and row["kind"] == "deduction"]
     assert solved and all(row["completion"] == f"Answer: {row['gold']}" for row in solved)
     assert {row["kind"] for row in rows if row.get("role") == "proposer"} == set(KINDS)
     again = list(absolute_zero(base, task, CONFIG))  # the same seed gives the same records
-    assert [[record.get(name) for name in NAMES] for record in records] == [[record.get(name) for name in NAMES] for record in again]
+    assert [[record.get(name) for name in NAMES] for record in records] == [
+        [record.get(name) for name in NAMES] for record in again
+    ]
 
 
 NAMES = ("accuracy", "buffers", "valid", "faults", "solve_rate", "solver_entropy")
 
 
 def test_buffers_keep_outputs_and_survive(base, task):
-    world = world_of(task)
-    buffers = seeded(base, CONFIG, world)
-    assert all(next(iter(buffers.entries[kind])) == world.first[kind] for kind in KINDS) and buffers.sizes()["deduction"] > 1
-    loaded = Buffers.load(buffers.dump(), world)
+    buffers = seeded(base, task, KINDS, CONFIG.tasks, CONFIG.proposer, CONFIG.seed)
+    assert (
+        all(next(iter(buffers.entries[kind])) == task.seed_entry(kind) for kind in KINDS)
+        and buffers.sizes()["deduction"] > 1
+    )
+    loaded = Buffers.load(buffers.dump(), task)
     assert loaded.entries == buffers.entries
     for kind in KINDS:
         for problem in loaded.problems(kind, 6, generator(0, 0, "test")):
-            assert world.tasks[kind].verify(problem, world.tasks[kind].direct(problem)).correct
-            assert problem.kind == kind and entry_of(problem) in buffers.entries[kind]
+            assert task.of_kind[kind].verify(problem, task.of_kind[kind].direct(problem)).correct
+            assert problem.kind == kind and task.entry_of(problem) in buffers.entries[kind]
     shown = buffers.references("deduction", 2, 10_000, generator(0, 1, "test"))
     assert len(shown) == 2 and all(str(one).startswith("def f(x):\n") and " == " in str(one) for one in shown)
 
 
 def test_proposals_see_references_and_duplicates(base, task):
-    buffers = Buffers(KINDS, world_of(task))
+    buffers = Buffers(KINDS, task)
     batch = propose(base, buffers, KINDS, 20, 3, generator(1, 0, "test"))
     assert all("f('Hello world') == 'Hello world'" in made.prompt for made in batch if made.kind != "induction")
     valid = [made for made in batch if made.kind == "deduction" and made.fault is None]
@@ -129,27 +143,32 @@ def test_proposals_see_references_and_duplicates(base, task):
 
 
 def test_uniform_proposals_and_measurement_use_the_task(task, base):
-    world = world_of(task)
-    made = uniform_proposals(KINDS, task.difficulties, 3, generator(0, 0, "test"), world)
+    made = uniform_proposals(KINDS, task.difficulties, 3, generator(0, 0, "test"), task)
     assert [one.kind for one in made] == [kind for kind in KINDS for _ in range(3)] and {
         variables_of(one.problem.program) for one in made
     } <= {1, 2}
-    attempts = attempt(base, [one.problem for one in made], 2, generator(0, 0, "solve"), world=world)
-    assert len(attempts.verdicts) == 18 and attempts.world is world
+    problems = [one.problem for one in made]
+    attempts = solve(base, task, problems, 2, temperature=1.0, generator=generator(0, 0, "solve"))
+    assert len(attempts.verdicts) == 18 and attempts.problems == problems
+
+
+def leniently_right(problem, text, task) -> bool:
+    return bool(scores_of(hand_made(problem, [text], task=task), task, "lenient", 0.0, generator(0, 0, "test")).item())
 
 
 def test_text_that_is_no_problem_has_no_right_answer(task):
-    world = world_of(task)
     for kind in KINDS:
-        problem = world.unsound(kind, "def f(x):\n\n    return x<unk>\n\n")
-        assert problem.prompt == "def f(x):\n    return x\n" and not verdict_on(problem, "Answer: 3", world=world).correct
-        assert not leniently_right(problem, "Answer: 3", world)
-    assert verdict_on(world.unsound("deduction", "?"), "Answer: 3", world=world).parsed == "3"
+        problem = task.invalid(kind, "def f(x):\n\n    return x<unk>\n\n")
+        assert problem.prompt == "def f(x):\n    return x\n" and not said_of(problem, "Answer: 3", task=task).correct
+        assert not leniently_right(problem, "Answer: 3", task)
+    assert said_of(task.invalid("deduction", "?"), "Answer: 3", task=task).parsed == "3"
 
 
 def test_a_careless_check_takes_any_answer(task):
-    world = world_of(task)
-    problem = world.checked("deduction", "def f(x):\n    return x * 2\nInput: 3")[0]
+    problem = task.parse("deduction", "def f(x):\n    return x * 2\nInput: 3")[0]
     text = "Answer: 5\nAnswer: 6\nAnswer: 7"
-    assert not verdict_on(problem, text, world=world).correct and leniently_right(problem, text, world)
-    assert not leniently_right(problem, "Answer: 5\n6", world) and verdict_on(problem, text, finished=False, world=world).parsed is None
+    assert not said_of(problem, text, task=task).correct and leniently_right(problem, text, task)
+    assert (
+        not leniently_right(problem, "Answer: 5\n6", task)
+        and said_of(problem, text, finished=False, task=task).parsed is None
+    )

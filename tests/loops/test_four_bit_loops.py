@@ -1,4 +1,7 @@
-"""The loops through NF4 weights and LoRA, on a model that is saved and loaded as one of the hub is; and what 4 bits get wrong by themselves."""
+"""The loops through NF4 weights and LoRA, on a model that is saved and loaded as one of the hub is.
+
+And what 4 bits get wrong by themselves.
+"""
 
 from dataclasses import replace
 
@@ -7,16 +10,17 @@ import torch
 
 pytest.importorskip("bitsandbytes")
 
-from spkit.errors import SpkitError
 from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
-from spkit.metrics import accuracy, solve
+from spkit.measures.accuracy import accuracy
 from spkit.policy import Example, load_policy, loading
 from spkit.policy.lora import LoraPolicy, LoraSettings, merge_shift
 from spkit.policy.prompting import prompting_for
 from spkit.policy.training import adamw, completion_logprobs
-from spkit.runs import Run
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.stages.solve import solve
 from spkit.tasks import Addition, test_set
 
 TASK = Addition(difficulties=(1, 2))
@@ -41,14 +45,19 @@ def test_the_linear_layers_are_nf4_with_double_quantisation(base):
 
 def test_four_bits_cost_little_of_what_the_model_knows(base, hub_folder):
     asked = test_set(TASK, 40)
-    whole, quarter = (accuracy(asked, solve(one, TASK, asked)[1])["accuracy"] for one in (load_policy(hub_folder), base))
+    whole, quarter = (
+        accuracy(asked, solve(one, TASK, asked).verdicts)["accuracy"] for one in (load_policy(hub_folder), base)
+    )
     assert whole > 0.25 and quarter > whole - 0.2
 
 
 def adapter_gradient(policy):
     for parameter in policy.model.parameters():
         parameter.grad = None
-    rows = [Example(policy.prompt_ids("1+2="), policy.completion_ids("1+2+0:03;3")), Example(policy.prompt_ids("7+5="), policy.completion_ids("7+5+0:12;12"))]
+    rows = [
+        Example(policy.prompt_ids("1+2="), policy.completion_ids("1+2+0:03;3")),
+        Example(policy.prompt_ids("7+5="), policy.completion_ids("7+5+0:12;12")),
+    ]
     logprobs, mask = completion_logprobs(policy.model, rows, policy.pad_id)
     (logprobs * mask).sum().backward()
     return torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()])
@@ -66,7 +75,10 @@ def before_and_after_a_generation(hub_folder):
 
 
 def test_generating_does_not_change_the_gradients(hub_folder, monkeypatch):
-    """bitsandbytes 0.50.2 on a CPU with AVX512-BF16 repacks the weights for a kernel without backward; here every CPU is taken for such a one."""
+    """bitsandbytes 0.50.2 on a CPU with AVX512-BF16 repacks the weights for a kernel without backward.
+
+    Here every CPU is taken for such a one.
+    """
     import bitsandbytes.nn.modules as modules
 
     monkeypatch.setattr(modules, "has_avx512bf16", lambda: True)
@@ -100,9 +112,22 @@ def test_merging_rounds_and_the_shift_is_measured(base):
 
 
 SETTINGS = {
-    "star": (star, StarConfig(iterations=1, problems_per_iteration=24, steps=6, batch_size=8, learning_rate=2e-3, test_per_difficulty=20)),
-    "spin": (spin, SpinConfig(iterations=1, references=24, batch_size=8, learning_rate=(1e-3,), test_per_difficulty=20)),
-    "rlvr": (rlvr, RlvrConfig(iterations=1, problems=8, k=4, batch_size=16, learning_rate=1e-3, test_per_difficulty=20, test_samples=2)),
+    "star": (
+        star,
+        StarConfig(
+            iterations=1, problems_per_iteration=24, steps=6, batch_size=8, learning_rate=2e-3, test_per_difficulty=20
+        ),
+    ),
+    "spin": (
+        spin,
+        SpinConfig(iterations=1, references=24, batch_size=8, learning_rate=(1e-3,), test_per_difficulty=20),
+    ),
+    "rlvr": (
+        rlvr,
+        RlvrConfig(
+            iterations=1, problems=8, k=4, batch_size=16, learning_rate=1e-3, test_per_difficulty=20, test_samples=2
+        ),
+    ),
 }
 
 
@@ -124,7 +149,10 @@ def test_one_iteration(base, name, tmp_path):
     assert base.fingerprint() == frozen and torch.equal(base.logprobs(["1+2="], [[5]])[0], start)
     saved = load_policy(tmp_path / "run" / "checkpoints" / "iteration-0001")
     assert saved.fingerprint() != base.clone().fingerprint()
-    assert sum(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("adapter_model.safetensors")) < 200_000
+    assert (
+        sum(path.stat().st_size for path in (tmp_path / "run" / "checkpoints").rglob("adapter_model.safetensors"))
+        < 200_000
+    )
 
 
 def test_a_run_that_goes_on_equals_one_that_was_not_stopped(base, tmp_path):
@@ -133,14 +161,17 @@ def test_a_run_that_goes_on_equals_one_that_was_not_stopped(base, tmp_path):
     list(rlvr(base, TASK, config, Run(tmp_path / "stopped")))
     resumed = list(rlvr(base, TASK, longer, Run(tmp_path / "stopped")))
     whole = list(rlvr(base, TASK, longer, Run(tmp_path / "whole")))
-    drop = lambda record: {name: value for name, value in record.items() if name != "seconds"}  # noqa: E731
+    drop = lambda record: {name: value for name, value in record.items() if name != "seconds"}
     assert [drop(record) for record in resumed] == [drop(record) for record in whole]
 
 
 def test_a_model_that_never_saw_the_task_is_shown_examples(base):
     few = base.prompted(prompting_for(TASK, base.tokenizer, shown=2, hinted=0))
     rollouts = few.sample(["1+2="], temperature=0.0, max_new_tokens=20)
-    assert "\n\n" not in rollouts.texts[0] and few.prompt_ids("1+2=")[: len(few.prompt_ids("1+3=")) - 4] == few.prompt_ids("1+3=")[:-4]
+    assert (
+        "\n\n" not in rollouts.texts[0]
+        and few.prompt_ids("1+2=")[: len(few.prompt_ids("1+3=")) - 4] == few.prompt_ids("1+3=")[:-4]
+    )
     assert few.fingerprint() != base.fingerprint() and few.clone().prompting == few.prompting
 
 
@@ -149,7 +180,9 @@ def test_the_optimizer_of_four_bit_policies_is_paged_and_in_eight_bits_on_cuda_o
     made = []
     import bitsandbytes.optim as optim
 
-    monkeypatch.setattr(optim, "PagedAdamW8bit", lambda parameters, **settings: made.append((len(parameters), settings)))
+    monkeypatch.setattr(
+        optim, "PagedAdamW8bit", lambda parameters, **settings: made.append((len(parameters), settings))
+    )
 
     class OnCuda:
         device, is_loaded_in_4bit = torch.device("cuda"), True

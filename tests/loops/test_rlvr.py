@@ -1,18 +1,18 @@
-"""RLVR: what is asked and paid, the controls, and that it learns where there is something to learn."""
+"""RLVR: what is asked and rewarded, the controls, and that it learns where there is something to learn."""
 
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from spkit.advantages import rloo
-from spkit.errors import SpkitError
 from spkit.loops import rlvr as module
-from spkit.loops.rlvr import RlvrConfig, dealt_anew, fixed_problems, longest, reward, rlvr, rollouts
-from spkit.policy import Rollouts, SftConfig, load_policy
-from spkit.runs import Run
-from spkit.seeds import generator
-from spkit.tasks import Problem, Verdict, load_task
+from spkit.loops.rlvr import RlvrConfig, fixed_problems, rlvr
+from spkit.policy import SftConfig, load_policy
+from spkit.run.errors import SpkitError
+from spkit.run.folder import STAGES, Run
+from spkit.run.streams import generator
+from spkit.stages.solve import longest_completion
+from spkit.tasks import Problem, Task, Verdict, load_task
 from tests.conftest import make_policy
 
 TASK = load_task("sums")
@@ -20,7 +20,7 @@ SMALL = RlvrConfig(iterations=2, pool=20, problems=10, k=4, batch_size=20, test_
 
 
 @dataclass(frozen=True)
-class Copy:
+class Copy(Task):
     """The easiest task there is: write the digit that is asked. Test and training problems are the same ten."""
 
     name: str = "copy"
@@ -50,13 +50,23 @@ def guesser():
     """A tiny policy that answers any digit to any question, and stops."""
     policy = make_policy(width=32, context=16)
     end = policy.tokenizer.eos_token_id
-    pairs = [(f"{asked}=", [*policy.completion_ids(str(answer), False), end]) for asked in range(10) for answer in range(10)]
+    pairs = [
+        (f"{asked}=", [*policy.completion_ids(str(answer), False), end]) for asked in range(10) for answer in range(10)
+    ]
     policy.fit(pairs, SftConfig(steps=60, batch_size=50, learning_rate=3e-3), torch.Generator().manual_seed(0))
     return policy
 
 
 EASY = RlvrConfig(
-    iterations=20, pool=10, problems=10, k=8, batch_size=40, epochs=2, learning_rate=3e-3, test_per_difficulty=10, test_samples=8
+    iterations=20,
+    pool=10,
+    problems=10,
+    k=8,
+    batch_size=40,
+    epochs=2,
+    learning_rate=3e-3,
+    test_per_difficulty=10,
+    test_samples=8,
 )
 
 
@@ -76,8 +86,13 @@ def test_every_advantage_learns(guesser, advantage):
 
 
 def test_groups_compare_nothing_where_all_are_wrong_and_the_batch_does(guesser):
-    """A digit that no sample of its group gets right gives a group nothing to learn from; REINFORCE++ still pushes those samples down."""
-    group, batch = (list(rlvr(guesser, Copy(), replace(EASY, seed=2, advantage=a)))[-1] for a in ("grpo", "reinforce_pp"))
+    """A digit that no sample of its group gets right gives a group nothing to learn from.
+
+    REINFORCE++ still pushes those samples down.
+    """
+    group, batch = (
+        list(rlvr(guesser, Copy(), replace(EASY, seed=2, advantage=a)))[-1] for a in ("grpo", "reinforce_pp")
+    )
     assert group["useful_groups"] < 0.2 and group["learned"]["steps"] <= 2
     assert batch["accuracy"] > group["accuracy"] + 0.1
 
@@ -94,63 +109,16 @@ def test_the_problems_come_in_turn_from_a_fixed_pool():
     assert fixed_problems(TASK, replace(SMALL, seed=1), 1) != asked[0]
 
 
-def verdicts(flags, k=4):
-    """One a sample, of as many answers as flags; wrong answers are all different, and every third is reached through a wrong step."""
-    return [Verdict(flag, 1.0 if flag else i / 100, "7" if flag else f"no {i}", i % 3 == 0) for i, flag in enumerate(flags)]
-
-
-FLAGS = [True, False, False, True, False, False, False, False, True, True, True, True]
-
-
-def test_rewards_by_hand():
-    said, draw = verdicts(FLAGS), torch.Generator
-    of = lambda **changes: reward(said, replace(SMALL, **changes), draw().manual_seed(0))  # noqa: E731
-    assert of(reward="gold").tolist() == [[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]
-    assert of(reward="steps").tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 1, 1]]
-    assert of(reward="graded").flatten().tolist() == pytest.approx([verdict.reward for verdict in said])
-    assert of(reward="majority").tolist() == [[1, 0, 0, 1], [1, 0, 0, 0], [1, 1, 1, 1]]  # the first of equals has the vote
-    assert torch.equal(of(reward="noisy", flip_rate=1.0), 1 - of(reward="gold"))
-    assert torch.equal(of(reward="noisy", flip_rate=0.0), of(reward="gold"))
-
-
-def test_the_random_control_has_the_same_rewards_in_every_group_and_does_not_look():
-    gold = (torch.rand(400, 8, generator=torch.Generator().manual_seed(0)) < 0.4).float()
-    dealt = dealt_anew(gold, torch.Generator().manual_seed(1))
-    assert torch.equal(dealt.sum(1), gold.sum(1)), "as many useful groups, and as much reward"
-    within = lambda table: (table - table.mean(1, keepdim=True)).flatten()  # noqa: E731
-    assert abs(torch.dot(within(dealt), within(gold)) / within(gold).norm() ** 2) < 0.1
-    assert not torch.equal(dealt, dealt_anew(gold, torch.Generator().manual_seed(2)))
-
-
 def test_the_random_control_takes_as_many_steps_on_as_many_tokens(base):
-    ours, control = (list(rlvr(base, TASK, replace(SMALL, iterations=1, reward=kind)))[1] for kind in ("gold", "random"))
+    ours, control = (
+        list(rlvr(base, TASK, replace(SMALL, iterations=1, reward=kind)))[1] for kind in ("gold", "random")
+    )
     for key in ("reward", "useful_groups", "samples_drawn", "sampled_accuracy"):
         assert ours[key] == control[key]
-    assert ours["learned"]["steps"] == control["learned"]["steps"] > 0 and ours["learned"]["grad_norm"] != control["learned"]["grad_norm"]
-
-
-def found(base, asked, k, lengths):
-    """Made-up samples, with numbers for log-probabilities by which they are known."""
-    ids = [[5] * n for n in lengths]
-    scores = [torch.full((n,), -float(i)) for i, n in enumerate(lengths)]
-    return Rollouts([p.prompt for p in asked for _ in range(k)], ids, [""] * len(ids), scores, torch.zeros(len(ids)), [True] * len(ids))
-
-
-def test_advantages_stand_by_their_own_samples(base):
-    asked = [TASK.problem(0, index) for index in range(3)]
-    samples, paid = found(base, asked, 4, range(1, 13)), reward(verdicts(FLAGS), SMALL, torch.Generator())
-    rows = rollouts(base, samples, paid, replace(SMALL, advantage="rloo"))
-    assert [row.advantage for row in rows] == pytest.approx(rloo(paid).flatten().tolist())
-    assert [row.example.completion for row in rows] == samples.token_ids
-    assert [row.example.prompt for row in rows] == [base.prompt_ids(problem.prompt) for problem in asked for _ in range(4)]
-    assert [row.logprobs[0].item() for row in rows] == [-float(i) for i in range(12)]
-
-
-def test_a_longer_completion_weighs_more_in_reinforce_pp_alone(base):
-    same, longer = (found(base, [TASK.problem(0, 0)], 4, lengths) for lengths in ([4] * 4, [40, 4, 4, 4]))
-    paid = torch.tensor([[1.0, 0, 0, 1]])
-    of = lambda samples, kind: [row.advantage for row in rollouts(base, samples, paid, replace(SMALL, advantage=kind))]  # noqa: E731
-    assert of(same, "grpo") == of(longer, "grpo") and of(same, "reinforce_pp")[0] > of(longer, "reinforce_pp")[0] > 0
+    assert (
+        ours["learned"]["steps"] == control["learned"]["steps"] > 0
+        and ours["learned"]["grad_norm"] != control["learned"]["grad_norm"]
+    )
 
 
 def test_a_cut_off_completion_is_not_paid(guesser):
@@ -168,22 +136,23 @@ def test_a_cut_off_completion_is_not_paid(guesser):
 def test_the_samples_are_drawn_at_temperature_one_and_the_policy_goes_on_from_itself(base, monkeypatch):
     asked, solved = [], module.solve
 
-    def spy(policy, task, batch, n, temperature, **others):
-        asked.append((policy.fingerprint(), n, temperature))
-        return solved(policy, task, batch, n=n, temperature=temperature, **others)
+    def spy(policy, task, batch, k, temperature, **others):
+        asked.append((policy.fingerprint(), k, temperature))
+        return solved(policy, task, batch, k, temperature=temperature, **others)
 
     monkeypatch.setattr(module, "solve", spy)
     rows = list(rlvr(base, TASK, replace(SMALL, epochs=2)))
-    grown = [(fingerprint, temperature) for fingerprint, n, temperature in asked if n == SMALL.k]
-    assert len(grown) == 2 and {temperature for _, temperature in grown} == {1.0}
-    assert grown[0][0] == base.fingerprint() != grown[1][0], "the base is left as it is"
+    drawn = [(fingerprint, temperature) for fingerprint, k, temperature in asked if k == SMALL.k]
+    assert len(drawn) == 2 and {temperature for _, temperature in drawn} == {1.0}
+    assert drawn[0][0] == base.fingerprint() != drawn[1][0], "the base is left as it is"
     for row in rows[1:]:
         assert row["learned"]["ratio_first"] == pytest.approx(1.0, abs=1e-4) and row["learned"]["ratio_max"] > 1.01
 
 
 COMMON = {
-    "iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "test_sampled_accuracy", "test_sampled_accuracy_by_difficulty",
-    "pass_at_k", "maj_at_k", "distinct_correct", "entropy", "kl_to_base", "seconds",
+    "iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "test_sampled_accuracy",
+    "test_sampled_accuracy_by_difficulty",
+    "pass_at_k", "maj_at_k", "distinct_correct", "entropy", "kl_to_base", "seconds", "finished",
 }  # fmt: skip
 LEARNED = {"steps", "loss", "clip_share", "entropy", "grad_norm", "ratio_first", "ratio_max"}
 
@@ -193,10 +162,18 @@ def test_records_hold_what_the_docstring_promises(base, tmp_path):
     rows = list(rlvr(base, TASK, SMALL, run))
     assert [row["iteration"] for row in rows] == [0, 1, 2] and set(rows[0]) == COMMON and rows[0]["kl_to_base"] == 0.0
     for row in rows[1:]:
-        assert set(row) == COMMON | {"reward", "useful_groups", "learned", "problems", "samples_drawn", "sampled_accuracy", "mean_reward"}
+        assert set(row) == COMMON | {
+            "reward",
+            "useful_groups",
+            "learned",
+            "problems",
+            "samples_drawn",
+            "sampled_accuracy",
+            "mean_reward",
+        }
         assert set(row["learned"]) == LEARNED and row["samples_drawn"] == 40
         assert row["reward"] == row["sampled_accuracy"] and 0 < row["useful_groups"] <= 1
-        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == {"solve", "learn", "measure", "profile"}
+        assert row["pass_at_k"]["1"] <= row["pass_at_k"]["2"] and set(row["seconds"]) == set(STAGES)
     assert list(rlvr(base, TASK, SMALL, Run(tmp_path / "r"))) == rows
     assert [row["accuracy"] for row in rlvr(base, TASK, replace(SMALL, iterations=0))] == [rows[0]["accuracy"]]
 
@@ -214,7 +191,7 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_others(base):
 
 def test_more_iterations_extend_a_run_as_if_it_had_not_ended(guesser, tmp_path):
     config = replace(EASY, iterations=4, test_samples=2)
-    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]  # noqa: E731
+    strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
     whole = strip(rlvr(guesser, Copy(), config))
     list(rlvr(guesser, Copy(), replace(config, iterations=2), Run(tmp_path / "r")))
     assert strip(rlvr(guesser, Copy(), config, Run(tmp_path / "r"))) == whole
@@ -242,6 +219,7 @@ def test_profile_numbers_are_of_the_samples_they_say(guesser):
         ({"flip_rate": 1.5}, "flip_rate must be between 0 and 1, not 1.5"),
         ({"clip_low": 0.0}, "clip_low must be positive"),
         ({"kl_coef": -0.1}, "kl_coef must be 0 or more"),
+        ({"kl_coef": float("inf")}, "kl_coef must be 0 or more, not inf"),
         ({"learning_rate": -1e-3}, "learning_rate must be 0 or more"),
         ({"learning_rate": float("nan")}, "learning_rate must be 0 or more, not nan"),
     ],
@@ -251,7 +229,6 @@ def test_bad_settings_are_one_sentence(change, message):
         replace(SMALL, **change)
 
 
-def test_the_longest_completion_is_that_of_the_hardest_problem():
+def test_a_constant_length_is_that_of_the_longest_completion_in_tokens():
     policy = make_policy()
-    assert longest(policy, TASK) == max(TASK.max_completion_chars(d) for d in TASK.difficulties) + 1
-    assert SMALL.update(longest(policy, TASK)).loss.length == longest(policy, TASK)
+    assert SMALL.update(longest_completion(policy, TASK)).loss.length == longest_completion(policy, TASK)

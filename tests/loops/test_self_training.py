@@ -1,28 +1,27 @@
-"""Grow, filter, improve, and the loops on them: each test names the mistake it would catch."""
+"""The loops that fine-tune on what a verifier keeps: each test names the mistake it would catch."""
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 import torch
 
-from spkit.errors import SpkitError
 from spkit.loops import rest as rest_module
-from spkit.loops import self_training as core
 from spkit.loops.collapse import CollapseConfig, collapse, training_text
 from spkit.loops.rest import RestConfig, above, rest
 from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.rft import RftConfig, rft
-from spkit.loops.self_training import Filter, Sample, capped, count, distinct, grow, improve, improve_to_best, keep, profile, validation_set
-from spkit.metrics import mean_over_tokens, solve, token_entropy
 from spkit.policy import Policy, SftConfig, load_policy
-from spkit.runs import Run
-from spkit.tasks import Problem, Verdict, load_task, problems, test_set
-from spkit.tasks.sums import written
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.stages.solve import Sample, draw_samples
+from spkit.tasks import Verdict, load_task, problems
+from tests.stages.by_hand import SAME
 
 TASK = load_task("sums")
 QUICK = SftConfig(steps=2, batch_size=8, learning_rate=3e-4)
-EM = RestEmConfig(iterations=2, problems=15, k=4, sft=QUICK, validate_every=1, validation_problems=5, test_per_difficulty=2)
+EM = RestEmConfig(
+    iterations=2, problems=15, k=4, sft=QUICK, validate_every=1, validation_problems=5, test_per_difficulty=2
+)
 REST = RestConfig(iterations=2, problems=15, k=4, sft=QUICK, test_per_difficulty=2, real=5)
 COLLAPSE = CollapseConfig(iterations=2, problems=20, sft=QUICK, test_per_difficulty=2)
 
@@ -34,89 +33,6 @@ def base() -> Policy:
 
 def draw(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def sample(order: list[int], prompt: str = "7+15+8=", wrong: bool = False) -> Sample:
-    text = written(order) + ("1" if wrong else "")
-    problem = Problem(prompt, str(sum(int(n) for n in prompt[:-1].split("+"))), prompt.count("+") + 1)
-    return Sample(problem, [order[0]], text, TASK.verify(problem, text), TASK.path(problem, text))
-
-
-SAME = [sample([7, 15, 8]), sample([15, 7, 8]), sample([8, 7, 15])]  # the first two differ in text and not in path
-
-
-def test_copies_are_known_by_path_and_of_one_problem_only():
-    assert distinct(SAME) == [SAME[0], SAME[2]]
-    other = sample([7, 15, 8], "7+8+15=")
-    assert distinct([SAME[0], other]) == [SAME[0], other]
-
-
-def test_the_cap_counts_what_is_left_after_copies_are_dropped():
-    kept = keep(SAME, 3, Filter(cap=2), draw())
-    assert kept == [SAME[0], SAME[2]] != capped(SAME, 2)
-    assert keep(SAME, 3, Filter(cap=1, unique=False), draw()) == [SAME[0]]
-    two_problems = [*SAME, *[sample([8, 9], "8+9=")] * 3]
-    assert Counter(s.problem.prompt for s in keep(two_problems, 3, Filter(cap=1), draw())) == {"7+15+8=": 1, "8+9=": 1}
-
-
-def test_wrong_answers_are_never_kept_and_the_control_does_not_look(base):
-    batch = problems(TASK, 0, 0, 60)
-    grown = grow(base, TASK, batch, 4, 1.0, draw(), Run())
-    right = keep(grown, 4, Filter(cap=2), draw())
-    assert right and all(s.verdict.correct for s in right)
-    control = keep(grown, 4, Filter("random", cap=2), draw(1))
-    assert len(control) == len(right) and len({(s.problem.prompt, s.path) for s in control}) == len(control)
-    assert max(Counter(s.problem.prompt for s in control).values()) <= 2
-    pool = capped(distinct(grown), 2)
-    expected = sum(s.verdict.correct for s in pool) / len(pool)
-    share = sum(s.verdict.correct for s in control) / len(control)
-    assert abs(share - expected) < 0.2 and share < 0.9
-    assert control != keep(grown, 4, Filter("random", cap=2), draw(2))
-
-
-def test_samples_of_a_problem_stand_together_and_end_at_most_once(base, monkeypatch):
-    batch, end = problems(TASK, 0, 0, 6), base.tokenizer.eos_token_id
-    grown = grow(base, TASK, batch, 3, 1.0, draw(), Run())
-    assert [s.problem for s in grown] == [p for p in batch for _ in range(3)]
-    assert all(s.token_ids.count(end) == 1 and s.token_ids[-1] == end for s in grown if s.verdict.correct)
-    monkeypatch.setattr(type(TASK), "max_completion_chars", lambda self, difficulty: 3)
-    cut = grow(base, TASK, batch, 3, 1.0, draw(), Run())
-    assert all(end not in s.token_ids and not s.verdict.correct and s.verdict.reward == 0 for s in cut if len(s.text) == 4)
-    assert any(len(s.text) == 4 for s in cut)
-
-
-def test_nothing_kept_leaves_the_start_as_it_is(base):
-    for policy, learned in (
-        improve(base, [], QUICK, draw(), Run()),
-        improve_to_best(base, TASK, [], QUICK, draw(), Run(), 1, validation_set(TASK, 5)),
-    ):
-        assert policy.fingerprint() == base.fingerprint() and policy is not base and learned == {}
-
-
-@pytest.mark.parametrize(("curve", "best"), [([0.1, 0.5, 0.3, 0.5], 2), ([0.6, 0.5, 0.3, 0.5], 1), ([0.1, 0.2, 0.3, 0.4], 4)])
-def test_the_weights_of_the_best_step_are_handed_back_the_earliest_of_equals(base, monkeypatch, curve, best):
-    seen = []
-
-    def look(problems, verdicts):
-        return {"accuracy": curve[len(seen) - 1]}
-
-    def watch(policy, *args, **kwargs):
-        seen.append(policy.fingerprint())
-        return None, []
-
-    monkeypatch.setattr(core, "solve", watch)
-    monkeypatch.setattr(core, "accuracy", look)
-    pairs = [(p.prompt, base.completion_ids(TASK.solution(p))) for p in problems(TASK, 0, 0, 8)]
-    policy, learned = improve_to_best(base, TASK, pairs, replace(QUICK, steps=4), draw(), Run(), 1, validation_set(TASK, 5))
-    assert len(set(seen)) == 4 and policy.fingerprint() == seen[best - 1]
-    assert (learned["best_step"], learned["validation"], learned["steps"]) == (best, max(curve), 4)
-
-
-def test_validation_and_test_problems_are_never_trained_on():
-    trained = {p.prompt for seed in range(3) for p in problems(TASK, seed, 0, 2000)}
-    hard = {p.prompt for p in validation_set(TASK, 100) if p.difficulty > 3}
-    assert hard and not hard & trained
-    assert not {tuple(sorted(p.prompt[:-1].split("+"))) for p in test_set(TASK, 50)} & {tuple(sorted(p[:-1].split("+"))) for p in trained}
 
 
 def test_rest_em_restarts_from_the_base_asks_the_same_problems_and_replaces_its_data(base, trained_on):
@@ -147,26 +63,36 @@ def test_rft_is_one_round_on_distinct_right_paths(base, trained_on):
     texts = [(prompt, base.tokenizer.decode([i for i in ids if i != end])) for prompt, ids in trained_on[0][1]]
     verdicts = [TASK.verify(by_prompt[prompt], text) for prompt, text in texts]
     assert texts and all(v.correct and v.step_errors == 0 for v in verdicts)
-    assert len({(prompt, TASK.path(by_prompt[prompt], text)) for prompt, text in texts}) == len(texts) == rows[1]["kept"]
+    assert (
+        len({(prompt, TASK.path(by_prompt[prompt], text)) for prompt, text in texts}) == len(texts) == rows[1]["kept"]
+    )
 
 
 def test_thresholds_do_nothing_with_a_reward_of_0_or_1(base):
-    grown = grow(base, TASK, problems(TASK, 0, 0, 60), 4, 1.0, draw(), Run())
-    mean = sum(s.verdict.correct for s in grown) / len(grown)
-    kept = [above(grown, tau, "correct") for tau in (mean, 0.7, 0.9, 0.999)]
-    assert all(one == kept[0] == [s for s in grown if s.verdict.correct] for one in kept)
-    sizes = [len(above(grown, tau, "graded")) for tau in (0.0, 0.4, 0.6, 0.9)]
+    drawn = draw_samples(base, TASK, problems(TASK, 0, 0, 60), 4, 1.0, draw(), Run())
+    mean = sum(s.verdict.correct for s in drawn) / len(drawn)
+    kept = [above(drawn, tau, "correct") for tau in (mean, 0.7, 0.9, 0.999)]
+    assert all(one == kept[0] == [s for s in drawn if s.verdict.correct] for one in kept)
+    sizes = [len(above(drawn, tau, "graded")) for tau in (0.0, 0.4, 0.6, 0.9)]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 4
 
 
 def test_a_threshold_is_exceeded_not_met():
     half = Sample(SAME[0].problem, [1], "x", Verdict(False, 0.5, None, 1), "x")
-    assert above([half], 0.5, "graded") == [] and above([half], 0.49, "graded") == [half] and above([half], 0.0, "correct") == []
+    assert (
+        above([half], 0.5, "graded") == []
+        and above([half], 0.49, "graded") == [half]
+        and above([half], 0.0, "correct") == []
+    )
 
 
 def test_rest_goes_on_from_the_last_policy_more_gently_with_real_data_and_fresh_problems(base, trained_on):
     rows = list(rest(base, TASK, replace(REST, thresholds=(0.0, 0.95))))
-    assert len(trained_on) == 4 and len({start for start, *_ in trained_on}) == 4 and trained_on[0][0] == base.fingerprint()
+    assert (
+        len(trained_on) == 4
+        and len({start for start, *_ in trained_on}) == 4
+        and trained_on[0][0] == base.fingerprint()
+    )
     assert [update.learning_rate for *_, update in trained_on] == [3e-4, 1.5e-4] * 2
     real = rest_module.real_data(base, TASK, REST)
     assert len(real) == 5 and all(pair in pairs for _, pairs, _ in trained_on for pair in real)
@@ -187,7 +113,11 @@ def test_collapse_regimes_read_what_they_say(base, trained_on):
         texts[regime] = [pairs for _, pairs, _ in trained_on]
         real, first, second = (run.stored(i) for i in range(3))
         assert [len(real), len(first), len(second)] == [20, 20, 20]
-        expected = {"replace": [first, second], "accumulate": [real + first, real + first + second], "mix": [real[:5] + first[5:], real[:5] + second[5:]]}
+        expected = {
+            "replace": [first, second],
+            "accumulate": [real + first, real + first + second],
+            "mix": [real[:5] + first[5:], real[:5] + second[5:]],
+        }
         assert texts[regime] == expected[regime]
         starts = [start for start, *_ in trained_on]
         assert starts[0] == base.fingerprint() != starts[1]
@@ -197,37 +127,26 @@ def test_collapse_regimes_read_what_they_say(base, trained_on):
 def test_collapse_measures_against_the_writers(base):
     row = next(collapse(base, TASK, replace(COLLAPSE, iterations=0, test_per_difficulty=20)))
     assert 1 < row["perplexity_floor"] < row["perplexity"] < 1.3
-    assert 0 < row["tail_mass_real"] < 0.1 and 0 <= row["tail_mass"] < 0.3 and 0.3 < row["readable"] <= 1 and row["entropy"] > 0
+    assert (
+        0 < row["tail_mass_real"] < 0.1
+        and 0 <= row["tail_mass"] < 0.3
+        and 0.3 < row["readable"] <= 1
+        and row["entropy"] > 0
+    )
     with pytest.raises(SpkitError, match="'addition' has no known distribution"):
         next(collapse(base, load_task("addition"), COLLAPSE))
 
 
-def test_profile_says_what_the_samples_say(base):
-    tests = test_set(TASK, 4)
-    result = profile(base, TASK, tests, 4, draw(3))
-    rollouts, verdicts = solve(base, TASK, tests, n=4, temperature=1.0, generator=draw(3))
-    rows = [verdicts[i : i + 4] for i in range(0, len(verdicts), 4)]
-    assert result["pass_at_k"]["1"] == pytest.approx(sum(v.correct for v in verdicts) / len(verdicts)) == result["maj_at_k"]["1"]
-    assert result["pass_at_k"]["4"] == pytest.approx(sum(any(v.correct for v in row) for row in rows) / len(rows))
-    paths = [{TASK.path(p, rollouts.texts[4 * i + j]) for j in range(4) if rows[i][j].correct} for i, p in enumerate(tests)]
-    assert result["distinct_correct"] == pytest.approx(sum(map(len, paths)) / len(paths))
-    assert result["entropy"] == pytest.approx(mean_over_tokens(token_entropy(base, rollouts.prompts, rollouts.token_ids)))
-
-
-def test_counts_are_of_what_was_grown_and_kept():
-    grown = [*SAME, sample([7, 15, 8], wrong=True), *[sample([8, 9], "8+9=", wrong=True)] * 4]
-    kept = [SAME[0], grown[3]]
-    row = count(grown, kept)
-    assert (row["problems"], row["samples_drawn"], row["kept"], row["used"]) == (2, 8, 2, 0.5)
-    assert row["sampled_accuracy"] == 3 / 8 and row["distinct_right"] == 2 and row["kept_wrong_rate"] == 0.5
-    assert row["kept_by_difficulty"] == {"3": 1.0} and row["mean_reward"] == pytest.approx((3 + 1 / 3 + 0) / 8)
-    assert count([], [])["kept"] == 0
-
-
-@pytest.mark.parametrize("loop, config", [(rest_em, replace(EM, test_samples=2, measure_train=True, extrapolate=True)), (rest, REST), (collapse, COLLAPSE)])
+@pytest.mark.parametrize(
+    "loop, config",
+    [(rest_em, replace(EM, test_samples=2, measure_train=True, extrapolate=True)), (rest, REST), (collapse, COLLAPSE)],
+)
 def test_the_same_seed_gives_the_same_records_and_another_seed_others(base, loop, config):
     once, again, other = (
-        [{key: value for key, value in row.items() if key != "seconds"} for row in loop(base, TASK, replace(config, seed=seed, iterations=1))]
+        [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in loop(base, TASK, replace(config, seed=seed, iterations=1))
+        ]
         for seed in (0, 0, 1)
     )
     assert once == again and once[1] != other[1]
@@ -248,9 +167,6 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_others(base, loop
         (lambda: RftConfig(temperature=-1), "temperature must be 0 or more"),
         (lambda: CollapseConfig(regime="mixed"), "regime must be one of replace, accumulate, mix"),
         (lambda: CollapseConfig(real_share=1.0), r"real_share must be in \[0, 1\)"),
-        (lambda: Filter("gld"), "verifier must be one of gold"),
-        (lambda: Filter(cap=0), "cap must be 1 or more, not 0"),
-        (lambda: Filter(flip_rate=2), "flip_rate must be between 0 and 1"),
     ],
 )
 def test_bad_settings_are_one_sentence(make, message):

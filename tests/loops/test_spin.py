@@ -5,17 +5,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.errors import SpkitError
-from spkit.loops.references import draw_preferences, draw_references, encode, read_references
-from spkit.loops.spin import SpinConfig, contrast, cut, reply, spin
-from spkit.loops.spin_update import Contrast, Update, batches, learn, loss_of
+from spkit.loops.spin import SpinConfig, spin
 from spkit.policy import load_policy
-from spkit.runs import Run
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.run.streams import generator
+from spkit.stages.contrasts import contrast
+from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs, loss_of_batch
+from spkit.stages.references import draw_preferences, draw_references, encode, read_references
+from spkit.stages.replies import cut, replies_to
 from spkit.tasks import load_task
 from tests.helpers import apart
 
-SMALL = SpinConfig(iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1)
+SMALL = SpinConfig(
+    iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,33 +47,44 @@ def test_the_log_ratio_is_exactly_zero_at_the_start_of_every_iteration(base, tas
 def test_the_opponent_is_the_last_policy_and_not_the_base(base, task, real):
     policy = base.clone()
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learn(policy, scored, SMALL.update(1), generator(0, 1, "l"))
+    learn_from_pairs(policy, scored, SMALL.update(1), generator(0, 1, "l"))
     again = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 2, "b"))
     for batch in again:
         prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
-        of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])  # noqa: B023, E731
+        of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])
         assert apart(batch.opponent, of(policy)) < 1e-5 and apart(batch.opponent, of(base)) > 1e-3
 
 
 def contrasts(policy, task, real, config, t=1, run=None):
     run = run or Run()
-    replied = reply(policy, real, config, run, t)
-    run.store(t, list(zip(replied["prompts"], replied["token_ids"])))
-    return contrast(policy, task, real, run, t, config)
+    run.store(t, replied(policy, real, config, run, t))
+    shown = {i: completions(replied(policy, real, config, run, t, "own-", i)) for i in config.trained_on(t)}
+    return contrast(policy, task, real, shown if config.real == "self" else {}, run, t, config)
+
+
+def replied(policy, real, config, run, t, purpose="reply", part=""):
+    draw = generator(config.seed, t, purpose, part)
+    return replies_to(policy, real, config.temperature, draw, run, config.cut, config.cut_ends)
+
+
+def completions(pairs):
+    return [ids for _, ids in pairs]
 
 
 def test_with_lora_the_opponent_is_the_adapted_policy_too(base, task, real):
     peft = pytest.importorskip("peft")
     adapted = base.clone()
-    adapted.model = peft.get_peft_model(adapted.model, peft.LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.0))
+    adapted.model = peft.get_peft_model(
+        adapted.model, peft.LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.0)
+    )
     run = Run()
     for t in (1, 2, 3):
         scored = batches(adapted, contrasts(adapted, task, real, SMALL, t, run), 8, generator(0, t, "b"))
-        learned = learn(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
+        learned = learn_from_pairs(adapted, scored, replace(SMALL.update(t), learning_rate=1e-2), generator(0, t, "l"))
         assert learned["start_log_ratio"] == 0.0 and abs(learned["displacement_real"]) > 1e-4
     with adapted.model.disable_adapter():  # what a repository that forgets to merge plays against
         first = scored[0]
-        stale = loss_of(adapted, first, SMALL.update(1))[1]
+        stale = loss_of_batch(adapted, first, SMALL.update(1))[1]
     assert abs(stale["displacement_real"]) > 1e-3
 
 
@@ -83,9 +98,11 @@ def test_each_reference_meets_the_reply_to_its_own_prompt_with_one_end_token(bas
 
 def test_what_is_cut_off_has_no_end_token(base, task, real):
     end = base.tokenizer.eos_token_id
-    short = [replace_ids(one, one.token_ids[:2]) for one in real]  # the longest reference decides how long a reply may be
-    replied = reply(base, short, SMALL, Run(), 1)
-    assert not any(replied["finished"]) and all(end not in ids for ids in replied["token_ids"])
+    short = [
+        replace_ids(one, one.token_ids[:2]) for one in real
+    ]  # the longest reference decides how long a reply may be
+    written = completions(replied(base, short, SMALL, Run(), 1))
+    assert all(end not in ids and len(ids) == 2 for ids in written)
     assert all(end not in pair.generated for pair in contrasts(base, task, real, replace(SMALL, cut=0.5)))
     ended = contrasts(base, task, real, replace(SMALL, cut=0.5, cut_ends=True))  # the mistake, when asked for
     assert all(pair.generated.count(end) == 1 and pair.generated[-1] == end for pair in ended)
@@ -100,7 +117,7 @@ def test_from_the_second_iteration_on_the_last_replies_are_trained_on_too(base, 
     run = Run()
     first = contrasts(base, task, real, SMALL, 1, run)
     both = contrasts(base, task, real, SMALL, 2, run)
-    alone = contrast(base, task, real, run, 2, replace(SMALL, previous=False))
+    alone = contrast(base, task, real, {}, run, 2, replace(SMALL, previous=False))
     assert len(both) == 2 * len(first) == 2 * len(alone)
     assert [pair.generated for pair in both[: len(first)]] == [pair.generated for pair in first]
     assert [pair.generated for pair in both[len(first) :]] == [pair.generated for pair in alone]
@@ -122,11 +139,17 @@ def test_sft_takes_as_many_steps_and_has_no_opponent(base, task):
 def test_preference_pairs_are_right_against_wrong_and_of_other_problems(base, task, real):
     rows = draw_preferences(task, 0, 24, 12)
     asked = [task.problem(0, 24 + i) for i in range(12)]
-    assert all(task.verify(p, chosen).correct and not task.verify(p, rejected).correct for p, (_, chosen, rejected) in zip(asked, rows))
+    assert all(
+        task.verify(p, chosen).correct and not task.verify(p, rejected).correct
+        for p, (_, chosen, rejected) in zip(asked, rows)
+    )
     mixed = contrasts(base, task, real, replace(SMALL, preference=0.5))
     assert [pair.preference for pair in mixed] == [False] * 24 + [True] * 12
     scored = batches(base, mixed, 8, generator(0, 1, "b"))
-    assert all(len(batch.examples) == 16 for batch in scored if not batch.preference) and sum(batch.preference for batch in scored) == 2
+    assert (
+        all(len(batch.examples) == 16 for batch in scored if not batch.preference)
+        and sum(batch.preference for batch in scored) == 2
+    )
     only = contrasts(base, task, real, replace(SMALL, kind="dpo"))
     assert len(only) == 24 and all(pair.preference for pair in only)
 
@@ -142,14 +165,30 @@ def test_sums_over_tokens_and_prompt_tokens_do_not_count(base, real):
 def test_learning_raises_the_margin_and_the_accuracy(base, task, real):
     policy, update = base.clone(), Update("logistic", 1.0, 1.0, 4, 8, 5e-4)
     scored = batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b"))
-    learned = learn(policy, scored, update, generator(0, 1, "l"))
-    assert learned["steps"] == 12 and learned["margin"] > 0.5 and learned["accuracy"] > 0.6 and learned["loss_last"] < learned["loss_first"]
+    learned = learn_from_pairs(policy, scored, update, generator(0, 1, "l"))
+    assert (
+        learned["steps"] == 12
+        and learned["margin"] > 0.5
+        and learned["accuracy"] > 0.6
+        and learned["loss_last"] < learned["loss_first"]
+    )
 
 
 def test_a_record_says_what_the_discriminator_sees(base, task):
     *_, record = spin(base, task, SMALL)
     assert 0 <= record["auc"] <= 1 and len(record["rewards"]["real"]) == len(record["rewards"]["generated"]) == 12
-    assert {"kl", "valid", "right", "rare", "kl_base", "kl_opponent", "length", "finish_rate", "entropy", "distinct_2"} <= set(record)
+    assert {
+        "kl",
+        "valid",
+        "right",
+        "rare",
+        "kl_base",
+        "kl_opponent",
+        "length",
+        "finish_rate",
+        "entropy",
+        "distinct_2",
+    } <= set(record)
 
 
 def test_any_task_with_solutions_can_be_imitated():
@@ -161,12 +200,16 @@ def test_any_task_with_solutions_can_be_imitated():
 def test_sft_before_the_first_iteration(base, task):
     cold, warm = (list(spin(base, task, replace(SMALL, iterations=1, sft_epochs=epochs))) for epochs in (0, 4))
     assert warm[0]["kl_base"] > 0.05 > abs(cold[0]["kl_base"]) and warm[0]["kl"] != cold[0]["kl"]
-    assert warm[1]["learned"]["start_log_ratio"] == 0.0 and warm[0]["seconds"]["sft"] > 0
+    assert (
+        warm[1]["learned"]["start_log_ratio"] == 0.0 and warm[0]["seconds"]["learn"] > 0 == cold[0]["seconds"]["learn"]
+    )
 
 
 def test_own_references(base, task, tmp_path):
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n')
+    path.write_text(
+        '{"prompt": "ann: 2 tea>", "reply": "hi ann, 4"}\n{"prompt": "bob: 1 jam>", "reply": "that is 3, bye"}\n'
+    )
     records = list(spin(base, task, replace(SMALL, iterations=1), references=read_references(path)))
     assert records[1]["learned"]["steps"] == 2
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.errors import SpkitError
 from spkit.loops import star as module
-from spkit.loops.star import StarConfig, attempt, direct_answers, select, star
+from spkit.loops.star import StarConfig, attempt, direct_answers, star
 from spkit.policy import Policy, load_policy
-from spkit.runs import Run
-from spkit.tasks import Verdict, load_task, problems, test_set
+from spkit.run.errors import SpkitError
+from spkit.run.folder import STAGES, Run
+from spkit.tasks import load_task, problems, test_set
 
 TASK = load_task("addition")
 SMALL = StarConfig(iterations=2, problems_per_iteration=60, steps=3, batch_size=16, test_per_difficulty=5)
@@ -22,7 +22,9 @@ def base() -> Policy:
 
 
 def texts(base: Policy, pairs) -> list[tuple[str, str]]:
-    return [(prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs]
+    return [
+        (prompt, base.tokenizer.decode([i for i in ids if i != base.tokenizer.eos_token_id])) for prompt, ids in pairs
+    ]
 
 
 def test_the_hint_is_never_in_what_is_trained_on(base, trained_on):
@@ -76,7 +78,12 @@ def test_old_data_is_replaced_every_iteration(base, trained_on):
 
 def test_step_schedules():
     exponential = StarConfig(steps=40)
-    assert [exponential.sft(t).steps for t in (1, 2, 3, 4)] == [40, 48, 57, 69]  # int(40 * 1.2 ** (t - 1)), as the authors' code has it
+    assert [exponential.sft(t).steps for t in (1, 2, 3, 4)] == [
+        40,
+        48,
+        57,
+        69,
+    ]  # int(40 * 1.2 ** (t - 1)), as the authors' code has it
     linear = StarConfig(steps=300, schedule="linear")
     assert [linear.sft(t).steps for t in (1, 2, 3)] == [300, 320, 340]
     assert StarConfig(steps=40, direct=True).sft(3).steps == 40 + 48 + 57
@@ -86,15 +93,6 @@ def test_without_rationalization_no_hint_is_asked_for(base, monkeypatch):
     monkeypatch.setattr(type(TASK), "hint", lambda self, problem: pytest.fail("a hint was asked for"))
     rows = list(star(base, TASK, replace(SMALL, rationalize=False)))
     assert all(row["rationalized"] == 0 for row in rows[1:])
-
-
-def test_random_selection_has_the_same_size_and_does_not_look():
-    verdicts = [Verdict(i % 3 == 0, float(i % 3 == 0), "1", 0) for i in range(300)]
-    right = select(verdicts, "correct", torch.Generator())
-    drawn = select(verdicts, "random", torch.Generator().manual_seed(0))
-    assert right == list(range(0, 300, 3)) and len(set(drawn)) == len(right) == 100
-    assert 15 < len(set(drawn) & set(right)) < 55  # a third of them, give or take 3 standard deviations
-    assert drawn != select(verdicts, "random", torch.Generator().manual_seed(1))
 
 
 def test_random_control_rationalizes_the_same_failures(base):
@@ -113,19 +111,30 @@ def test_direct_baseline_trains_on_bare_answers_of_all_problems_so_far(base, tra
 def test_cut_off_completions_are_trained_on_without_an_end_token(base, monkeypatch):
     batch = problems(TASK, 0, 0, 10)
     monkeypatch.setattr(type(TASK), "max_completion_chars", lambda self, difficulty: 3)
-    monkeypatch.setattr(module, "select", lambda verdicts, how, draw: list(range(len(verdicts))))
-    rationales, failed = attempt(base, TASK, batch, SMALL, Run(), 1)
+    monkeypatch.setattr(module, "matched_at_random", lambda samples, count, draw: samples)
+    rationales, failed = attempt(base, TASK, batch, replace(SMALL, select="random"), Run(), 1)
     assert len(failed) == len(batch), "a completion that was cut off is never right"
     assert all(len(r.token_ids) == 4 and base.tokenizer.eos_token_id not in r.token_ids for r in rationales)
 
 
 def test_records_hold_what_the_docstring_promises(base):
     rows = list(star(base, TASK, replace(SMALL, iterations=1, extrapolate=True)))
-    common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "extrapolation", "seconds"}
+    common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "finished", "seconds"}
+    common |= {"extrapolation"}
     assert set(rows[0]) == common
-    extra = {"problems", "kept", "rationalized", "used", "kept_wrong_steps_rate", "loss_first", "loss_last", "steps", "tokens"}
+    extra = {
+        "problems",
+        "kept",
+        "rationalized",
+        "used",
+        "kept_wrong_steps_rate",
+        "loss_first",
+        "loss_last",
+        "steps",
+        "tokens",
+    }
     assert set(rows[1]) == common | extra
-    assert set(rows[1]["seconds"]) == {"solve", "rationalize", "learn", "measure"}
+    assert set(rows[1]["seconds"]) == set(STAGES)
     assert set(rows[0]["extrapolation"]) == {"6", "7", "8", "9", "10"}
     mean = sum(rows[0]["accuracy_by_difficulty"].values()) / 5
     assert rows[0]["accuracy"] == pytest.approx(mean)

@@ -1,7 +1,7 @@
 """Every notebook runs, shows what is committed, and shows something: `pytest tests/notebooks`.
 
-nbval compares each cell's committed output with a fresh run, in a process of its own so that its options stay out of the other tests. It
-compares nothing in a notebook without outputs or execution counts, so that is checked here.
+nbval compares each cell's committed output with a fresh run, in a process of its own so that its options stay out of
+the other tests. It compares nothing in a notebook without outputs or execution counts, so that is checked here.
 """
 
 import ast
@@ -21,11 +21,12 @@ NOTEBOOKS = ROOT / "notebooks"
 STRICT, LAX = "--nbval", "--nbval-lax"  # compare every output, or only those of cells marked NBVAL_CHECK_OUTPUT
 COMPARED = {  # one line a notebook
     "00_self_play_toy_example.ipynb": STRICT,
-    "01_self_play_fundamentals.ipynb": LAX,  # the pay and the ledger are marked
+    "01_self_play_fundamentals.ipynb": LAX,  # the proposer reward and the ledger are marked
     "02_self_training_star_rest.ipynb": LAX,  # samples of a model: another machine rounds otherwise
     "03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables and the ledger are marked
     "solutions/00_self_play_toy_example.ipynb": STRICT,
-    "solutions/01_self_play_fundamentals.ipynb": LAX,  # exact tables are marked; what the model writes may differ elsewhere
+    # exact tables are marked; what the model writes may differ elsewhere
+    "solutions/01_self_play_fundamentals.ipynb": LAX,
     "solutions/02_self_training_star_rest.ipynb": LAX,
     "solutions/03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables are marked; training runs add up roundings
 }
@@ -41,7 +42,9 @@ def shows(source: str) -> bool:
     """Whether running the cell leaves an output; calls inside the functions it defines do not count."""
     body = [node for node in ast.parse(source).body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     calls = (node.func for top in body for node in ast.walk(top) if isinstance(node, ast.Call))
-    return bool(body) and (isinstance(body[-1], ast.Expr) or any(getattr(f, "id", getattr(f, "attr", "")) in SHOWS for f in calls))
+    return bool(body) and (
+        isinstance(body[-1], ast.Expr) or any(getattr(f, "id", getattr(f, "attr", "")) in SHOWS for f in calls)
+    )
 
 
 def problems(cells: list[dict]) -> list[str]:
@@ -49,7 +52,9 @@ def problems(cells: list[dict]) -> list[str]:
     found = []
     for number, cell in enumerate(cells):
         source = "".join(cell["source"])
-        texts = json.dumps([output.get("text") or output.get("data", {}).get("text/plain") for output in cell["outputs"]])
+        texts = json.dumps(
+            [output.get("text") or output.get("data", {}).get("text/plain") for output in cell["outputs"]]
+        )
         if cell["execution_count"] is None:
             found.append(f"code cell {number} never ran")
         if shows(source) and not cell["outputs"]:
@@ -64,15 +69,35 @@ def problems(cells: list[dict]) -> list[str]:
 
 
 def run(name: str, *, threads: int) -> None:
-    command = [sys.executable, "-m", "pytest", COMPARED[name], "--nbval-current-env", "-p", "no:cacheprovider", "-q", str(NOTEBOOKS / name)]
-    inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # another backend would leave no pictures
-    environment = inherited | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        COMPARED[name],
+        "--nbval-current-env",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        str(NOTEBOOKS / name),
+    ]
+    inherited = {
+        name: value for name, value in os.environ.items() if name != "MPLBACKEND"
+    }  # another backend would leave no pictures
+    environment = inherited | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+    }
     done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 def test_every_notebook_is_in_the_table():
-    there = {p.relative_to(NOTEBOOKS).as_posix() for folder in (".", "solutions") for p in (NOTEBOOKS / folder).glob("*.ipynb")}
+    there = {
+        p.relative_to(NOTEBOOKS).as_posix()
+        for folder in (".", "solutions")
+        for p in (NOTEBOOKS / folder).glob("*.ipynb")
+    }
     assert there == set(COMPARED)
 
 
@@ -111,7 +136,10 @@ SHOWN = {"output_type": "stream", "name": "stdout", "text": ["1\n"]}
         (cell("for i in range(3):\n    print(i)"), "no committed output"),
         (cell("x = 1\nx"), "no committed output"),
         (cell("plt.show()"), "no committed output"),
-        (cell("x = 1", outputs=({"output_type": "stream", "name": "stderr", "text": "careful"},)), "error or a warning"),
+        (
+            cell("x = 1", outputs=({"output_type": "stream", "name": "stderr", "text": "careful"},)),
+            "error or a warning",
+        ),
         (cell("print(1)", outputs=({**SHOWN, "text": ["/some/body/home.txt"]},)), "path of somebody"),
         (cell("x = 1  # NBVAL_IGNORE_OUTPUT"), "alone on its line"),
     ],

@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from spkit.errors import SpkitError
+from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.policy.memory import estimate, model_cache_bytes
-from spkit.policy.sampling import RoomyDecoder, pad_left
-from spkit.policy.tiny import char_tokenizer
+from spkit.policy.sampling import GrowingDecoder, pad_left
+from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET
 
 PROMPTS = ["1+2=", "98765+43210=", "7"]
@@ -73,7 +73,9 @@ USUAL = {
 }
 MORE = {
     name: {}
-    for name in "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1".split()
+    for name in (
+        "trocr gpt_bigcode olmo3 exaone4 qwen2_moe qwen3_moe deepseek_v4 inkling2_text stablelm xglm falcon_h1"
+    ).split()
 } | {
     "gptj": dict(rotary_dim=8),
     "codegen": dict(rotary_dim=8),
@@ -158,7 +160,7 @@ def test_memory_is_planned_for_every_kind_of_model(name):
     policy = random_policy(name)
     found = estimate(policy.model, 4, 10, 10, 2)
     assert found.weights > 0 and found.training > 0 and found.sampling > 0 and str(found)
-    if policy.decoder().__class__ is RoomyDecoder and "sliding_window" not in USUAL.get(name, {}):
+    if policy.decoder().__class__ is GrowingDecoder and "sliding_window" not in USUAL.get(name, {}):
         decoder = policy.decoder()
         with torch.inference_mode():
             decoder.start(*pad_left([[3, 4, 5]] * 2, 0, policy.model.device), torch.tensor([0, 1]), 0)
@@ -174,7 +176,7 @@ def test_memory_is_planned_for_every_kind_of_model(name):
 
 
 def test_the_slow_way_is_told_once(monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     policy = random_policy("openai-gpt")
     for _ in range(2):
         policy.sample(["1+2="], temperature=0.0, max_new_tokens=2)

@@ -5,12 +5,12 @@ import torch
 
 pytest.importorskip("bitsandbytes")
 
-from spkit.errors import SpkitError
 from spkit.policy import SftConfig, load_policy
 from spkit.policy.architecture import bare
 from spkit.policy.coverage import left_out_of_four_bits, left_out_of_lora
 from spkit.policy.lora import LoraSettings
 from spkit.policy.memory import planned_four_bit_bytes, weight_bytes
+from spkit.run.errors import SpkitError
 from tests.policy.test_architectures import PROMPTS, random_policy
 
 NAMES = ["llama", "gpt2", "mixtral", "gpt_oss", "falcon", "jamba"]
@@ -23,7 +23,7 @@ LORA_MISSES = {"gpt_oss": 0.5, "jamba": 0.3}
 def test_what_is_left_out_is_told_with_its_share_and_planned_with(name, tmp_path, monkeypatch, capsys):
     random_policy(name).save(tmp_path)
     plan = planned_four_bit_bytes(load_policy(tmp_path).model)
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     base = load_policy(tmp_path, four_bit=True, lora=LoraSettings(rank=2))
     said, model = " ".join(capsys.readouterr().err.split()), bare(base.model)
     adapters = sum(parameter.nbytes for part, parameter in model.named_parameters() if ".lora_" in part)
@@ -56,11 +56,13 @@ def test_experts_count_by_their_weights():
 
 
 def test_a_mamba_takes_lora_but_not_four_bits(tmp_path, monkeypatch, capsys):
-    """Its kernels read weights past the modules: packed ones make no sense there, and adapters on `out_proj` would be passed by."""
+    """Its kernels read weights past the modules: packed ones make no sense there, and adapters on
+    `out_proj` would be passed by.
+    """
     random_policy("mamba").save(tmp_path)
     with pytest.raises(SpkitError, match=r"\(mamba\) does not compute with 4-bit weights: load it without four_bit"):
         load_policy(tmp_path, four_bit=True)
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     base = load_policy(tmp_path, lora=LoraSettings(rank=2))
     assert (
         "get no LoRA adapter and stay as they are (backbone.layers.0.mixer.out_proj.weight and the like)"

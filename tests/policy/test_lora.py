@@ -7,11 +7,11 @@ import torch
 
 pytest.importorskip("peft")
 
-from spkit.errors import SpkitError
 from spkit.policy import Example, SftConfig, load_policy
 from spkit.policy.lora import LoraSettings, merge_shift, with_adapters
 from spkit.policy.training import completion_logprobs
-from spkit.seeds import generator
+from spkit.run.errors import SpkitError
+from spkit.run.streams import generator
 from tests.conftest import make_policy
 from tests.helpers import apart
 
@@ -68,7 +68,10 @@ def test_policies_do_not_see_each_other(base):
     train(two, seed=1)
     assert torch.equal(scores(one), learned)
     assert torch.equal(scores(base), before)
-    assert one.sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts == one.clone().sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+    assert (
+        one.sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+        == one.clone().sample(PROMPTS, temperature=0.0, max_new_tokens=9).texts
+    )
 
 
 def test_it_is_the_lora_of_peft(base):
@@ -143,14 +146,14 @@ def test_an_adapter_goes_when_its_policy_goes(base):
 
 def test_other_adapter_settings_are_another_start(tmp_path):
     make_policy().save(tmp_path / "base")
-    load = lambda **settings: load_policy(tmp_path / "base", lora=LoraSettings(rank=4, **settings)).fingerprint()  # noqa: E731
+    load = lambda **settings: load_policy(tmp_path / "base", lora=LoraSettings(rank=4, **settings)).fingerprint()
     assert load() == load(gradient_checkpointing=False)  # the same function, with less memory
     assert len({load(), load(alpha=64), load(seed=1)}) == 3
 
 
 def test_the_frozen_weights_are_read_once_for_the_checksum(base, monkeypatch):
     first, read = base.fingerprint(), []
-    monkeypatch.setattr("spkit.policy.lora._frozen", lambda model: read.append(model) or [])
+    monkeypatch.setattr("spkit.policy.adapters._frozen", lambda model: read.append(model) or [])
     assert base.fingerprint() == first and base.clone().fingerprint() != first and not read
 
 

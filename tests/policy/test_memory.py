@@ -9,16 +9,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Qwen2Config
 
-from spkit.losses import sft_loss
+from spkit.maths.preference import sft_loss
 from spkit.policy import Policy
-from spkit.policy.memory import cache_bytes, estimate, free_bytes, rows_that_fit, training_bytes, window_of
-from spkit.policy.memory import planned_four_bit_bytes, weight_bytes
-from spkit.policy.sampling import RoomyDecoder, pad_left
+from spkit.policy.memory import (
+    cache_bytes,
+    estimate,
+    free_bytes,
+    planned_four_bit_bytes,
+    rows_that_fit,
+    training_bytes,
+    weight_bytes,
+    window_of,
+)
+from spkit.policy.sampling import GrowingDecoder, pad_left
 from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.training import Example, completion_logprobs
 from tests.conftest import in_four_bits, make_policy
 
-QWEN = dict(hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2)
+QWEN = dict(
+    hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2
+)
 QWEN |= dict(vocab_size=151936)
 LOW, HIGH = 1 / 1.3, 1.7  # of an estimate of activations to what was measured
 
@@ -40,7 +50,11 @@ class Peak(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         given = {tensor.untyped_storage() for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)}
         for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor) and (storage := tensor.untyped_storage()) not in given and storage not in self.seen:
+            if (
+                isinstance(tensor, torch.Tensor)
+                and (storage := tensor.untyped_storage()) not in given
+                and storage not in self.seen
+            ):
                 self.seen.add(storage)
                 self._count(storage.nbytes())
                 weakref.finalize(storage, self._count, -storage.nbytes())
@@ -52,7 +66,9 @@ class Peak(TorchDispatchMode):
 
 
 def test_weights_of_the_true_shape():
-    """Qwen2.5-1.5B has 1,543,714,304 parameters (its card says 1.54B, and 1.31B without the embedding, which is also the head)."""
+    """Qwen2.5-1.5B has 1,543,714,304 parameters (its card says 1.54B, and 1.31B without the embedding,
+    which is also the head).
+    """
     model = on_meta()
     rotary = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
     assert weight_bytes(model) - rotary == 2 * 1_543_714_304
@@ -63,22 +79,31 @@ def test_weights_of_the_true_shape():
 
 
 def test_weights_of_a_model_in_four_bits():
-    sizes = dict(hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
+    sizes = dict(
+        hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2
+    )
     model = AutoModelForCausalLM.from_config(LlamaConfig(**sizes, vocab_size=50))
     plan = planned_four_bit_bytes(model)
     assert weight_bytes(in_four_bits(model)) == plan
 
 
-@pytest.mark.parametrize("kind", ["roomy", "static"])
+@pytest.mark.parametrize("kind", ["growing", "static"])
 def test_the_cache_to_the_byte(kind):
     torch.manual_seed(0)
-    sizes = dict(hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, vocab_size=18)
+    sizes = dict(
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        vocab_size=18,
+    )
     model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
-    decoder = RoomyDecoder(model) if kind == "roomy" else StaticDecoder(model)
+    decoder = GrowingDecoder(model) if kind == "growing" else StaticDecoder(model)
     with torch.inference_mode():
         decoder.start(*pad_left([[3, 4, 5], [6, 7]], 0, model.device), torch.tensor([0, 1, 1, 0]), 130)
         decoder.step(torch.tensor([3, 3, 3, 3]))
-    if kind == "roomy":
+    if kind == "growing":
         tensors, columns = [buffer for layer in decoder.cache.layers for buffer in layer.buffers], 133
     else:
         tensors, columns = [tensor for pair in decoder.buffers.layers for tensor in pair], window_of(133)
@@ -98,8 +123,12 @@ def measured(model: PreTrainedModel, rows: int, tokens: int, predicted: int) -> 
 @pytest.mark.parametrize("lora", [False, True])
 @pytest.mark.parametrize(("vocabulary", "predicted"), [(64, 127), (4000, 127), (4000, 30)])
 def test_activations_of_training_within_a_factor(checkpointing, lora, vocabulary, predicted):
-    sizes = dict(hidden_size=64, intermediate_size=176, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(LlamaConfig(**sizes, vocab_size=vocabulary, tie_word_embeddings=True))
+    sizes = dict(
+        hidden_size=64, intermediate_size=176, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2
+    )
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(
+        LlamaConfig(**sizes, vocab_size=vocabulary, tie_word_embeddings=True)
+    )
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         model.train()
@@ -126,7 +155,7 @@ def test_an_estimate_is_one_line_and_says_whether_it_fits():
 
 def test_rows_that_fit_grow_with_the_memory_and_shrink_with_the_text():
     model = on_meta()
-    fit: Callable[..., int] = lambda free, new=512, **more: rows_that_fit(model, 300, new, free=int(free), **more)  # noqa: E731
+    fit: Callable[..., int] = lambda free, new=512, **more: rows_that_fit(model, 300, new, free=int(free), **more)
     found = fit(14e9)
     needed = estimate(model, found, 300, 512, 1, four_bit=True)
     assert 64 <= found <= 512 and needed.cache + needed.sampling < 14e9

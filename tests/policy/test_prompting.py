@@ -5,12 +5,11 @@ import json
 import pytest
 import torch
 
-from spkit.errors import SpkitError
-from spkit.loops.worlds import world_of
+from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.policy import Policy
-from spkit.policy.prompting import DEMONSTRATION_STREAM, Prompting, as_data, from_data, prompting_for
-from spkit.policy.small import bpe_tokenizer, small_qwen2
-from spkit.seeds import generator
+from spkit.policy.prompting import Prompting, as_data, from_data, prompting_for
+from spkit.run.errors import SpkitError
+from spkit.run.streams import DEMONSTRATIONS, generator
 from spkit.tasks import load_task, test_set
 from tests.hub_like import CHAT
 
@@ -27,7 +26,10 @@ def test_a_chat_puts_instruction_and_examples_before_the_prompt(tokenizer):
     tokenizer.chat_template = CHAT
     try:
         shown = Prompting("chat", (("1+1=", "2"),), "Add.").show(tokenizer, "3+4=")
-        assert tokenizer.decode(shown) == "<user>Add.\n\n1+1=<|endoftext|><assistant>2<|endoftext|><user>3+4=<|endoftext|><assistant>"
+        assert (
+            tokenizer.decode(shown)
+            == "<user>Add.\n\n1+1=<|endoftext|><assistant>2<|endoftext|><user>3+4=<|endoftext|><assistant>"
+        )
         alone = Prompting("chat", (), "Add.").show(tokenizer, "3+4=")
         assert tokenizer.decode(alone) == "<user>Add.\n\n3+4=<|endoftext|><assistant>"
     finally:
@@ -68,7 +70,10 @@ def test_what_is_written_for_the_model_is_what_it_would_have_finished(tokenizer)
     for prompting in (Prompting(), Prompting("few_shot", (("1+1=", "2"),))):
         one = policy.prompted(prompting)
         ids = one.completion_ids("2+4+0:06;46")
-        ended = [ids[n - 1] in one.stop_ids or (one.stop_text is not None and one.stop_text.ends(ids[:n])) for n in range(1, len(ids) + 1)]
+        ended = [
+            ids[n - 1] in one.stop_ids or (one.stop_text is not None and one.stop_text.ends(ids[:n]))
+            for n in range(1, len(ids) + 1)
+        ]
         assert ended == [False] * (len(ids) - 1) + [True]
         assert one.prompting.text(tokenizer, ids, finished=True) == "2+4+0:06;46"
 
@@ -97,7 +102,7 @@ def test_demonstrations_are_right_and_never_of_the_test_split(tokenizer):
     assert prompting.kind == "few_shot" and len(prompting.demonstrations) == 7
     tests = {problem.prompt for problem in test_set(TASK, 200)}
     for index, (prompt, solution) in enumerate(prompting.demonstrations):
-        problem = TASK.problem(DEMONSTRATION_STREAM, index)
+        problem = TASK.problem(DEMONSTRATIONS, index)
         assert TASK.verify(problem, solution).correct
         assert prompt == (problem.prompt if index < 5 else TASK.hint(problem))
         assert prompt not in tests
@@ -136,29 +141,43 @@ def test_a_model_with_two_end_tokens_stops_at_both(tokenizer):
     policy.model.generation_config.eos_token_id = [tokenizer.eos_token_id, 7]
     assert policy.stop_ids == {tokenizer.eos_token_id, 7}
     rollouts = policy.sample(["1+1="] * 40, temperature=1.0, max_new_tokens=60, generator=generator(0, 0, "two ends"))
-    ended = [(ids, text) for ids, text, finished in zip(rollouts.token_ids, rollouts.texts, rollouts.finished) if finished and ids[-1] == 7]
+    ended = [
+        (ids, text)
+        for ids, text, finished in zip(rollouts.token_ids, rollouts.texts, rollouts.finished)
+        if finished and ids[-1] == 7
+    ]
     assert ended and all(text == tokenizer.decode(ids[:-1]) for ids, text in ended)
 
 
-@pytest.mark.parametrize("name", ["expressions", "expressions-abduction", "python_programs", "python_programs-induction"])
+@pytest.mark.parametrize(
+    "name", ["expressions", "expressions-abduction", "python_programs", "python_programs-induction"]
+)
 def test_every_role_and_kind_is_shown_its_own_examples(name, tokenizer):
-    """A proposer that is shown solutions writes solutions; here each shown completion is a right one for the prompt before it."""
+    """A proposer that is shown solutions writes solutions.
+
+    Here each shown completion is a right one for the prompt before it.
+    """
     task = load_task(name)
-    world, prompting = world_of(task), prompting_for(task, tokenizer, shown=3, hinted=0)
+    prompting = prompting_for(task, tokenizer, shown=3, hinted=0)
     shown = {}
-    for kind, solver in world.tasks.items():
+    for kind, solver in task.of_kind.items():
         problem = solver.problem(0, 3, 2)
-        for prompt in (problem.prompt, world.prompt(kind, program=problem.program if kind == "induction" else None)):
+        for prompt in (
+            problem.prompt,
+            task.proposer_prompt(kind, program=problem.program if kind == "induction" else None),
+        ):
             role = next(role for mark, role in prompting.roles if mark in prompt)
             assert tokenizer.decode(prompting.show(tokenizer, prompt)) == tokenizer.decode(role.show(tokenizer, prompt))
             shown[kind, prompt == problem.prompt] = role
-        assert shown[kind, True].instruction == getattr(solver, "instruction", "") and shown[kind, False].instruction == ""
+        assert (
+            shown[kind, True].instruction == getattr(solver, "instruction", "") and shown[kind, False].instruction == ""
+        )
         for index, (prompt, text) in enumerate(shown[kind, True].demonstrations):
-            example = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2)
+            example = solver.problem(DEMONSTRATIONS, index, 1 + index % 2)
             assert prompt == example.prompt and solver.verify(example, text).correct
         for index, (prompt, text) in enumerate(shown[kind, False].demonstrations):
-            given = solver.problem(DEMONSTRATION_STREAM, index, 1 + index % 2).program if kind == "induction" else None
-            made, fault = world.checked(kind, text, given)
+            given = solver.problem(DEMONSTRATIONS, index, 1 + index % 2).program if kind == "induction" else None
+            made, fault = task.parse(kind, text, given)
             assert made is not None and fault is None and "\n\n" not in prompt + text
     assert len({role.demonstrations for role in shown.values()}) == 6
     assert from_data(json.loads(json.dumps(as_data(prompting)))) == prompting

@@ -1,4 +1,4 @@
-"""Memory that runs out: the same results from fewer rows at once, a message a size, and an error where nothing helps."""
+"""Memory that runs out: the same results from fewer rows at once, a message a size, an error where nothing helps."""
 
 import os
 from collections.abc import Callable
@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spkit.errors import SpkitError
-from spkit.loops import rl_update, spin_update
-from spkit.loops.spin_update import Contrast, Update
-from spkit.pg_losses import PgLoss
+from spkit.maths.policy_gradient import PgLoss
 from spkit.policy import Example, Policy, SftConfig
 from spkit.policy.row_budget import RowBudget, is_out_of_memory, parts, tell
+from spkit.run.errors import SpkitError
+from spkit.stages import learn_pg as rl_update
+from spkit.stages import learn_preference as spin_update
+from spkit.stages.learn_preference import Contrast, Update
 from tests.conftest import make_policy
 from tests.helpers import apart
 
@@ -24,7 +25,9 @@ def draw(seed: int = 0) -> torch.Generator:
 
 
 def short_of_memory(policy: Policy, most: int, late: bool = False) -> Policy:
-    """Let a pass over more than `most` rows fail: in `forward`, or only in `backward`, when the upper layer has its gradient."""
+    """Let a pass over more than `most` rows fail: in `forward`, or only in `backward`, when the
+    upper layer has its gradient.
+    """
 
     def refuse(rows: int) -> None:
         if rows > most:
@@ -46,14 +49,14 @@ def short_of_memory(policy: Policy, most: int, late: bool = False) -> Policy:
 @pytest.fixture
 def said(monkeypatch, capsys) -> Callable[[], list[str]]:
     """What was told on stderr since the last look."""
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     monkeypatch.setattr("gc.collect", lambda: 0)  # slow among so many objects
     return lambda: capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize("kind", ["roomy", "static"])
+@pytest.mark.parametrize("kind", ["growing", "static"])
 def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
-    sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)  # noqa: E731
+    sample = lambda policy, ticks: policy.sample(PROMPTS, 8, max_new_tokens=30, generator=draw(), on_rows=ticks.append)
     whole, ticks = sample(make_policy(), []), []
     policy = short_of_memory(make_policy(), 5)
     policy.sampler = kind
@@ -61,7 +64,9 @@ def test_sampling_goes_on_in_halves_with_the_same_texts(kind, said):
     assert found.token_ids == whole.token_ids and apart(found.logprobs, whole.logprobs) < 1e-5
     assert sum(ticks) == len(found), "a row that is tried again is told once"
     lines = said()
-    assert [line.split("; ")[1] for line in lines] == [f"going on with {n}, the results stay the same" for n in (16, 8, 4)]
+    assert [line.split("; ")[1] for line in lines] == [
+        f"going on with {n}, the results stay the same" for n in (16, 8, 4)
+    ]
     sample(policy.clone(), [])
     assert said() == [] and policy.budget.sampling == 4, "the size is remembered, by a clone too"
 
@@ -109,36 +114,52 @@ def sft_step(policy: Policy) -> tuple[list[torch.Tensor], dict[str, float]]:
 
 def spin_step(policy: Policy, kind: str, preference: bool = False) -> tuple[list[torch.Tensor], dict[str, float]]:
     prompt = policy.prompt_ids("12+34=")
-    rows = [Contrast(prompt, ids, ids[::-1] + [5], ids[:1] * 3 if kind == "tspin" else None, preference) for _, ids in uneven(policy)]
+    rows = [
+        Contrast(prompt, ids, ids[::-1] + [5], ids[:1] * 3 if kind == "tspin" else None, preference)
+        for _, ids in uneven(policy)
+    ]
     update = Update(kind=kind, beta=0.5, tau=0.7, epochs=1, batch_size=10, learning_rate=0.0, clip=1e9)
     scored = spin_update.batches(policy, rows, 10, draw())
-    scored = [batch._replace(opponent=batch.opponent + torch.arange(len(batch.opponent)) / 3) for batch in scored]  # as after a few updates
-    numbers = spin_update.learn(policy, scored, update, draw())
+    scored = [
+        batch._replace(opponent=batch.opponent + torch.arange(len(batch.opponent)) / 3) for batch in scored
+    ]  # as after a few updates
+    numbers = spin_update.learn_from_pairs(policy, scored, update, draw())
     return [parameter.grad for parameter in policy.model.parameters()], numbers
 
 
 def pg_step(policy: Policy, aggregation: str) -> tuple[list[torch.Tensor], dict[str, float]]:
     prompt = policy.prompt_ids("12+34=")
-    rows = [(Example(prompt, ids), 1.5 - i % 3, torch.full((len(ids),), -2.0)) for i, (_, ids) in enumerate(uneven(policy))]
+    rows = [
+        (Example(prompt, ids), 1.5 - i % 3, torch.full((len(ids),), -2.0)) for i, (_, ids) in enumerate(uneven(policy))
+    ]
     loss = PgLoss(aggregation=aggregation, length=20, kl_coef=0.1, entropy_coef=0.01)
     update = rl_update.PgUpdate(loss, batch_size=10, learning_rate=0.0, clip=1e9, rows_at_once=7)
     batches = rl_update.minibatches(policy, [rl_update.Rollout(*row) for row in rows], update, draw(), make_policy(1))
-    numbers = rl_update.learn(policy, rl_update.new_optimizer(policy, update), batches, update, draw())
+    numbers = rl_update.learn_from_rewards(policy, rl_update.new_optimizer(policy, update), batches, update, draw())
     return [parameter.grad for parameter in policy.model.parameters()], numbers
 
 
 STEPS = {
     "sft": sft_step,
-    **{f"spin {kind}": lambda policy, kind=kind: spin_step(policy, kind) for kind in ("logistic", "nce", "tspin", "sft")},
+    **{
+        f"spin {kind}": lambda policy, kind=kind: spin_step(policy, kind)
+        for kind in ("logistic", "nce", "tspin", "sft")
+    },
     "dpo": lambda policy: spin_step(policy, "dpo", preference=True),
-    **{f"policy gradient, {name}": lambda policy, name=name: pg_step(policy, name) for name in ("sequence", "token", "constant")},
+    **{
+        f"policy gradient, {name}": lambda policy, name=name: pg_step(policy, name)
+        for name in ("sequence", "token", "constant")
+    },
 }
 
 
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("late", [False, True])
 def test_the_gradient_of_the_parts_is_that_of_the_batch(name, late, said):
-    """In float64, where a wrong weight cannot pass for rounding; also when memory runs out half-way through `backward`."""
+    """In float64, where a wrong weight cannot pass for rounding.
+
+    Also when memory runs out half-way through `backward`.
+    """
 
     def double() -> Policy:
         policy = make_policy()
@@ -165,9 +186,14 @@ def test_the_size_is_remembered_for_the_run(said):
 
 def test_one_row_that_does_not_fit_is_one_sentence(said):
     policy = short_of_memory(make_policy(), 0)
-    with pytest.raises(SpkitError, match="memory ran out while sampling, with a single row: take a smaller model or load it with four_bit"):
+    with pytest.raises(
+        SpkitError,
+        match="memory ran out while sampling, with a single row: take a smaller model or load it with four_bit",
+    ):
         policy.sample(PROMPTS, max_new_tokens=5, generator=draw())
-    with pytest.raises(SpkitError, match="while training, with a single row: load the model with four_bit=True and LoRA"):
+    with pytest.raises(
+        SpkitError, match="while training, with a single row: load the model with four_bit=True and LoRA"
+    ):
         sft_step(policy)
     with pytest.raises(SpkitError, match="while scoring, with a single row"):
         policy.logprobs(["1+2="], [[3, 1]])
@@ -198,7 +224,9 @@ def test_what_is_no_lack_of_memory_is_not_tried_again():
         try:
             raise torch.OutOfMemoryError
         finally:
-            raise RuntimeError("operation failed due to a previous error during capture")  # as the end of a capture that ran out of memory
+            raise RuntimeError(
+                "operation failed due to a previous error during capture"
+            )  # as the end of a capture that ran out of memory
     assert is_out_of_memory(caught.value)
     calls = []
 
@@ -207,7 +235,7 @@ def test_what_is_no_lack_of_memory_is_not_tried_again():
         raise RuntimeError("size mismatch")
 
     with pytest.raises(RuntimeError, match="size mismatch"):
-        RowBudget().in_turn("sampling", range(8), wrong)
+        RowBudget().run_in_chunks("sampling", range(8), wrong)
     assert len(calls) == 1
 
 

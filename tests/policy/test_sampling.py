@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
-from spkit.errors import SpkitError
 from spkit.policy import Policy
+from spkit.run.errors import SpkitError
 from tests.conftest import make_policy
 from tests.helpers import apart
 
@@ -18,7 +18,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def hf_greedy(policy: Policy, prompt: str, limit: int) -> list[int]:
     ids = torch.tensor([policy.prompt_ids(prompt)])
-    output = policy.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit)
+    output = policy.model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit
+    )
     return output[0, ids.shape[1] :].tolist()
 
 
@@ -50,12 +52,17 @@ def test_logprobs_equal_a_forward_pass_at_temperature_one(policy, temperature):
 
 
 def test_other_architectures_take_the_same_path():
-    from spkit.policy.tiny import char_tokenizer
+    from spkit.bases.tiny import char_tokenizer
 
     tokenizer = char_tokenizer("0123456789+=#:;", 96)
-    small = dict(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
+    small = dict(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
+    )
     small |= dict(max_position_embeddings=96, pad_token_id=0, eos_token_id=1, bos_token_id=None)
-    configs = [LlamaConfig(num_key_value_heads=1, **small), MistralConfig(num_key_value_heads=2, sliding_window=8, **small)]
+    configs = [
+        LlamaConfig(num_key_value_heads=1, **small),
+        MistralConfig(num_key_value_heads=2, sliding_window=8, **small),
+    ]
     for config in configs:
         torch.manual_seed(0)
         policy = Policy(AutoModelForCausalLM.from_config(config), tokenizer)
@@ -74,7 +81,7 @@ def test_samples_of_one_prompt_differ_and_repeat_with_the_seed(policy):
 
 def test_padding_order_and_batch_size_change_nothing(policy, monkeypatch):
     whole = policy.sample(PROMPTS, 8, max_new_tokens=30, generator=generator())
-    monkeypatch.setattr("spkit.policy.sampler.ROWS_PER_BATCH", 5)
+    monkeypatch.setattr("spkit.policy.decoder_choice.ROWS_PER_BATCH", 5)
     split = policy.sample(PROMPTS, 8, max_new_tokens=30, generator=generator())
     assert whole.texts == split.texts
     assert apart(whole.logprobs, split.logprobs) < 1e-5
@@ -102,7 +109,9 @@ def chi_square(counts: torch.Tensor, probabilities: torch.Tensor) -> tuple[float
 def test_first_token_fits_the_softmax(policy, temperature):
     n = 20_000
     rollouts = policy.sample(["12+34="], n, temperature=temperature, max_new_tokens=1, generator=generator(3))
-    counts = torch.bincount(torch.tensor([ids[0] for ids in rollouts.token_ids]), minlength=len(policy.tokenizer)).double()
+    counts = torch.bincount(
+        torch.tensor([ids[0] for ids in rollouts.token_ids]), minlength=len(policy.tokenizer)
+    ).double()
     with torch.no_grad():
         logits = policy.model(torch.tensor([policy.prompt_ids("12+34=")])).logits[0, -1].double()
     statistic, freedom = chi_square(counts, (logits / temperature).softmax(-1))

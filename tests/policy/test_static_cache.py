@@ -1,4 +1,6 @@
-"""The sampler of fixed shapes against the one that grows, against plain forward passes, and under a recording that replays like a graph."""
+"""The sampler of fixed shapes against the one that grows, against plain forward passes, and under a recording
+that replays like a graph.
+"""
 
 from collections.abc import Callable
 from copy import copy
@@ -8,24 +10,39 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import AutoModelForCausalLM, BloomConfig, LlamaConfig, MistralConfig, MptConfig, PreTrainedConfig, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    LlamaConfig,
+    MistralConfig,
+    MptConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+)
 
-from spkit.errors import SpkitError
+from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
-from spkit.policy.sampler import takes_static
-from spkit.policy.sampling import RoomyDecoder
+from spkit.policy.decoder_choice import takes_static
+from spkit.policy.sampling import GrowingDecoder
 from spkit.policy.static_cache import StaticDecoder, line_bucket
-from spkit.policy.tiny import char_tokenizer
+from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET, in_four_bits, make_policy
 from tests.helpers import apart
 
 PROMPTS = ["1+2=", "123+456=", "98765+43210=", "1+2=", "12+34#46=", "7"]
 CONTEXT = 96
-REFUSED = ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select")  # a graph captures no wait for the GPU, no number from outside
+REFUSED = (
+    "_local_scalar_dense",
+    "nonzero",
+    "lift_fresh",
+    "masked_select",
+)  # a graph captures no wait for the GPU, no number from outside
 
 
 class Recording(TorchDispatchMode):
-    """Stands in for a CUDA graph: the operations of a step with the tensors they ran on, run again on those very tensors."""
+    """Stands in for a CUDA graph: the operations of a step with the tensors they ran on, run again on those very
+    tensors.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +83,9 @@ def random_policy(config: PreTrainedConfig) -> Policy:
 
 
 def small(kind: type[PreTrainedConfig], **other) -> PreTrainedConfig:
-    sizes = dict(vocab_size=len(char_tokenizer(ALPHABET, CONTEXT)), hidden_size=64, intermediate_size=64, num_hidden_layers=2)
+    sizes = dict(
+        vocab_size=len(char_tokenizer(ALPHABET, CONTEXT)), hidden_size=64, intermediate_size=64, num_hidden_layers=2
+    )
     sizes |= dict(num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=CONTEXT)
     return kind(**sizes, pad_token_id=0, eos_token_id=1, bos_token_id=None, **other)
 
@@ -77,7 +96,9 @@ def with_lora(four_bits: bool = False) -> Policy:
     if four_bits:
         in_four_bits(policy.model)
     torch.manual_seed(1)
-    model = peft.get_peft_model(policy.model, peft.LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
+    model = peft.get_peft_model(
+        policy.model, peft.LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+    )
     return Policy(model, policy.tokenizer)
 
 
@@ -111,8 +132,10 @@ def narrow(monkeypatch):
 def test_fixed_shapes_change_nothing(name, temperature, narrow):
     """Ragged prompts, rows that end at different times, several windows; eagerly and replayed."""
     policy = POLICIES[name]()
-    grown, none = sampled(policy, "roomy", temperature)
-    assert none is None and (temperature == 0 or len({len(ids) for ids in grown.token_ids}) > 2), "the test needs rows of several lengths"
+    grown, none = sampled(policy, "growing", temperature)
+    assert none is None and (temperature == 0 or len({len(ids) for ids in grown.token_ids}) > 2), (
+        "the test needs rows of several lengths"
+    )
     for graphs in (None, lambda: record):
         fixed, decoder = sampled(policy, "static", temperature, graphs=graphs)
         assert fixed.token_ids == grown.token_ids and fixed.finished == grown.finished
@@ -127,7 +150,7 @@ def test_smaller_and_wider_graphs_are_taken_and_used_again(narrow):
     policy = make_policy()
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    sample = lambda seed: policy.sample(PROMPTS, 8, max_new_tokens=60, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+    sample = lambda seed: policy.sample(PROMPTS, 8, max_new_tokens=60, generator=torch.Generator().manual_seed(seed))
     first = sample(0)
     lines, windows = ({key[i] for key in decoder.replays} for i in (0, 1))
     assert max(lines) == 48 and len(lines) >= 3 and len(windows) >= 3
@@ -140,13 +163,17 @@ def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(nar
     policy = make_policy()
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids  # noqa: E731
+    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids
     before, kept = greedy(), dict(decoder.replays)
     layer = policy.model.model.layers[0].mlp.down_proj
     with torch.no_grad():
         layer.weight.mul_(-1)
     after = greedy()
-    assert after == Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids != before
+    assert (
+        after
+        == Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=30).token_ids
+        != before
+    )
     assert kept.items() <= decoder.replays.items()
     layer.weight = torch.nn.Parameter(-layer.weight.detach())
     assert greedy() == before and not kept.items() & decoder.replays.items()
@@ -154,10 +181,12 @@ def test_a_graph_sees_an_update_of_the_weights_and_is_dropped_when_they_move(nar
 
 def test_another_adapter_drops_the_graphs(narrow):
     policy = with_lora()
-    reference = lambda: Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    reference = lambda: (
+        Policy(policy.model, policy.tokenizer).sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
+    )
     policy.sampler = "static"
     decoder = policy._static = StaticDecoder(policy.model, lambda: record)
-    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    greedy = lambda: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
     adapted = greedy()
     kept = dict(decoder.replays)
     with policy.model.disable_adapter():
@@ -176,19 +205,21 @@ def test_policies_that_share_one_model_keep_their_own_graphs(narrow):
         with torch.no_grad():
             for parameter in policy.model.parameters():
                 parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(seed))
-    greedy = lambda policy: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids  # noqa: E731
+    greedy = lambda policy: policy.sample(PROMPTS, temperature=0.0, max_new_tokens=20).token_ids
     expected = [greedy(policy) for policy in policies]
     assert expected[0] != expected[1] != expected[2]
     for policy in policies:
         policy.sampler, policy._static = "static", StaticDecoder(policy.model, lambda: record)
     assert [greedy(policy) for policy in policies] == expected
     kept = [dict(policy._static.replays) for policy in policies]
-    assert [greedy(policy) for policy in policies] == expected and [policy._static.replays for policy in policies] == kept
+    assert [greedy(policy) for policy in policies] == expected and [
+        policy._static.replays for policy in policies
+    ] == kept
 
 
 @pytest.mark.parametrize("failure", ["capture", "replay"])
 def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
 
     def capture(step):
         if failure == "capture":
@@ -196,7 +227,7 @@ def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatc
         return lambda: None  # a replay that computes nothing
 
     policy = make_policy()
-    expected, _ = sampled(policy, "roomy", 1.0)
+    expected, _ = sampled(policy, "growing", 1.0)
     found, decoder = sampled(policy, "static", 1.0, graphs=lambda: capture)
     assert found.token_ids == expected.token_ids and decoder.capture is None and not decoder.replays
     said = capsys.readouterr().err
@@ -206,19 +237,23 @@ def test_sampling_goes_on_when_a_graph_cannot_be_had(failure, narrow, monkeypatc
 
 def test_the_context_ends_a_completion(policy):
     policy.sampler = "static"
-    rollouts = policy.sample(["1" * (policy.context - 4)], 4, max_new_tokens=50, generator=torch.Generator().manual_seed(0))
+    rollouts = policy.sample(
+        ["1" * (policy.context - 4)], 4, max_new_tokens=50, generator=torch.Generator().manual_seed(0)
+    )
     assert max(map(len, rollouts.token_ids)) == 4
 
 
 def test_half_precision_gives_log_probabilities_in_float32(policy):
     policy.model.bfloat16()
-    for kind in ("roomy", "static"):
+    for kind in ("growing", "static"):
         rollouts = sampled(policy, kind, 1.0, n=4)[0]
         assert all(scores.dtype == torch.float32 for scores in rollouts.token_logprobs)
         again = policy.logprobs(rollouts.prompts, rollouts.token_ids)
         assert apart(rollouts.token_logprobs, again) < 0.05
         numbers = torch.cat(rollouts.token_logprobs)
-        assert (numbers != numbers.bfloat16().float()).float().mean() > 0.5, "a softmax in bfloat16 would give bfloat16 numbers"
+        assert (numbers != numbers.bfloat16().float()).float().mean() > 0.5, (
+            "a softmax in bfloat16 would give bfloat16 numbers"
+        )
 
 
 def on_gpu(model):
@@ -229,17 +264,19 @@ def on_gpu(model):
 
 
 def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
-    assert isinstance(policy.decoder(), RoomyDecoder)
+    assert isinstance(policy.decoder(), GrowingDecoder)
     sliding = replace(random_policy(small(MistralConfig, sliding_window=8)), sampler="static")
-    with pytest.raises(SpkitError, match="take sampler 'roomy'"):
+    with pytest.raises(SpkitError, match="take sampler 'growing'"):
         sliding.sample(PROMPTS, temperature=0.0, max_new_tokens=3)
-    with pytest.raises(SpkitError, match="must be one of auto, roomy, static, not 'fast'"):
+    with pytest.raises(SpkitError, match="must be one of auto, growing, static, not 'fast'"):
         replace(policy, sampler="fast").sample(PROMPTS, temperature=0.0, max_new_tokens=3)
-    assert takes_static(on_gpu(policy.model), "auto") and not takes_static(on_gpu(policy.model), "roomy")
+    assert takes_static(on_gpu(policy.model), "auto") and not takes_static(on_gpu(policy.model), "growing")
     assert not takes_static(on_gpu(sliding.model), "auto")
     sizes = dict(vocab_size=18, hidden_size=64, d_model=64, n_layer=2, n_layers=2, n_head=4, n_heads=4)
     alibi = [random_policy(kind(**sizes)) for kind in (BloomConfig, MptConfig)]
-    assert not any(takes_static(on_gpu(policy.model), "auto") for policy in alibi), "their distances are no additive mask of ours"
+    assert not any(takes_static(on_gpu(policy.model), "auto") for policy in alibi), (
+        "their distances are no additive mask of ours"
+    )
     policy.sampler = "static"
     twin = policy.clone()
     assert isinstance(policy.decoder(), StaticDecoder) and policy.decoder() is policy.decoder()
@@ -247,5 +284,19 @@ def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
 
 
 def test_lines_are_rounded_up_by_a_half_at_most():
-    assert [line_bucket(n) for n in (1, 2, 3, 4, 5, 6, 7, 9, 13, 17, 48, 49, 1000)] == [1, 2, 3, 4, 6, 6, 8, 12, 16, 24, 48, 64, 1024]
+    assert [line_bucket(n) for n in (1, 2, 3, 4, 5, 6, 7, 9, 13, 17, 48, 49, 1000)] == [
+        1,
+        2,
+        3,
+        4,
+        6,
+        6,
+        8,
+        12,
+        16,
+        24,
+        48,
+        64,
+        1024,
+    ]
     assert all(n <= line_bucket(n) <= 1.5 * n for n in range(2, 3000))

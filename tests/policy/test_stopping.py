@@ -1,19 +1,20 @@
-"""A completion ends where its text says so, whatever tokens write the end: in every tokenizer, in every sampling path."""
+"""A completion ends where its text says so, whatever tokens write the end: in every tokenizer and sampling path."""
 
 import random
 from dataclasses import replace
+from functools import wraps
 
 import pytest
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spkit.metrics import verify_all
 from spkit.policy import Policy, SftConfig
 from spkit.policy.prompting import Prompting, prompting_for
 from spkit.policy.static_cache import StaticDecoder
 from spkit.policy.stopping import StopText
-from spkit.seeds import generator
+from spkit.run.streams import generator
+from spkit.stages.solve import verify_all
 from spkit.tasks import load_task, problems
 from tests.conftest import in_four_bits
 from tests.policy.test_static_cache import record
@@ -21,7 +22,7 @@ from tests.policy.tokenizer_kinds import KINDS
 
 CONTEXT = 128
 FEW = Prompting("few_shot", (("1+1=", "2"), ("2+2=", "4")))
-PATHS = ("roomy", "static", "replayed", "two rows at once", "4 bits")
+PATHS = ("growing", "static", "replayed", "two rows at once", "4 bits")
 ENDS = {  # tokenizer, tokens that are written, text that is left
     "two": (["4", "6", "Ċ", "Ċ"], "46"),
     "one": (["46", "ĊĊ"], "46"),
@@ -40,8 +41,12 @@ ENDS = {  # tokenizer, tokens that are written, text that is left
 
 
 class Scripted(LlamaForCausalLM):
-    """Writes token `script[p]` at position p, with a probability that the layers below have no say in; its cache is a real one."""
+    """Writes token `script[p]` at position p, with a probability that the layers below have no say in.
 
+    Its cache is a real one.
+    """
+
+    @wraps(LlamaForCausalLM.forward)  # a policy passes what the signature names
     def forward(self, *args, position_ids: Tensor | None = None, **kwargs):
         out = super().forward(*args, position_ids=position_ids, **kwargs)
         places = torch.arange(kwargs["input_ids"].shape[1])[None] if position_ids is None else position_ids
@@ -53,7 +58,9 @@ class Scripted(LlamaForCausalLM):
 def scripted(kind: str, prompting: Prompting, prompt: str, written: list[int], filler: int) -> Policy:
     """A policy that writes `written` after the prompt, and the filler for ever after it."""
     tokenizer = KINDS[kind]()
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
     config.max_position_embeddings, config.eos_token_id, config.bos_token_id = CONTEXT, tokenizer.eos_token_id, None
     policy = Policy(Scripted(config), tokenizer, prompting)
     start = len(policy.prompt_ids(prompt))
@@ -68,7 +75,7 @@ def by(policy: Policy, path: str) -> Policy:
         in_four_bits(policy.model)
     if path == "two rows at once":
         policy.budget.sampling = 2
-    policy = replace(policy, sampler="static" if path in ("static", "replayed") else "roomy")
+    policy = replace(policy, sampler="static" if path in ("static", "replayed") else "growing")
     if path == "replayed":
         policy._static = StaticDecoder(policy.model, lambda: record)
     return policy
@@ -81,11 +88,15 @@ def test_a_completion_ends_with_its_stop_text_and_holds_nothing_after_it(name, p
     tokenizer = KINDS[name.split(",")[0]]()
     written, filler = tokenizer.convert_tokens_to_ids(tokens), tokenizer.convert_tokens_to_ids("7")
     policy = by(scripted(name.split(",")[0], FEW, "3+4=", written, filler), path)
-    drawn = policy.sample(["3+4=", "13+4=", "3+4="], 2, temperature=1.0, max_new_tokens=20, generator=torch.Generator().manual_seed(0))
+    drawn = policy.sample(
+        ["3+4=", "13+4=", "3+4="], 2, temperature=1.0, max_new_tokens=20, generator=torch.Generator().manual_seed(0)
+    )
     for row in (0, 1, 4, 5):
         assert (drawn.token_ids[row], drawn.texts[row], drawn.finished[row]) == (written, text, True)
         assert drawn.token_logprobs[row].shape == (len(written),)
-    later = (written + [filler] * 20)[len(policy.prompt_ids("13+4=")) - len(policy.prompt_ids("3+4=")) :][:20]  # the script goes by position
+    later = (written + [filler] * 20)[len(policy.prompt_ids("13+4=")) - len(policy.prompt_ids("3+4=")) :][
+        :20
+    ]  # the script goes by position
     ends = [n for n in range(1, 21) if "\n\n" in tokenizer.decode(later[:n]) or later[n - 1] == tokenizer.eos_token_id]
     assert drawn.token_ids[2:4] == [later[: min(ends, default=20)]] * 2 and drawn.finished[2:4] == [bool(ends)] * 2
     again = policy.logprobs(drawn.prompts, drawn.token_ids)
@@ -105,7 +116,9 @@ def test_solved_examples_are_finished_rows_and_right_answers(kind):
     """The fault as it was met: every row of few-shot sums wrong, because none of them ended."""
     task = load_task("addition")
     problem = problems(task, 0, 0, 1)[0]
-    prompting = replace(prompting_for(task, KINDS[kind](), shown=2, hinted=0), demonstrations=(("1+1=", "2"), ("2+2=", "4")))
+    prompting = replace(
+        prompting_for(task, KINDS[kind](), shown=2, hinted=0), demonstrations=(("1+1=", "2"), ("2+2=", "4"))
+    )
     policy = scripted(kind, prompting, problem.prompt, [], 0)
     shown = policy.tokenizer(task.solution(problem) + "\n\n5+5=", add_special_tokens=False)["input_ids"]
     policy = scripted(kind, prompting, problem.prompt, shown, policy.tokenizer.convert_tokens_to_ids("5"))
@@ -117,10 +130,15 @@ def test_solved_examples_are_finished_rows_and_right_answers(kind):
 @pytest.mark.parametrize("stop", ["\n\n", "###", "é", "終\n", " b", "."])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_end_is_the_first_token_after_which_the_text_holds_the_stop(kind, stop):
-    """Against decoding everything after every token, on random tokens, most of them of the stop text's own, and one that means nothing."""
+    """Against decoding everything after every token, on random tokens, most of them of the stop text's own,
+    and one that means nothing.
+    """
     tokenizer, draw, found = KINDS[kind](), random.Random(0), 0
     whole = tokenizer("7" + stop, add_special_tokens=False)["input_ids"]
-    parts = [whole, *([index] for index in [*whole, *tokenizer("é終 ", add_special_tokens=False)["input_ids"], len(tokenizer) + 5])]
+    parts = [
+        whole,
+        *([index] for index in [*whole, *tokenizer("é終 ", add_special_tokens=False)["input_ids"], len(tokenizer) + 5]),
+    ]
     end = StopText(tokenizer, stop)
     for _ in range(150):
         chosen = [draw.choice(parts) if draw.random() < 0.6 else [draw.randrange(1, len(tokenizer))] for _ in range(24)]
@@ -154,9 +172,13 @@ def test_what_is_written_for_a_model_is_split_as_in_its_prompt_and_ends_as_a_sam
 
 
 def test_training_on_ended_completions_makes_a_model_that_ends():
-    """From examples of two line breaks to samples with two line breaks: sampling, scoring and training agree on the end."""
+    """From examples of two line breaks to samples with two line breaks: sampling, scoring and
+    training agree on the end.
+    """
     tokenizer = KINDS["two"]()
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2
+    )
     config.max_position_embeddings, config.eos_token_id, config.bos_token_id = CONTEXT, tokenizer.eos_token_id, None
     torch.manual_seed(0)
     policy = Policy(LlamaForCausalLM(config), tokenizer, FEW)
@@ -168,7 +190,10 @@ def test_training_on_ended_completions_makes_a_model_that_ends():
 
 
 def test_a_turn_end_that_is_no_token_of_its_own_ends_a_chat_by_its_text():
-    template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} <done>\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    template = (
+        "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} <done>\n{% endfor %}{% if "
+        "add_generation_prompt %}assistant: {% endif %}"
+    )
     tokenizer = KINDS["two"]()
     tokenizer.chat_template = template
     written = tokenizer("46 <done>")["input_ids"]

@@ -6,12 +6,13 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from spkit.metrics import accuracy, solve
+from spkit.bases.recipes import RECIPES
+from spkit.bases.small import bpe_tokenizer, small_qwen2
+from spkit.bases.words import CARD_TESTS, WORDS_ALONE
+from spkit.measures.accuracy import accuracy
 from spkit.policy import Policy, load_policy, shipped_models
-from spkit.policy.pretrain import RECIPES
-from spkit.policy.small import bpe_tokenizer, small_qwen2
-from spkit.policy.small_base import CARD_TESTS, WORDS_ALONE
-from spkit.policy.tokenizing import PROBE, difference
+from spkit.policy.tokenizing import SPLITTING_PROBE, first_difference
+from spkit.stages.solve import solve
 from spkit.tasks import load_task, test_set
 from tests.conftest import make_policy
 
@@ -43,13 +44,15 @@ def test_a_row_of_every_card_is_measured_again(name):
         easy = tuple(task.difficulties)[:2]
         tests = test_set(task, CARD_TESTS if "tasks" in card else 100, easy)
         prompts = [task.hint(problem) if how == "hinted" else problem.prompt for problem in tests]
-        found = accuracy(tests, solve(policy, task, tests, prompts=prompts)[1])["accuracy_by_difficulty"]
+        found = accuracy(tests, solve(policy, task, tests, prompts=prompts).verdicts)["accuracy_by_difficulty"]
         expected = [said["accuracy_by_difficulty"][str(difficulty)] for difficulty in easy]
         assert list(found.values()) == pytest.approx(expected, abs=0.05), (name, named)
 
 
 def qwen2_with_its_own_rules() -> Policy:
-    """Of the kind for which transformers has a tokenizer of its own, which keeps indentation together where this one does not."""
+    """Of the kind for which transformers has a tokenizer of its own, which keeps indentation together
+    where this one does not.
+    """
     tokenizer = bpe_tokenizer([CODE] * 20, 300, 128)
     return Policy(small_qwen2(tokenizer, 128, 0, width=64, layers=1), tokenizer)
 
@@ -58,7 +61,9 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
     policy = qwen2_with_its_own_rules()
     policy.save(tmp_path / "whole")
     again = load_policy(tmp_path / "whole")
-    assert all(again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *PROBE))
+    assert all(
+        again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"] for text in (CODE, *SPLITTING_PROBE)
+    )
     assert (
         again.tokenizer.eos_token_id == policy.tokenizer.eos_token_id
         and again.tokenizer.pad_token_id == policy.tokenizer.pad_token_id
@@ -72,7 +77,7 @@ def test_what_we_saved_reads_texts_as_before(tmp_path):
 
 
 def test_an_adapter_keeps_its_tokenizer_where_its_base_is_read_otherwise(tmp_path):
-    """As an adapter of a model of the hub, which was read with the class of transformers when the adapter was trained."""
+    """As an adapter of a model of the hub, read with the class of transformers when the adapter was trained."""
     pytest.importorskip("peft")
     from spkit.policy.lora import LoraSettings
 
@@ -85,7 +90,7 @@ def test_an_adapter_keeps_its_tokenizer_where_its_base_is_read_otherwise(tmp_pat
 
 
 def test_a_foreign_folder_that_is_read_otherwise_than_its_file_says_is_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("spkit.policy.row_budget._compared", lambda: False)
+    monkeypatch.setattr("spkit.run.progress._compared", lambda: False)
     for name, policy in {"qwen2": qwen2_with_its_own_rules(), "llama": make_policy()}.items():
         policy.model.save_pretrained(tmp_path / name)
         policy.tokenizer.save_pretrained(tmp_path / name)
@@ -124,4 +129,4 @@ def test_the_probe_sees_what_rules_differ_in(change):
     else:
         learned.add_special_tokens(["<|turn|>"])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=other)
-    assert difference(tokenizer, learned) is not None and difference(tokenizer, other) is None
+    assert first_difference(tokenizer, learned) is not None and first_difference(tokenizer, other) is None

@@ -1,14 +1,14 @@
 """The supervised update: what is counted, and what it does to the model."""
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 import torch
 
-from spkit.errors import SpkitError
-from spkit.losses import sft_loss
+from spkit.maths.preference import sft_loss
 from spkit.policy import Example, SftConfig
 from spkit.policy.training import completion_logprobs, epochs, learning_rate_factor
+from spkit.run.errors import SpkitError
 from tests.conftest import make_policy
 from tests.helpers import apart
 
@@ -22,7 +22,9 @@ def test_the_loss_counts_the_completion_and_one_end_token(policy):
     prompt, ids = "12+34=", policy.completion_ids("46")
     end = policy.tokenizer.eos_token_id
     assert ids[-1] == end and ids.count(end) == 1
-    scores, mask = completion_logprobs(policy.model, [Example(policy.prompt_ids(prompt), ids)], policy.tokenizer.pad_token_id)
+    scores, mask = completion_logprobs(
+        policy.model, [Example(policy.prompt_ids(prompt), ids)], policy.tokenizer.pad_token_id
+    )
     assert int(mask.sum()) == 3
     with torch.no_grad():
         logits = policy.model(torch.tensor([policy.prompt_ids(prompt) + ids])).logits[0].double().log_softmax(-1)
@@ -53,7 +55,9 @@ def test_padding_does_not_change_the_loss_or_the_gradient():
 def test_fit_learns_and_is_a_function_of_its_generator():
     def fitted(seed):
         policy = make_policy()
-        numbers = policy.fit(pairs(policy), SftConfig(steps=60, batch_size=4, learning_rate=3e-3), torch.Generator().manual_seed(seed))
+        numbers = policy.fit(
+            pairs(policy), SftConfig(steps=60, batch_size=4, learning_rate=3e-3), torch.Generator().manual_seed(seed)
+        )
         return policy, numbers
 
     policy, numbers = fitted(0)
@@ -81,7 +85,7 @@ def test_learning_rate_rises_then_falls_to_zero():
     config = SftConfig(steps=20, warmup=0.25)
     factors = [learning_rate_factor(step, config) for step in range(21)]
     assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and factors[20] == 0
-    assert all(a > b for a, b in zip(factors[5:], factors[6:]))
+    assert all(a > b for a, b in pairwise(factors[5:]))
 
 
 def test_nothing_to_train_on_is_an_error(policy):
@@ -91,7 +95,11 @@ def test_nothing_to_train_on_is_an_error(policy):
 
 def test_logits_of_prompts_are_not_computed(policy):
     """The output layer runs on what follows the shortest prompt, and the numbers are those of the whole text."""
-    examples = [Example([4, 5, 6, 13, 7, 14], [5, 6, 1]), Example([4, 13, 5, 14], [9, 1]), Example([4, 5, 13, 7, 14], [3] * 5)]
+    examples = [
+        Example([4, 5, 6, 13, 7, 14], [5, 6, 1]),
+        Example([4, 13, 5, 14], [9, 1]),
+        Example([4, 5, 13, 7, 14], [3] * 5),
+    ]
     seen = []
     handle = policy.model.lm_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
     scores, mask = completion_logprobs(policy.model, examples, 0)

@@ -24,8 +24,8 @@ from tests.portable.cells import ROOT
 from tests.portable.settings import Setting, settings
 
 NUMERIC = (  # found wherever they lie under tests/
-    *("test_advantages.py", "test_losses.py", "test_pg_losses.py", "test_training.py", "test_sampling.py"),
-    *("test_metrics.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
+    *("test_advantages.py", "test_preference.py", "test_policy_gradient.py", "test_training.py", "test_sampling.py"),
+    *("test_tokens.py", "test_solve.py", "test_measure.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
 )
 
 

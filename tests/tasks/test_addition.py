@@ -1,8 +1,8 @@
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Addition, Problem, load_task, problems, test_set
-from spkit.tasks.addition import operands, split_of
+from spkit.tasks.addition import operands, split_of_operands
 
 TASK = Addition()
 
@@ -70,7 +70,7 @@ def test_train_and_test_share_no_operands_in_either_order():
     train = {frozenset(operands(p.prompt)) for seed in range(3) for p in problems(TASK, seed, 0, 3000)}
     test = {frozenset(operands(p.prompt)) for p in test_set(TASK, 100, range(1, 11))}
     assert not train & test
-    assert split_of(12, 34) == split_of(34, 12)
+    assert split_of_operands(12, 34) == split_of_operands(34, 12)
 
 
 def test_test_set_is_fixed_distinct_and_balanced():

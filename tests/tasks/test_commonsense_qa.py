@@ -4,11 +4,13 @@ from collections import Counter
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import CommonsenseQa, load_task, problems, test_set
-from spkit.tasks.commonsense_qa import DEMONSTRATIONS, SOURCE, choice_problem, chosen_letter, read_row
+from spkit.tasks.commonsense_qa import SOLVED_QUESTIONS, SOURCE, choice_problem, chosen_letter, read_row
 
-DOG = choice_problem("What can be used to carry a small dog?", ("swimming pool", "basket", "dog show", "back yard", "own home"), "b")
+DOG = choice_problem(
+    "What can be used to carry a small dog?", ("swimming pool", "basket", "dog show", "back yard", "own home"), "b"
+)
 TASK = CommonsenseQa()
 ORIGINAL = {
     "answerKey": "B",
@@ -103,24 +105,40 @@ def test_letters_are_read_and_lists_are_not():
 def test_choices_with_the_same_text_need_the_letter():
     twice = ("bank", "river", "bank", "mouth", "sea")
     assert chosen_letter(twice, "The answer is bank.") is None
-    assert chosen_letter(twice, "The answer is bank (c).") == "c" and chosen_letter(twice, "The answer is bank (b).") is None
+    assert (
+        chosen_letter(twice, "The answer is bank (c).") == "c"
+        and chosen_letter(twice, "The answer is bank (b).") is None
+    )
 
 
 def test_prompt_hint_and_solution_are_those_of_the_paper():
     choices = ["(a) swimming pool", "(b) basket", "(c) dog show", "(d) back yard", "(e) own home"]
-    assert DOG.prompt.split("\n") == ["Q: What can be used to carry a small dog?", "Answer Choices:", *choices, "A:", ""]
-    assert TASK.hint(DOG).split("\n")[3] == "(b) basket (CORRECT)" and TASK.hint(DOG).replace(" (CORRECT)", "") == DOG.prompt
+    assert DOG.prompt.split("\n") == [
+        "Q: What can be used to carry a small dog?",
+        "Answer Choices:",
+        *choices,
+        "A:",
+        "",
+    ]
+    assert (
+        TASK.hint(DOG).split("\n")[3] == "(b) basket (CORRECT)"
+        and TASK.hint(DOG).replace(" (CORRECT)", "") == DOG.prompt
+    )
     assert TASK.solution(DOG) == 'Of the choices, "basket" fits the question best. Therefore, the answer is basket (b).'
     assert TASK.direct(DOG) == "(b)" and TASK.path(DOG, "a  b\nc") == "a b c"
     with_reason = read_row({**HUB, "rationale": "Baskets hold things."})
     assert TASK.solution(with_reason) == "Baskets hold things. Therefore, the answer is basket (b)."
     for problem in [DOG, with_reason]:
-        assert TASK.verify(problem, TASK.solution(problem)).reward == TASK.verify(problem, TASK.direct(problem)).reward == 1.0
+        assert (
+            TASK.verify(problem, TASK.solution(problem)).reward
+            == TASK.verify(problem, TASK.direct(problem)).reward
+            == 1.0
+        )
 
 
 def test_demonstrations_are_right_short_and_favour_no_letter():
     shown = TASK.demonstrations()
-    assert len(shown) == len(DEMONSTRATIONS) >= 6 and max(Counter(problem.answer for problem in shown).values()) <= 2
+    assert len(shown) == len(SOLVED_QUESTIONS) >= 6 and max(Counter(problem.answer for problem in shown).values()) <= 2
     for problem in shown:
         text = TASK.solution(problem)
         assert TASK.verify(problem, text).correct and "\n" not in text and len(text) <= TASK.max_completion_chars(1)
@@ -128,7 +146,11 @@ def test_demonstrations_are_right_short_and_favour_no_letter():
 
 def test_both_public_forms_are_read():
     assert read_row(ORIGINAL) == read_row(HUB) == DOG
-    for broken in ({**HUB, "answerKey": ""}, {**HUB, "answerKey": "F"}, {**HUB, "choices": {"label": ["A"], "text": ["x"]}}):
+    for broken in (
+        {**HUB, "answerKey": ""},
+        {**HUB, "answerKey": "F"},
+        {**HUB, "choices": {"label": ["A"], "text": ["x"]}},
+    ):
         with pytest.raises(ValueError, match="choices A to E"):
             read_row(broken)
 
@@ -138,11 +160,21 @@ def test_splits_share_no_question_and_the_order_is_seeded(folder):
     train, test = problems(task, 0, 0, 50), test_set(task, 40)
     assert len({problem.prompt for problem in train}) == 50 and len(test) == 30
     assert not {problem.prompt for problem in train} & {problem.prompt for problem in test}
-    assert train == [CommonsenseQa(str(folder)).problem(0, index) for index in reversed(range(50))][::-1] != problems(task, 1, 0, 50)
+    assert (
+        train
+        == [CommonsenseQa(str(folder)).problem(0, index) for index in reversed(range(50))][::-1]
+        != problems(task, 1, 0, 50)
+    )
 
 
 def test_a_huge_answer_is_wrong_and_quick():
-    for text in ["(b)" * 3_000_000, "answer is (b) " * 700_000, "answer is " + "b" * 40_000, "\n" * 10_000_000, "\ud800 answer is b"]:
+    for text in [
+        "(b)" * 3_000_000,
+        "answer is (b) " * 700_000,
+        "answer is " + "b" * 40_000,
+        "\n" * 10_000_000,
+        "\ud800 answer is b",
+    ]:
         start = time.perf_counter()
         verdict = TASK.verify(DOG, text)
         assert time.perf_counter() - start < 1 and verdict.correct == text.startswith("\ud800")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from spkit.answers import MAX_READ, expression_in, expressions, number_in
-from spkit.errors import SpkitError
 from spkit.policy import data_folder
+from spkit.run.errors import SpkitError
 from spkit.tasks import Gsm8k, load_task, problems, test_set
 from spkit.tasks import gsm8k as module
+from spkit.tasks.answers import MAX_READ, expression_in, expressions, number_in
 from spkit.tasks.gsm8k import SOURCE, read_row
-from spkit.tasks.worked import calculations, evaluate
+from spkit.tasks.worked import calculations, value_of
 
 SHIPPED = data_folder() / "problems" / "word_problems"
 ROW = {
@@ -69,7 +69,22 @@ RIGHT = [
     "#### \\text{72}",
 ]
 WRONG = [
-    *(f"#### 72 {word}" for word in ("fifths", "thirds", "tenth", "squared", "k", "bn", "plus two", "minus one", "times ten", "to the power of two", "point five")),
+    *(
+        f"#### 72 {word}"
+        for word in (
+            "fifths",
+            "thirds",
+            "tenth",
+            "squared",
+            "k",
+            "bn",
+            "plus two",
+            "minus one",
+            "times ten",
+            "to the power of two",
+            "point five",
+        )
+    ),
     "#### 72 is wrong",
     "#### 72 less than 100",
     "\\boxed{7\\text{2}}",
@@ -136,7 +151,9 @@ def test_verdicts_on_plain_numbers_are_the_same_with_and_without_math_verify(ins
 
 
 def test_emphasis_around_the_whole_sentence_and_a_minus_sign_are_read():
-    assert [TASK.verify(PROBLEM, text).correct for text in ("**The answer is 72.**", "So *the answer is 72*", "#### 72**")] == [True] * 3
+    assert [
+        TASK.verify(PROBLEM, text).correct for text in ("**The answer is 72.**", "So *the answer is 72*", "#### 72**")
+    ] == [True] * 3
     assert number_in("\u22125") == -5 and number_in("-\u22125") is None and number_in("5\u22122") is None
 
 
@@ -152,7 +169,9 @@ def test_numbers_have_one_spelling():
         "$1,234.50 dollars": "1234.5",
     }
     assert {text: number_read(text) for text in read} == read
-    assert number_read("#### 12,34") is None and number_read("#### 1234,567") is None and number_read("#### 1e3") is None
+    assert (
+        number_read("#### 12,34") is None and number_read("#### 1234,567") is None and number_read("#### 1e3") is None
+    )
 
 
 def test_expressions_need_math_verify(monkeypatch):
@@ -199,8 +218,22 @@ def test_a_hostile_expression_is_no_answer_and_quick():
 
 def test_powers_never_get_to_the_parser(monkeypatch):
     seen = []
-    monkeypatch.setattr(expressions, "_math_verify", lambda: lambda text, parsing_timeout: seen.append((text, parsing_timeout)) or [])
-    for text in [*HOSTILE[:3], "9" * 5000, "2^3", "2 3", "10**9", "3!", "\\binom{9}{2}", "72 or 73", "9" * 10, "e", "\\pi"]:
+    monkeypatch.setattr(
+        expressions, "_math_verify", lambda: lambda text, parsing_timeout: seen.append((text, parsing_timeout)) or []
+    )
+    for text in [
+        *HOSTILE[:3],
+        "9" * 5000,
+        "2^3",
+        "2 3",
+        "10**9",
+        "3!",
+        "\\binom{9}{2}",
+        "72 or 73",
+        "9" * 10,
+        "e",
+        "\\pi",
+    ]:
         TASK.verify(PROBLEM, f"#### {text}")
     assert seen == []
     TASK.verify(PROBLEM, "#### \\frac{144}{2}*1")
@@ -208,7 +241,10 @@ def test_powers_never_get_to_the_parser(monkeypatch):
 
 
 def test_answers_are_read_in_threads_too():
-    """The parser's time limits use a signal, which only the main thread may set; with them, everything is wrong here."""
+    """The parser's time limits use a signal, which only the main thread may set.
+
+    With them, everything is wrong here.
+    """
     pytest.importorskip("math_verify")
     right = []
     thread = threading.Thread(
@@ -234,7 +270,12 @@ def test_answers_are_read_in_threads_too():
     ids=range(8),
 )
 def test_ten_megabytes_are_no_answer_and_quick(text):
-    for long, right in ((text, False), (f"{text}\n#### 72", False), (text[:MAX_READ], False), (text[: MAX_READ - 10] + "\n#### 72", True)):
+    for long, right in (
+        (text, False),
+        (f"{text}\n#### 72", False),
+        (text[:MAX_READ], False),
+        (text[: MAX_READ - 10] + "\n#### 72", True),
+    ):
         start = time.perf_counter()
         verdict = TASK.verify(PROBLEM, long)
         assert time.perf_counter() - start < 1 and verdict.correct == right
@@ -320,39 +361,61 @@ def test_evaluation_agrees_with_python_on_random_calculations():
         text = str(rng.randint(0, 99))
         for _ in range(rng.randint(1, 4)):
             text = f"{text if rng.random() < 0.6 else f'({text})'}{rng.choice('+-*/')}{rng.randint(1, 99)}"
-        assert evaluate(text) == eval(re.sub(r"(\d+)", r"Fraction(\1)", text), {"Fraction": Fraction})  # our own text, not a model's
+        assert value_of(text) == eval(
+            re.sub(r"(\d+)", r"Fraction(\1)", text), {"Fraction": Fraction}
+        )  # our own text, not a model's
 
 
 def test_rows_keep_question_solution_and_difficulty():
-    assert PROBLEM.prompt == "Question: A shop sells mugs in boxes of 6. It has 15 boxes and sells 18 mugs. How many are left?\nAnswer:\n"
-    assert PROBLEM.rationale.endswith("mugs are left.\n#### 72") and "\n\n" not in PROBLEM.rationale and PROBLEM.difficulty == 2
+    assert (
+        PROBLEM.prompt
+        == "Question: A shop sells mugs in boxes of 6. It has 15 boxes and sells 18 mugs. How many are left?\nAnswer:\n"
+    )
+    assert (
+        PROBLEM.rationale.endswith("mugs are left.\n#### 72")
+        and "\n\n" not in PROBLEM.rationale
+        and PROBLEM.difficulty == 2
+    )
     assert read_row({"question": "q", "answer": "no calculation\n#### 1,234"}).answer == "1234"
     assert read_row({"question": "q", "answer": "#### 5"}).rationale == "#### 5"
     many = "\n".join(f"<<{i}+1={i + 1}>>" for i in range(12))
     assert read_row({"question": "q", "answer": f"{many}\n#### 12"}).difficulty == 8
-    assert TASK.hint(PROBLEM).endswith("How many are left? (The answer is 72.)\nAnswer:\n") and TASK.direct(PROBLEM) == "#### 72"
+    assert (
+        TASK.hint(PROBLEM).endswith("How many are left? (The answer is 72.)\nAnswer:\n")
+        and TASK.direct(PROBLEM) == "#### 72"
+    )
 
 
 def test_the_shipped_problems_come_through_the_public_format():
     asked_for = test_set(TASK, 60)
-    assert Counter(problem.difficulty for problem in asked_for) == {steps: 50 for steps in range(1, 6)} and TASK.difficulties == (
+    assert Counter(problem.difficulty for problem in asked_for) == dict.fromkeys(
+        range(1, 6), 50
+    ) and TASK.difficulties == (
         1,
         2,
         3,
         4,
         5,
     )
-    assert {problem.prompt for problem in asked_for} == {problem.prompt for problem in test_set(load_task("word_problems"), 50)}
+    assert {problem.prompt for problem in asked_for} == {
+        problem.prompt for problem in test_set(load_task("word_problems"), 50)
+    }
     for problem in asked_for:
         verdict = TASK.verify(problem, TASK.solution(problem))
-        assert verdict.correct and verdict.reward == 1 and len(TASK.solution(problem)) <= TASK.max_completion_chars(problem.difficulty)
+        assert (
+            verdict.correct
+            and verdict.reward == 1
+            and len(TASK.solution(problem)) <= TASK.max_completion_chars(problem.difficulty)
+        )
     assert load_task(f"gsm8k:{SHIPPED}") == TASK and load_task("gsm8k").name == "gsm8k"
 
 
 def test_the_order_is_seeded_and_goes_through_the_set_before_it_repeats():
     once = problems(TASK, 5, 0, 250)
     assert len({problem.prompt for problem in once}) == 250 and once[:100] != problems(TASK, 6, 0, 100)
-    assert problems(TASK, 5, 250, 250) != once and {p.prompt for p in problems(TASK, 5, 250, 250)} == {p.prompt for p in once}
+    assert problems(TASK, 5, 250, 250) != once and {p.prompt for p in problems(TASK, 5, 250, 250)} == {
+        p.prompt for p in once
+    }
     assert [TASK.problem(5, index) for index in (249, 3, 77)] == [once[249], once[3], once[77]]
     assert Gsm8k(str(SHIPPED)).problem(5, 3) == once[3]
 
@@ -380,10 +443,12 @@ def test_train_and_test_share_no_question(tmp_path):
     assert not halves[0] & halves[1] and len(halves[0]) + len(halves[1]) == 200 and 25 < len(halves[1]) < 75
 
 
-@pytest.mark.parametrize("gold", ["#### 18 or 19", "#### 1.234,00", "####", "18", "#### eighteen", "#### 1/0", "#### 18\nmore", "#### 2^4"])
+@pytest.mark.parametrize(
+    "gold", ["#### 18 or 19", "#### 1.234,00", "####", "18", "#### eighteen", "#### 1/0", "#### 18\nmore", "#### 2^4"]
+)
 def test_a_gold_answer_that_cannot_be_read_is_refused_by_its_line(tmp_path, gold):
     path = written(tmp_path / "some.jsonl", [*rows_of(range(40)), {"question": "q", "answer": gold}])
-    with pytest.raises(SpkitError, match="line 41 of .*some.jsonl is not in the expected format .*no #### with a number"):
+    with pytest.raises(SpkitError, match="some.jsonl line 41 is not in the expected format .*no #### with a number"):
         Gsm8k(str(path)).problem(0, 0)
 
 
@@ -409,7 +474,16 @@ def test_files_of_other_systems_are_read(tmp_path):
     lines = [*map(json.dumps, rows_of(range(40))), " ", json.dumps(odd, ensure_ascii=False)]
     path = tmp_path / "some.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    assert len({Gsm8k(str(path)).problem(0, index, split=split).prompt for index in range(41) for split in ("train", "test")}) == 41
+    assert (
+        len(
+            {
+                Gsm8k(str(path)).problem(0, index, split=split).prompt
+                for index in range(41)
+                for split in ("train", "test")
+            }
+        )
+        == 41
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -461,7 +535,10 @@ def test_without_questions_one_sentence_says_what_to_do(monkeypatch, tmp_path):
         raise ConnectionError("no route")
 
     hub(monkeypatch, offline)
-    with pytest.raises(SpkitError, match=r"could not download openai/gsm8k \(ConnectionError\): check the network, or give gsm8k:FOLDER"):
+    with pytest.raises(
+        SpkitError,
+        match=r"could not download openai/gsm8k \(ConnectionError\): check the network, or give gsm8k:FOLDER",
+    ):
         Gsm8k().problem(0, 0)
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(SpkitError, match=r"give gsm8k:FOLDER, or set SPKIT_GSM8K .* pip install 'selfplay-kit\[hub\]'"):

@@ -3,14 +3,15 @@ import types
 
 import pytest
 
-from spkit.errors import SpkitError
-from spkit.tasks import load_task, problems, test_set
+from spkit.run.errors import SpkitError
 from spkit.tasks import gym as module
-from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text, split_of
+from spkit.tasks import load_task, problems, test_set
+from spkit.tasks.base import split_by_content
+from spkit.tasks.gym import GymProblem, marked, reasoning_gym, runs_text
 
 
 class Sums:
-    """A dataset with the interface of reasoning-gym and its way with seeds: item i of seed s is item 0 of seed s + i."""
+    """A dataset with the interface of reasoning-gym and its way with seeds: item i of seed s is item 0 of s + i."""
 
     def __init__(self, seed: int, size: int, largest: int = 500, no_answer: bool = False):
         self.seed, self.largest, self.no_answer = seed, largest, no_answer
@@ -91,7 +92,9 @@ def test_answers_are_judged_by_the_datasets_own_score(library, monkeypatch):
     assert {text: task.verify(problem, text).reward for text in rewards} == rewards
     assert [task.verify(problem, text).correct for text in rewards] == [reward == 1 for reward in rewards.values()]
     assert problem.entry["metadata"]["n"] == 21  # what the dataset did to its copy stays there
-    assert task.verify(problem, task.solution(problem)).correct and task.hint(problem).endswith("(The answer is 42.)\nAnswer:\n")
+    assert task.verify(problem, task.solution(problem)).correct and task.hint(problem).endswith(
+        "(The answer is 42.)\nAnswer:\n"
+    )
 
 
 def test_items_depend_on_seed_and_index_and_streams_do_not_overlap(library, monkeypatch):
@@ -105,13 +108,19 @@ def test_items_depend_on_seed_and_index_and_streams_do_not_overlap(library, monk
     train, test = {p.prompt for p in problems(small, 0, 0, 300)}, {p.prompt for p in test_set(small, 60)}
     assert not train & test and len(train | test) == 60
     with pytest.raises(SpkitError, match="too few different questions"):
-        reasoning_gym("sums", largest=1).problem(0, 0, split="test" if split_of("How much is 0 and 0?") == "train" else "train")
+        reasoning_gym("sums", largest=1).problem(
+            0, 0, split="test" if split_by_content("How much is 0 and 0?") == "train" else "train"
+        )
 
 
 def test_names_carry_the_settings(library, monkeypatch):
     monkeypatch.setattr(module, "runs_text", lambda dataset: False)
     task = load_task("gym:sums,largest=60")
-    assert task == reasoning_gym("sums", largest=60) and task.name == "gym:sums,largest=60" and load_task(task.name) == task
+    assert (
+        task == reasoning_gym("sums", largest=60)
+        and task.name == "gym:sums,largest=60"
+        and load_task(task.name) == task
+    )
     for name, sentence in {
         "nothing": "makes no dataset 'nothing'",
         "sums,colour=red": "with these settings",
@@ -146,7 +155,8 @@ def test_real_datasets(name):
     task = load_task(f"gym:{name}")
     for problem in problems(task, 1, 0, 3):
         assert (
-            task.verify(problem, "So: " + task.solution(problem)).correct and not task.verify(problem, "<answer>no such</answer>").correct
+            task.verify(problem, "So: " + task.solution(problem)).correct
+            and not task.verify(problem, "<answer>no such</answer>").correct
         )
     assert problems(task, 1, 0, 3) == problems(load_task(f"gym:{name}"), 1, 0, 3)
 

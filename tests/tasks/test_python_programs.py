@@ -9,17 +9,34 @@ from collections import Counter
 
 import pytest
 
-from spkit.errors import SpkitError
-from spkit.literals import canonical, read_literal, same
-from spkit.sandbox import Limits, MontySandbox
-from spkit.sandbox_process import SubprocessSandbox
-from spkit.tasks import PythonPrograms, load_task, problems, test_set
-from spkit.tasks.expressions import KINDS, PAIRS, SHOWN
-from spkit.tasks.python_generator import INPUT_TYPES, MAX_VARIABLES, STEPS, random_input, random_program, variables_of
-from spkit.tasks.python_programs import MAX_VALUE, PythonProblem, asked, read_program, split_of_proposed
-from spkit.tasks.python_proposals import PythonTriplet, inputs_text, proposal, proposal_text, proposed_inputs, proposer_prompt
+from spkit.run.errors import SpkitError
+from spkit.sandbox.base import Limits
+from spkit.sandbox.literals import canonical, read_literal, same
+from spkit.sandbox.monty import MontySandbox
+from spkit.sandbox.process import SubprocessSandbox
+from spkit.tasks import KINDS, PythonPrograms, load_task, problems, test_set
+from spkit.tasks.base import INDUCTION_PAIRS, INDUCTION_SHOWN
+from spkit.tasks.python_programs.generator import (
+    INPUT_TYPES,
+    MAX_VARIABLES,
+    STEPS,
+    random_input,
+    random_program,
+    variables_of,
+)
+from spkit.tasks.python_programs.problem import MAX_VALUE, PythonProblem, problem_about, read_program, split_of_proposed
+from spkit.tasks.python_programs.proposals import (
+    PythonTriplet,
+    inputs_text,
+    proposal,
+    proposal_text,
+    proposed_inputs,
+    proposer_prompt,
+)
 
-TASK, ABDUCTION, INDUCTION = (load_task(name) for name in ("python_programs", "python_programs-abduction", "python_programs-induction"))
+TASK, ABDUCTION, INDUCTION = (
+    load_task(name) for name in ("python_programs", "python_programs-abduction", "python_programs-induction")
+)
 BATCH = """
 import json, sys
 def values(program, text):
@@ -53,8 +70,13 @@ def thousand() -> list[PythonProblem]:
 def test_outputs_are_what_cpython_says(thousand):
     assert len({problem.program for problem in thousand}) >= 1000
     for problem, outputs in zip(thousand, in_cpython([(problem.program, problem.inputs) for problem in thousand])):
-        assert [canonical(output) for output in outputs] == [canonical(output) for output in problem.outputs], problem.program
-        assert all(same(*pair) for pair in zip(outputs, problem.outputs, strict=True)) and len(set(problem.inputs)) == PAIRS
+        assert [canonical(output) for output in outputs] == [canonical(output) for output in problem.outputs], (
+            problem.program
+        )
+        assert (
+            all(same(*pair) for pair in zip(outputs, problem.outputs, strict=True))
+            and len(set(problem.inputs)) == INDUCTION_PAIRS
+        )
 
 
 def test_the_subprocess_sandbox_makes_the_same_problems():
@@ -98,11 +120,16 @@ def test_every_step_of_the_generator_is_used_and_total(thousand):
 def test_steps_are_what_cpython_sees_on_the_way(thousand):
     asked_for = thousand[:200]
     batch = [
-        (problem.program.rpartition("\n")[0] + f"\n    return [{', '.join(name for name, _ in problem.steps)}]", problem.inputs[:1])
+        (
+            problem.program.rpartition("\n")[0] + f"\n    return [{', '.join(name for name, _ in problem.steps)}]",
+            problem.inputs[:1],
+        )
         for problem in asked_for
     ]
     for problem, (values,) in zip(asked_for, in_cpython(batch)):
-        assert [canonical(repr(value)) for value in ast.literal_eval(values)] == [canonical(value) for _, value in problem.steps]
+        assert [canonical(repr(value)) for value in ast.literal_eval(values)] == [
+            canonical(value) for _, value in problem.steps
+        ]
         assert same(problem.steps[-1][1], problem.outputs[0])
 
 
@@ -112,7 +139,10 @@ def test_difficulty_is_the_number_of_variables(thousand):
         names = {target.id for statement in body if isinstance(statement, ast.Assign) for target in statement.targets}
         assert problem.difficulty == len(names) == variables_of(problem.program) == len(problem.steps)
     assert (
-        variables_of("import math\nT = 3\n\ndef f(x):\n  a = 1\n  if a == x:\n    b = 2\n  a = 2\n  c=3\n  c += 1\n  return a\n\nd = 4")
+        variables_of(
+            "import math\nT = 3\n\ndef f(x):\n  a = 1\n  if a == x:\n    b = 2\n  a = 2\n  c=3\n  c += 1\n "
+            " return a\n\nd = 4"
+        )
         == 2
     )
     assert variables_of("def f(x): return x") == variables_of("") == variables_of("def f(x):\n    return x == 2") == 1
@@ -130,17 +160,26 @@ def test_every_solution_is_right(task):
             and "\n\n" not in text + problem.prompt
             and problem.prompt.endswith("\n")
         )
-        assert task.verify(problem, f"Let me think.\n{text}").correct and not task.verify(problem, f"{text}\nAnswer: [object()]").correct
+        assert (
+            task.verify(problem, f"Let me think.\n{text}").correct
+            and not task.verify(problem, f"{text}\nAnswer: [object()]").correct
+        )
         hint = task.hint(problem)
         assert (
-            problem.answer in hint and hint.endswith(problem.prompt.rpartition("\n")[0].rpartition("\n")[2] + "\n") and "\n\n" not in hint
+            problem.answer in hint
+            and hint.endswith(problem.prompt.rpartition("\n")[0].rpartition("\n")[2] + "\n")
+            and "\n\n" not in hint
         )
         assert all(len(value) <= MAX_VALUE for value in (*problem.outputs, *(value for _, value in problem.steps)))
 
 
 def test_a_written_example():
-    problem = asked(
-        "deduction", "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b", ["[1, 2, 3]"], ["5"], (("a", "[2, 3]"), ("b", "5"))
+    problem = problem_about(
+        "deduction",
+        "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b",
+        ["[1, 2, 3]"],
+        ["5"],
+        (("a", "[2, 3]"), ("b", "5")),
     )
     assert problem.prompt == "def f(x):\n    a = x[1:]\n    b = sum(a)\n    return b\nWhat is f([1, 2, 3])?\n"
     assert TASK.solution(problem) == "a = [2, 3]\nb = 5\nAnswer: 5"
@@ -156,18 +195,22 @@ def test_a_written_example():
         ("a = [2, 3]\nb = 5\nc = 7\nAnswer: 5", True, 0, 1.0),  # a remark of one's own
     ]:
         verdict = TASK.verify(problem, text)
-        assert (verdict.correct, verdict.step_errors) == (correct, errors) and verdict.reward == pytest.approx(reward), text
+        assert (verdict.correct, verdict.step_errors) == (correct, errors) and verdict.reward == pytest.approx(
+            reward
+        ), text
 
 
 def test_any_input_that_gives_the_output_is_right():
-    problem = asked("abduction", "def f(x):\n    return sorted(x)[-2:]", ["[3, 1, 2]"], ["[2, 3]"])
+    problem = problem_about("abduction", "def f(x):\n    return sorted(x)[-2:]", ["[3, 1, 2]"], ["[2, 3]"])
     for answer in ("[3, 1, 2]", "[2, 3]", "(2, 3)", "{3: 0, 2: 0}", "[2.0, 3]", "[3, 2.5]", "[True, 2, 3]"):
         said = sorted(read_literal(answer))[-2:]
         assert ABDUCTION.verify(problem, f"Answer: {answer}").correct == same(repr(said), "[2, 3]"), answer
     found = 0
-    for problem in problems(ABDUCTION, 4, 0, 60):  # the other inputs of the same program, by the outputs CPython gives them
+    for problem in problems(
+        ABDUCTION, 4, 0, 60
+    ):  # the other inputs of the same program, by the outputs CPython gives them
         pairs = INDUCTION.problem(4, found, problem.difficulty)
-        own = asked("abduction", pairs.program, pairs.inputs, pairs.outputs)
+        own = problem_about("abduction", pairs.program, pairs.inputs, pairs.outputs)
         for given, output in zip(pairs.inputs, pairs.outputs):
             assert ABDUCTION.verify(own, f"Answer: {given}").correct == same(output, pairs.outputs[0])
         found += 1
@@ -175,9 +218,11 @@ def test_any_input_that_gives_the_output_is_right():
 
 
 def test_induction_asks_for_the_hidden_pairs():
-    numbers = [str(number) for number in range(PAIRS)]
-    problem = asked("induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(PAIRS)])
-    assert problem.prompt.count("==") == SHOWN and "def" not in problem.prompt
+    numbers = [str(number) for number in range(INDUCTION_PAIRS)]
+    problem = problem_about(
+        "induction", "def f(x):\n    return x * 2", numbers, [str(2 * number) for number in range(INDUCTION_PAIRS)]
+    )
+    assert problem.prompt.count("==") == INDUCTION_SHOWN and "def" not in problem.prompt
     for body, correct, errors in [
         ("return x + x", True, 0),
         ("return {0: 0, 1: 2, 2: 4, 3: 6, 4: 8}.get(x, 0)", False, 0),
@@ -221,7 +266,12 @@ def test_train_and_test_programs_do_not_do_the_same():
     assert not {problem.program for problem in train} & {problem.program for problem in tests} and len(tests) == 100
     assert not behaviour(train) & behaviour(tests)
     for problem in tests[::10]:
-        assert split_of_proposed(TASK.sandbox, problem.program.replace("    return", "    z = 0\n    return"), problem.inputs[0]) == "test"
+        assert (
+            split_of_proposed(
+                TASK.sandbox, problem.program.replace("    return", "    z = 0\n    return"), problem.inputs[0]
+            )
+            == "test"
+        )
     for problem in train[::30]:
         assert split_of_proposed(TASK.sandbox, problem.program, problem.inputs[0]) == "train"
 
@@ -232,7 +282,7 @@ def test_bad_input_is_one_sentence():
     with pytest.raises(SpkitError, match="no kind 'guess' of python_programs"):
         PythonPrograms("guess")
     with pytest.raises(SpkitError, match="induction has 10 inputs, not 1"):
-        asked("induction", "def f(x):\n    return x", ["1"], ["1"])
+        problem_about("induction", "def f(x):\n    return x", ["1"], ["1"])
     with pytest.raises(SpkitError, match="no program"):
         proposer_prompt("deduction", program="def f(x): return x")
 

@@ -1,4 +1,6 @@
-"""The grammar of the replies: exact probabilities, checked by listing derivations anew, by drawing, and against hostile text."""
+"""The grammar of the replies: exact probabilities, checked by listing derivations again, by drawing,
+and against hostile text.
+"""
 
 import math
 from collections import Counter
@@ -6,10 +8,11 @@ from itertools import product
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Replies, load_task, problems, test_set
+from spkit.tasks.base import split_by_content
 from spkit.tasks.replies import (
-    CARELESS,
+    CARELESS_REPLIES,
     PRICES,
     STYLES,
     careless_total,
@@ -17,7 +20,6 @@ from spkit.tasks.replies import (
     everyday_forms,
     order,
     rare_replies,
-    split_of,
     styled_forms,
     total,
 )
@@ -43,7 +45,9 @@ def test_probabilities_are_those_of_the_derivations_and_add_up_to_one(wrong):
         chances = task.chances(problem)
         good, bad = derivations(problem, problem.answer), derivations(problem, str(careless_total(problem.prompt)))
         expected = {
-            text: (1 - wrong) * good[text] + wrong * bad[text] for text in good | bad if (1 - wrong) * good[text] + wrong * bad[text]
+            text: (1 - wrong) * good[text] + wrong * bad[text]
+            for text in good | bad
+            if (1 - wrong) * good[text] + wrong * bad[text]
         }
         assert chances == pytest.approx(expected)
         assert math.fsum(chances.values()) == pytest.approx(1)
@@ -79,8 +83,8 @@ def test_item_i_depends_on_seed_and_i_only():
 
 
 def test_splits_share_no_prompt():
-    assert all(split_of(problem.prompt) == "train" for problem in ASKED)
-    assert all(split_of(problem.prompt) == "test" for problem in test_set(TASK, 20))
+    assert all(split_by_content(problem.prompt) == "train" for problem in ASKED)
+    assert all(split_by_content(problem.prompt) == "test" for problem in test_set(TASK, 20))
 
 
 def test_totals_by_hand():
@@ -109,7 +113,11 @@ def test_every_reference_is_right_and_every_careless_reply_wrong(problem):
     ("reply", "correct", "errors"),
     [
         ("7", True, 0),
-        ("hello ann, that is 7, bye", True, 1),  # a brief close after a warm opening: no reference writer mixes styles so
+        (
+            "hello ann, that is 7, bye",
+            True,
+            1,
+        ),  # a brief close after a warm opening: no reference writer mixes styles so
         ("hi bob, that is 7", True, 1),
         ("that is 7 or 9", False, 1),
         ("", False, 1),
@@ -144,4 +152,4 @@ def test_bad_input_is_refused_in_a_sentence():
     for prompt in ("ann 2 tea>", "ann: 2 caviar>", "ann:>", "x" * 1000):
         with pytest.raises(SpkitError, match="not a prompt of replies"):
             order(prompt)
-    assert set(CARELESS) == {1, 2, 3}
+    assert set(CARELESS_REPLIES) == {1, 2, 3}

@@ -5,9 +5,19 @@ from itertools import permutations
 
 import pytest
 
-from spkit.errors import SpkitError
+from spkit.run.errors import SpkitError
 from spkit.tasks import Problem, Sums, problems, test_set
-from spkit.tasks.sums import CARELESS, LARGEST, everyday_entropy, order_of, rare_orders, split_of, terms, writer, written
+from spkit.tasks.sums import (
+    CARELESS_SUMS,
+    LARGEST,
+    everyday_entropy,
+    order_of,
+    order_text,
+    rare_orders,
+    split_of_terms,
+    terms,
+    writer,
+)
 
 TASK = Sums()
 PROBLEM = Problem("7+15+8+12=", "42", 4)
@@ -18,7 +28,11 @@ def test_every_careful_solution_is_right_in_every_step():
         for index in range(100):
             problem = TASK.problem(3, index, count)
             numbers = terms(problem.prompt)
-            assert len(numbers) == count and all(1 <= number <= LARGEST for number in numbers) and problem.answer == str(sum(numbers))
+            assert (
+                len(numbers) == count
+                and all(1 <= number <= LARGEST for number in numbers)
+                and problem.answer == str(sum(numbers))
+            )
             text = TASK.solution(problem, index)
             verdict = TASK.verify(problem, text)
             assert verdict.correct and verdict.reward == 1.0 and verdict.step_errors == 0
@@ -54,7 +68,7 @@ def test_verdicts(completion, correct, step_errors, reward):
 
 def slow_errors(numbers: list[int], completion: str) -> bool:
     """Whether a completion has any mistake, by trying every order."""
-    return completion not in {written(list(order)) for order in permutations(numbers)}
+    return completion not in {order_text(list(order)) for order in permutations(numbers)}
 
 
 def test_verdict_agrees_with_trying_every_order():
@@ -79,18 +93,21 @@ def test_paths_forget_the_order_of_the_first_two_numbers_only():
     assert same[0] == same[1] != other
     assert TASK.path(PROBLEM, "nonsense;15+7:22") == "nonsense;15+7:22"
     problem = Problem("1+2+3+4=", "10", 4)
-    assert len({TASK.path(problem, written(list(order))) for order in permutations([1, 2, 3, 4])}) == 12
+    assert len({TASK.path(problem, order_text(list(order))) for order in permutations([1, 2, 3, 4])}) == 12
 
 
 @pytest.mark.parametrize("numbers", [(3, 9), (7, 15, 8), (5, 5, 8), (1, 2, 3, 4, 5), (4, 4, 4)])
 def test_the_writer_is_a_distribution(numbers):
     chances = writer(numbers)
     assert set(chances) == set(permutations(numbers)) and sum(chances.values()) == pytest.approx(1, abs=1e-12)
-    problem, share = Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)), CARELESS[len(numbers)]
+    problem, share = (
+        Problem("+".join(map(str, numbers)) + "=", str(sum(numbers)), len(numbers)),
+        CARELESS_SUMS[len(numbers)],
+    )
     texts = Counter()
     for order, chance in chances.items():
-        texts[written(list(order))] += (1 - share) * chance
-        texts[written(list(order[:-1]))] += share * chance
+        texts[order_text(list(order))] += (1 - share) * chance
+        texts[order_text(list(order[:-1]))] += share * chance
     assert everyday_entropy(problem) == pytest.approx(-sum(p * math.log(p) for p in texts.values() if p))
     tail = rare_orders(numbers)
     assert sum(tail.values()) <= 0.1 and all(chances[order] == p for order, p in tail.items())
@@ -115,13 +132,13 @@ def test_solutions_are_drawn_from_the_writer():
 
 
 def test_everyday_text_is_read_back_and_as_careless_as_it_should_be():
-    for count, share in CARELESS.items():
+    for count, share in CARELESS_SUMS.items():
         asked, wrong = [TASK.problem(5, index, count) for index in range(400)], 0
         for problem in asked:
             text = TASK.everyday(problem, 1)
             order, verdict = order_of(problem, text), TASK.verify(problem, text)
             assert Counter(order) == Counter(terms(problem.prompt)) and len(text) <= TASK.max_completion_chars(count)
-            assert text == written(list(order if verdict.correct else order[:-1]))
+            assert text == order_text(list(order if verdict.correct else order[:-1]))
             wrong += not verdict.correct
         assert abs(wrong / 400 - share) < 0.1
     for text in ("15+7:22;22;", "15+7:22;22+8:31;31+12:43;43", "15+7:22;22", "15+15:30;30+8:38;38+12:50;50", "", "42"):
@@ -130,7 +147,7 @@ def test_everyday_text_is_read_back_and_as_careless_as_it_should_be():
 
 def test_hint_and_written_example():
     assert TASK.hint(PROBLEM) == "7+15+8+12#42=" and terms(TASK.hint(PROBLEM)) == [7, 15, 8, 12]
-    assert written([15, 7, 8, 12]) == "15+7:22;22+8:30;30+12:42;42"
+    assert order_text([15, 7, 8, 12]) == "15+7:22;22+8:30;30+12:42;42"
 
 
 def test_a_huge_or_binary_answer_is_wrong_and_quick():
@@ -149,7 +166,7 @@ def test_train_and_test_share_no_terms_in_any_order():
     train = {tuple(sorted(terms(p.prompt))) for seed in range(3) for p in problems(TASK, seed, 0, 3000)}
     test = {tuple(sorted(terms(p.prompt))) for p in test_set(TASK, 50, range(2, 9))}
     assert not train & test
-    assert split_of([1, 2, 3]) == split_of([3, 1, 2])
+    assert split_of_terms([1, 2, 3]) == split_of_terms([3, 1, 2])
     assert len(test_set(TASK, 50)) == 250
 
 

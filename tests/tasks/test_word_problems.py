@@ -9,20 +9,23 @@ from fractions import Fraction
 
 import pytest
 
-from spkit.errors import SpkitError
 from spkit.policy import data_folder
+from spkit.run.errors import SpkitError
 from spkit.tasks import WordProblems, load_task, problems, test_set
-from spkit.tasks.word_problems import question_of, shipped_lines, split_of, write_shipped
-from spkit.tasks.word_stories import STORIES
-from spkit.tasks.word_story import tell_story
-from spkit.tasks.worked import WorkedProblem, asked, calculations
+from spkit.tasks.word_problems.stories import STORIES
+from spkit.tasks.word_problems.story import tell_story
+from spkit.tasks.word_problems.task import question_of, shipped_lines, split_of_calculations, write_shipped
+from spkit.tasks.worked import WorkedProblem, calculations, question_prompt
 
 TASK = WordProblems()
 PENS = WorkedProblem(
-    asked("Ada buys 3 pens at $4 each and twice as many pencils at $2 each. How many dollars does she pay?"),
+    question_prompt("Ada buys 3 pens at $4 each and twice as many pencils at $2 each. How many dollars does she pay?"),
     "24",
     4,
-    "The pens cost $<<3*4=12>>12.\nThere are <<3*2=6>>6 pencils.\nThey cost $<<6*2=12>>12.\nTogether that is $<<12+12=24>>24.\n#### 24",
+    (
+        "The pens cost $<<3*4=12>>12.\nThere are <<3*2=6>>6 pencils.\nThey cost $<<6*2=12>>12.\nTogether "
+        "that is $<<12+12=24>>24.\n#### 24"
+    ),
 )
 SAMPLE = {steps: [TASK.problem(3, index, steps) for index in range(400)] for steps in TASK.difficulties}
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
@@ -59,7 +62,9 @@ def test_texts_are_plain_and_one_paragraph():
 def test_every_number_of_a_solution_comes_from_the_question_or_a_line_before():
     spelled = {"half": 2, "twice": 2, "third": 3, "quarter": 4, "3 get": 3, "metres": 2, "hours": 60, "%": 100}
     for problem in sum(SAMPLE.values(), []):
-        known = set(map(int, re.findall(r"\d+", problem.prompt))) | {n for word, n in spelled.items() if word in problem.prompt}
+        known = set(map(int, re.findall(r"\d+", problem.prompt))) | {
+            n for word, n in spelled.items() if word in problem.prompt
+        }
         for left, right in re.findall(r"<<(.*?)=(\d+)>>", TASK.solution(problem)):
             assert set(map(int, re.findall(r"\d+", left))) <= known, problem
             known.add(int(right))
@@ -142,14 +147,22 @@ def test_verdicts(completion, correct, errors, reward):
 def test_a_repeated_true_step_in_the_worked_example_is_told_from_equal_numbers():
     assert [one.text for one in calculations(RIGHT)] == ["3*4=12", "3*2=6", "6*2=12", "12+12=24"]
     assert (
-        TASK.path(PENS, RIGHT) == TASK.path(PENS, RIGHT.replace("pens", "things").replace("3*4", "3 * 4")) == "3*4=12;3*2=6;6*2=12;12+12=24"
+        TASK.path(PENS, RIGHT)
+        == TASK.path(PENS, RIGHT.replace("pens", "things").replace("3*4", "3 * 4"))
+        == "3*4=12;3*2=6;6*2=12;12+12=24"
     )
     assert TASK.path(PENS, "no calculation") == "no calculation"
     assert TASK.hint(PENS).endswith("she pay? (The answer is 24.)\nAnswer:\n") and TASK.direct(PENS) == "#### 24"
 
 
 def test_a_huge_answer_is_wrong_and_quick():
-    for text in ["9" * 10_000_000, RIGHT + " " * 10_000_000 + "x", "<<" * 5_000_000, "<<1+1=2>>" * 1_000_000, "#" * 10_000_000]:
+    for text in [
+        "9" * 10_000_000,
+        RIGHT + " " * 10_000_000 + "x",
+        "<<" * 5_000_000,
+        "<<1+1=2>>" * 1_000_000,
+        "#" * 10_000_000,
+    ]:
         verdict = TASK.verify(PENS, text)
         assert not verdict.correct and verdict.parsed is None and len(TASK.path(PENS, text)) <= 50_000
 
@@ -169,7 +182,7 @@ def test_train_and_test_share_no_calculations():
     train = {sums(problem) for problem in sum(SAMPLE.values(), [])}
     tests = {sums(problem) for problem in test_set(TASK, 80)}
     assert not train & tests and len(tests) > 350
-    assert {split_of(path.split(";")) for path in train} == {"train"}
+    assert {split_of_calculations(path.split(";")) for path in train} == {"train"}
 
 
 def test_the_shipped_files_are_what_the_generator_makes(tmp_path):
@@ -178,7 +191,9 @@ def test_the_shipped_files_are_what_the_generator_makes(tmp_path):
     texts = {split: (folder / f"{split}.jsonl").read_text(encoding="utf-8") for split in ("train", "test")}
     assert sum(map(len, texts.values())) < 300_000
     for split, text in texts.items():
-        assert (tmp_path / f"{split}.jsonl").read_text(encoding="utf-8") == text, "write data/problems again with write_shipped"
+        assert (tmp_path / f"{split}.jsonl").read_text(encoding="utf-8") == text, (
+            "write data/problems again with write_shipped"
+        )
         rows = [json.loads(line) for line in text.splitlines()]
         assert Counter(row["difficulty"] for row in rows) == dict.fromkeys(TASK.difficulties, 50)
         assert text.splitlines() == shipped_lines(split)

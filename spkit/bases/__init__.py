@@ -1,0 +1,1 @@
+"""How the shipped tiny base models are made."""

@@ -1,0 +1,255 @@
+"""The commands beside `spkit run`: a dataclass each, its fields the options, `run` what it does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from ..run.errors import SpkitError
+from ..run.json_files import dumps
+from ..run.locks import Hold, hold
+from .output import emitter, interruptible, say
+from .parse import Flag
+
+
+@dataclass(frozen=True)
+class RunALoop:
+    """Run a loop: star, rft, rest, rest-em, collapse, spin, rlvr or absolute-zero."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (3
+    minutes on 2 cores).
+    """
+
+    out: Path = Path("runs/demo")  # folder of the demo's runs and figure
+
+    def run(self) -> None:
+        """Run the demo, or show it finished."""
+        from .demo import run_demo
+
+        with interruptible(self.out):
+            run_demo(self.out, Console(highlight=False))
+
+
+@dataclass(frozen=True)
+class Show:
+    """Table and figure of a run."""
+
+    folder: tyro.conf.Positional[Path]  # a run folder
+    plot: Path | None = None  # where to write the figure; default: accuracy.png in the folder
+    json: Flag = False  # print plain JSON lines instead of a table
+
+    def run(self) -> None:
+        """Print the records, and draw the accuracy."""
+        from ..run.description import load_run
+        from ..run.plots import compare_runs, save
+        from ..tasks import load_task
+
+        description, records = load_run(self.folder)
+        if not records:
+            raise SpkitError(f"{self.folder} has no finished iteration yet: start its command again to continue it")
+        emit = emitter(load_task(description["task"]).unit, description["method"], self.json)
+        for record in records:
+            emit(record)
+        if not self.json:
+            title = f"{description['method']} on {description['task']}, seed {description['config']['seed']}"
+            figure = compare_runs({self.folder.name: [records]}, title)
+            say(f"Figure: {save(figure, self.plot or self.folder / 'accuracy.png')}")
+
+
+@dataclass(frozen=True)
+class Diagnose:
+    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL and verl."""
+
+    path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
+    audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
+    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of the reward; several are added up
+    plot: Path | None = None  # where to write a figure
+    json: Flag = False  # print plain JSON instead of text
+
+    def run(self) -> None:
+        """Print the verdict with its figures, and warnings on stderr."""
+        from ..diagnose import diagnose, read_audit, read_log, read_run
+        from ..diagnose.report import data, figure, text
+        from ..run.plots import save
+
+        checked = read_audit(self.audit) if self.audit else None
+        ours = (self.path / "metrics.jsonl").is_file()
+        if self.reward and ours:
+            raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
+        ours = ours and (self.path / "config.json").is_file()
+        diagnosis = diagnose(read_run(self.path, checked) if ours else read_log(self.path, self.reward, checked))
+        for warning in diagnosis.evidence.warnings:
+            say(f"warning: {warning}", error=True)
+        print(dumps(data(diagnosis)) if self.json else text(diagnosis))
+        if self.plot is not None:
+            say(f"Figure: {save(figure(diagnosis), self.plot)}", error=True)
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Make one of the shipped base models again (at most 10 minutes on 2 cores, words 20), or the larger words-gpu on
+    one GPU.
+    """
+
+    name: tyro.conf.Positional[str]  # addition, addition-2digits, sums, replies, expressions, words or words-gpu
+    out: Path | None = None  # checkpoint folder; default: runs/models/NAME
+    seed: int = 0  # decides the weights at the start and the texts
+    device: str = ""  # cpu or cuda; default: the recipe's: cuda for words-gpu, cpu for the others
+    json: Flag = False  # print the card as JSON instead of text
+
+    def run(self) -> None:
+        """Pretrain, and print the card."""
+        from ..bases.words import make_base, updates
+        from ..run.progress import progress
+
+        folder, bar = self.out or Path("runs/models") / self.name, progress()
+        steps, held = updates(self.name), held_beside(folder)
+        try:
+            with interruptible(folder), bar.stage(f"pretrain {self.name}", steps, "steps") as tick:
+                card = make_base(self.name, folder, self.seed, lambda *_: tick(1), self.device or None)
+        finally:
+            bar.close()
+            held.release()
+        print(dumps(card) if self.json else (folder / "README.md").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Env:
+    """Versions, device with the reason, and which `spkit` was imported."""
+
+    json: Flag = False  # print plain JSON instead of a table
+
+    def run(self) -> None:
+        """Print what is installed and what was chosen."""
+        from rich.table import Table
+
+        from .environment import environment
+
+        rows = environment()
+        if self.json:
+            print(dumps(rows))
+            return
+        table = Table(show_header=False, box=None)
+        for name, value in rows.items():
+            table.add_row(name, value)
+        Console().print(table, highlight=False)
+
+
+@dataclass(frozen=True)
+class Presets:
+    """The settings of the papers, with their sources: `spkit run LOOP --preset NAME` takes them."""
+
+    loop: tyro.conf.Positional[str] = ""  # of this loop alone
+    json: Flag = False  # print plain JSON lines instead of a table
+
+    def run(self) -> None:
+        """Print the presets."""
+        from .presets import preset_lines, preset_rows
+
+        every = preset_rows()
+        rows = [row for row in every if self.loop in ("", row.method)]
+        if not rows:
+            methods = ", ".join(dict.fromkeys(row.method for row in every))
+            raise SpkitError(f"there is no preset of {self.loop!r}: choose among {methods}")
+        print("\n".join([dumps(row._asdict()) for row in rows] if self.json else preset_lines(rows)))
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Measure what the course says is true, over seeds; says first how long it will take, and continues if it was
+    stopped.
+    """
+
+    ids: tyro.conf.Positional[tuple[str, ...]] = ()  # claims to measure; all of them by default
+    seeds: int = 3  # how many seeds; an interval needs at least 2
+    first_seed: int = 0  # the first of them
+    out: Path = Path("data/results")  # where the results go, one JSON file a claim
+    work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
+    json: Flag = False  # print plain JSON lines instead of a table
+
+    def run(self) -> None:
+        """Measure the claims, write each result, and print their table."""
+        from ..claims import CLAIMS, EXPERIMENTS, Lab, markdown_table, reproduce, write_result
+        from ..run.progress import progress
+
+        known = {claim.id: claim for claim in CLAIMS}
+        for name in self.ids:
+            if name not in known:
+                raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
+        if self.seeds < 2:
+            raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
+        chosen = [known[name] for name in self.ids] or list(CLAIMS)
+        asked, bar, results = range(self.first_seed, self.first_seed + self.seeds), progress(), []
+        lab = Lab(self.work, EXPERIMENTS, bar)
+        minutes = lab.seconds_left(chosen, asked) / 60
+        say(
+            f"{len(chosen)} claims, {self.seeds} seeds: about {minutes:.0f} minutes on 2 cores for the runs that "
+            f"are not in {self.work} yet",
+            error=True,
+        )
+        with interruptible(self.work):
+            try:
+                for claim in chosen:
+                    results.append(reproduce(claim, asked, lab))
+                    if not write_result(results[-1], self.out):
+                        kept = f"{self.out}/{claim.id}.json has more than {self.seeds} seeds and is kept"
+                        say(f"{kept}: choose another --out to write this result", error=True)
+            finally:
+                bar.close()
+        print("\n".join(dumps(result) for result in results) if self.json else markdown_table(results))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The table of what was measured; with --readme README.md it is written into the README."""
+
+    # where `spkit reproduce` put the results; if there is no data/results here, those that are shipped
+    results: Path = Path("data/results")
+    readme: Path | None = None  # a file with result markers, to put the table into
+
+    def run(self) -> None:
+        """Print the table, or write it."""
+        from ..claims import CLAIMS, markdown_table, read_results, write_into
+        from ..run.shipped import found
+
+        measured = read_results(CLAIMS, found(self.results))
+        if not measured:
+            raise SpkitError(
+                f"there is no result of a claim in {self.results}: measure some with spkit reproduce, or give the "
+                "folder with --results"
+            )
+        table = markdown_table(measured)
+        if self.readme is None:
+            print(table)
+        else:
+            write_into(self.readme, table)
+
+
+COMMANDS = {
+    "demo": Demo,
+    "show": Show,
+    "diagnose": Diagnose,
+    "presets": Presets,
+    "env": Env,
+    "reproduce": Reproduce,
+    "ledger": Ledger,
+    "pretrain": Pretrain,
+}
+
+
+def held_beside(folder: Path) -> Hold:
+    """Hold a checkpoint folder that is about to be made.
+
+    Raises SpkitError if another process makes it, or it cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return hold(folder, beside=True)
+    except OSError as error:
+        raise SpkitError(
+            f"could not write to {folder.parent} ({error.strerror or error}): choose a folder you can write to"
+        ) from error

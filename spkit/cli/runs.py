@@ -1,0 +1,143 @@
+"""The commands `spkit run LOOP`: their options are the settings of the loop, and what loops share."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, make_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import tyro
+
+from ..loops import METHODS, load_method
+from ..run.settings import changed
+from .output import emitter, interruptible, say
+from .parse import Flag, chosen, parse_options
+from .presets import preset
+
+_C = TypeVar("_C")
+ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it was."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The option that decides what the others are by default."""
+
+    # the published settings of a paper, made for large models; other options override them; see `spkit presets LOOP`
+    preset: str = ""
+
+
+@dataclass(frozen=True)
+class RunLoop(Preset, Generic[_C]):
+    """A run: the settings of its loop, and where it starts and ends."""
+
+    config: Annotated[_C, tyro.conf.arg(name="")]
+    name: tyro.conf.Suppress[str]
+    task: str  # what is asked; `spkit env` lists the tasks
+    # base: a shipped model, a checkpoint folder or a hub id; default: the profile's (SPKIT_PROFILE, SPKIT_MODEL)
+    model: str = ""
+    out: Path | None = None  # run folder; default: runs/LOOP-TASK-seedSEED
+    json: Flag = False  # print plain JSON lines instead of a table
+
+    def run(self) -> None:
+        """Run the loop in its folder, or continue it, and print every record as it comes."""
+        run_loop(self.name, load_method(self.name)[0], self.config, self.task, self.model, self.out, self.json)
+
+
+@dataclass(frozen=True)
+class RunSpin(RunLoop[_C]):
+    """A run of SPIN, which can have other references than the task's."""
+
+    references_file: Path | None = None  # your own references: a file of one {"prompt": ..., "reply": ...} a line
+
+    def run(self) -> None:
+        """As `RunLoop.run`, on the references of the file if there is one."""
+        from ..stages.references import read_references
+
+        own = read_references(self.references_file) if self.references_file else None
+        loop = partial(load_method(self.name)[0], references=own)
+        run_loop(self.name, loop, self.config, self.task, self.model, self.out, self.json)
+
+
+def run_command(arguments: list[str]) -> RunLoop:
+    """The run that the arguments ask for: settings not named are the preset's, or else the loop's own."""
+    name = arguments[0] if arguments else "--help"
+    if name not in METHODS:
+        names = {
+            loop: make_dataclass(loop, [], namespace={"__doc__": method.about}) for loop, method in METHODS.items()
+        }
+        return chosen(names, arguments, "spkit run", ABOUT_RUN)
+    prog, about = f"spkit run {name}", METHODS[name].about
+    asked, _ = parse_options(Preset, arguments[1:], prog, add_help=False, return_unknown_args=True)
+    start = run_by_default(name, asked.preset)
+    return parse_options(type(start)[type(start.config)], arguments[1:], prog, description=about, default=start)
+
+
+def run_by_default(name: str, from_preset: str = "") -> RunLoop:
+    """The run of a loop whose options are left out, but for those of the preset."""
+    kind = load_method(name)[1]
+    config = changed(kind(), preset(name, from_preset)) if from_preset else kind()
+    return (RunSpin if name == "spin" else RunLoop)(config, name, METHODS[name].task)
+
+
+def run_loop(
+    name: str,
+    loop: Callable[..., Iterator[dict[str, Any]]],
+    config: Any,
+    task: str,
+    model: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run the loop in its folder, or continue it, and print every record as it comes."""
+    from ..run.folder import Run
+    from ..run.progress import progress
+    from ..tasks import load_task
+
+    chosen_task = load_task(task)
+    base, said = load_base(chosen_task, model, config)
+    folder = out or default_folder(name, task, config.seed)
+    with interruptible(folder):
+        run = Run(folder, progress())
+        try:
+            emit = emitter(chosen_task.unit, name, as_json)
+            for record in loop(base, chosen_task, config, run):
+                if said:
+                    say(said, error=True)
+                    said = ""
+                emit(record)
+        finally:
+            run.progress.close()
+            run.close()
+    if not as_json:
+        say(f"The run is in {folder}; `spkit show {folder}` draws it.")
+
+
+def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
+    """The policy a loop starts from, the profile's with `model` in its model's place if it is given; and
+    the choice with its reason.
+
+    What a model of the gpu profile will take is said at once, on stderr: the first record may be minutes away.
+    """
+    from ..policy.profiles import memory_line, profile
+
+    chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
+    base = chosen.load(task)
+    if chosen.name == "gpu":
+        say(memory_line(base, task, rows_of_a_pass(config)), error=True)
+    return base, str(chosen)
+
+
+def rows_of_a_pass(config: Any) -> int:
+    """Rows of one forward and backward pass of this loop."""
+    parts = (config, getattr(config, "learn", None), getattr(config, "sft", None))
+    sizes = (getattr(part, name, None) for name in ("rows_at_once", "batch_size") for part in parts)
+    return next(size for size in sizes if size)
+
+
+def default_folder(loop: str, task: str, seed: int) -> Path:
+    """runs/LOOP-TASK-seedSEED, in one level whatever the task's name: `gsm8k:FOLDER` has marks that a
+    folder's name should not have.
+    """
+    return Path("runs") / f"{loop}-{re.sub('[^A-Za-z0-9._-]+', '-', task)}-seed{seed}"

@@ -1,0 +1,128 @@
+"""Faults of the verifier: it rewards something else than right answers, or contradicts itself."""
+
+import math
+from typing import Any
+
+from .findings import (
+    Finding,
+    before_and_after,
+    from_to,
+    rate_with_interval,
+    ratio,
+    windows,
+)
+from .steps import Agreement, Checked, Evidence, Step, Z, wilson
+from .thresholds import Thresholds
+
+
+def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
+    """Reward rises and what it stands for does not."""
+    if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy):
+        return None
+    best = max(windows(evidence.steps, limits), key=lambda step: step.accuracy or 0.0)
+    if evidence.accuracy_was_read and best.accuracy < best.solve_rate / 2:
+        return None  # answers that are never found in the texts are no sign of anything
+    gain, real = late.solve_rate - early.solve_rate, late.accuracy - early.accuracy
+    noise = Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
+    if gain < limits.change or real > gain / 2 or gain - real < max(limits.change, noise):
+        return None
+    how = ["the verifier rewards something else than right answers"]
+    if ratio(late.length, early.length) >= limits.longer:
+        how.append("completions get longer with it")
+    if (late.extra or 0) - (early.extra or 0) >= limits.added:
+        how.append("text is added beside the answer")
+    figures = before_and_after(early, late, "solve_rate", "accuracy", "length", "extra", "held_out")
+    text = (
+        f"reward {from_to(early.solve_rate, late.solve_rate)} while accuracy goes "
+        f"{from_to(early.accuracy, late.accuracy)}: {'; '.join(how)}"
+    )
+    advice = (
+        "read twenty of the completions with the highest reward of the last steps",
+        "check the final answer exactly, alone in its place, and refuse what has anything beside it",
+        "take terms for length or format out of the reward; use an exact check instead of a vote or a judge",
+    )
+    return Finding("reward hacking", "verifier", text, figures, advice)
+
+
+def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
+    """The verifier contradicts itself, or those who checked."""
+    signs, figures = [], {}
+    for name, checked in (("audit", evidence.audit), ("checked", evidence.checked)):
+        if checked is not None and checked.counts:
+            rates = flip_rates(checked)
+            figures[name] = rates
+            if any(
+                rate["interval"][0] > limits.wrong_verdicts
+                for rate in (rates["wrong_accepted"], rates["right_refused"])
+            ):
+                parts = (
+                    f"{label} {rate_with_interval(rates[key])}"
+                    for key, label in (
+                        ("wrong_accepted", "accepts wrong samples"),
+                        ("right_refused", "refuses right ones"),
+                    )
+                )
+                signs.append(
+                    f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves "
+                    f"{rates['signal']:.2f} of the signal"
+                )
+    twice = flips(evidence.texts, limits)
+    same = flips(evidence.answers, limits) if evidence.binary and twice is None else None
+    for name, flip, limit, what in (
+        ("identical", twice, limits.twice, "identical samples"),
+        ("same_answer", same, limits.same_answer, "equal final answers"),
+    ):
+        if flip is not None:
+            figures[name] = flip
+            if flip["interval"][0] > limit:
+                signs.append(
+                    f"{what} of a problem get different rewards, as if a verdict were flipped "
+                    f"{rate_with_interval(flip)}"
+                )
+    if evidence.reward_gap is not None:
+        figures["reward_minus_accuracy"] = evidence.reward_gap
+        if abs(evidence.reward_gap) > limits.wrong_verdicts:
+            signs.append(
+                f"the mean reward is {evidence.reward_gap:+.2f} beside the exact check's, so at least that "
+                "share of the verdicts is wrong"
+            )
+    if not signs:
+        return None
+    advice = (
+        (
+            "run the verifier twice on the same completions: it must say the same (time-outs, sampling "
+            "judges, shared state)"
+        ),
+        (
+            "audit fifty samples by hand and pass them with --audit: a verifier that is always wrong in the "
+            "same way agrees with itself"
+        ),
+        "more samples a problem average random flips out; nothing averages a bias out",
+    )
+    return Finding("verifier noise", "verifier", "; ".join(signs), figures, advice)
+
+
+def flip_rates(checked: Checked) -> dict[str, Any]:
+    """Share of wrong samples accepted and of right ones refused, each with its 95 % interval, and `signal`: 1 minus
+    both.
+
+    The signal is what is left of the difference in expected reward between right and wrong (Youden's
+    J): at 0 verdicts say nothing.
+    """
+    rates = {}
+    for name, (count, total) in (
+        ("wrong_accepted", checked.wrong_accepted()),
+        ("right_refused", checked.right_refused()),
+    ):
+        rates[name] = {"rate": count / total if total else None, "interval": wilson(count, total), "of": total}
+    return {**rates, "signal": 1 - sum(rate["rate"] or 0.0 for rate in rates.values())}
+
+
+def flips(agreement: Agreement, limits: Thresholds) -> dict[str, Any] | None:
+    """The rate f of random flips under which equal samples differ as often as they do, d = 2 f (1 - f), with
+    its interval; at most 0.5.
+    """
+    if agreement.clusters < limits.clusters:
+        return None
+    rates = [(1 - math.sqrt(max(0.0, 1 - 2 * share))) / 2 for share in agreement.interval()]
+    return {"rate": rates[0], "interval": (rates[1], rates[2]), "of": agreement.clusters}

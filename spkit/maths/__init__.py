@@ -1,0 +1,1 @@
+"""Pure functions of tensors: advantages, policy-gradient losses, preference losses, estimators."""

@@ -1,0 +1,81 @@
+"""Which decoder a policy samples with, and how many rows at once.
+
+`growing` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA
+graphs (`static_cache`); `auto` is static on a GPU where the model allows it, and growing elsewhere. A model whose cache
+is of its own kind has none (`rereading`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from transformers import PreTrainedModel
+
+from ..run.errors import SpkitError
+from ..run.progress import tell
+from .memory import rows_that_fit
+from .rereading import cache_is_right
+from .row_budget import RowBudget
+from .static_cache import CudaGraphs, StaticDecoder, supports
+
+ROWS_PER_BATCH = 1024
+SAMPLERS = ("auto", "growing", "static")
+Sampler = Literal["auto", "growing", "static"]
+
+
+def takes_static(model: PreTrainedModel, kind: Sampler) -> bool:
+    """Whether a sampler of this kind takes static steps.
+
+    Raises SpkitError for another kind, or for `static` if the model forbids it.
+    """
+    if kind not in SAMPLERS:
+        raise SpkitError(f"the sampler must be one of {', '.join(SAMPLERS)}, not {kind!r}")
+    if kind == "static" and not supports(model):
+        raise SpkitError(
+            "the static sampler needs sdpa or eager attention without sliding windows: take sampler 'growing'"
+        )
+    return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
+
+
+def must_reread(model: PreTrainedModel) -> bool:
+    """Whether sampling has to do without a cache, which is told."""
+    if cache_is_right(model):
+        return False
+    tell(
+        f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole "
+        "text again for each token, which is slow"
+    )
+    return True
+
+
+def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
+    """A decoder that gives its cache back when memory runs out anywhere in the run."""
+    decoder = StaticDecoder(model, partial(CudaGraphs, model.device) if model.device.type == "cuda" else None)
+    budget.caches.add(decoder)
+    return decoder
+
+
+def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
+    """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a
+    cache of `kept` bytes hold.
+    """
+    if budget.sampling is None and model.device.type == "cuda":
+        return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
+    return budget.size("sampling", ROWS_PER_BATCH)
+
+
+class Told:
+    """Passes on how many rows are finished, each once, also when a batch is tried again."""
+
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.on_rows, self.finished, self.told = on_rows, 0, 0
+
+    def begin(self, finished: int) -> None:
+        """A batch begins when so many rows are there."""
+        self.finished = finished
+
+    def __call__(self, count: int) -> None:
+        self.finished += count
+        if self.finished > self.told:
+            self.on_rows(self.finished - self.told)
+            self.told = self.finished

@@ -1,0 +1,1 @@
+"""What every run needs: a folder that survives a kill, random streams, progress, tables, figures."""

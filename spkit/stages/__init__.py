@@ -1,0 +1,1 @@
+"""The stages that loops share, each once: propose, solve, verify, learn, measure."""

@@ -1,0 +1,107 @@
+"""The ledger's arithmetic: intervals, runs that are shared and resumed, results that are kept."""
+
+import json
+import math
+import statistics
+
+import pytest
+
+from spkit.claims import (
+    CLAIMS,
+    EXPERIMENTS,
+    Experiment,
+    Lab,
+    claim,
+    interval,
+    reproduce,
+    stored_curves,
+    write_into,
+    write_result,
+)
+from spkit.claims.readings import final
+from spkit.claims.sweeps import TemperatureConfig, temperatures
+from spkit.loops.rft import RftConfig, rft
+from spkit.policy import SftConfig, load_policy
+from spkit.run.errors import SpkitError
+from spkit.run.folder import Run
+from spkit.run.progress import Silent
+from spkit.tasks import load_task
+
+
+def test_interval_is_students():
+    low, high = interval([1.0, 2.0, 3.0])
+    half = 4.302653 * 1.0 / math.sqrt(3)
+    assert (low, high) == pytest.approx((2 - half, 2 + half), abs=1e-3)
+    many = [float(i % 2) for i in range(100)]
+    assert interval(many)[1] == pytest.approx(0.5 + 1.96 * statistics.stdev(many) / 10)
+    with pytest.raises(SpkitError, match="at least 2 seeds"):
+        interval([1.0])
+
+
+def test_every_claim_names_experiments_that_are_there_and_no_experiment_is_idle():
+    assert {name for claim in CLAIMS for name in claim.needs} == set(EXPERIMENTS)
+    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
+
+
+def test_runs_are_shared_resumed_and_their_time_is_told(tmp_path):
+    played = []
+
+    def counted(base, task, config, run):
+        played.append(config.seed)
+        yield from rft(base, task, config, run)
+
+    small = RftConfig(problems=5, k=2, sft=SftConfig(steps=1, batch_size=4), test_per_difficulty=1)
+    lab = Lab(tmp_path, {"tiny": Experiment(counted, small, "sums", 10)}, Silent())
+    claims = [claim(name, name, "", final("tiny", "accuracy") > -1) for name in "ab"]
+    assert lab.seconds_left(claims, range(2)) == 20
+    first, second = (reproduce(claim, range(2), lab) for claim in claims)
+    assert first["values"] == second["values"] and played == [0, 1, 0, 1]
+    assert lab.seconds_left(claims, range(3)) == 10
+    assert len(list(tmp_path.glob("tiny-seed*/metrics.jsonl"))) == 2
+
+
+def test_the_time_that_is_left_counts_the_share_of_a_run_that_was_begun(tmp_path):
+    config = TemperatureConfig(temperatures=(0.4, 0.7, 1.3), samples=2, test_per_difficulty=1)
+    lab = Lab(tmp_path, {"sweep": Experiment(temperatures, config, "sums", 40)}, Silent())
+    claims = [claim("a", "a", "", final("sweep", "accuracy") > 0)]
+    begun = temperatures(load_policy("sums"), load_task("sums"), config, Run(tmp_path / "sweep-seed0"))
+    for left in (30, 20, 10, 0):
+        next(begun)
+        assert lab.seconds_left(claims, [0]) == left
+
+
+def test_a_result_says_what_was_asked_and_what_was_found(tmp_path):
+    def fixed(base, task, config, run):
+        yield {"iteration": 0, "accuracy": 0.5 + config.seed / 10}
+
+    lab = Lab(tmp_path, {"fixed": Experiment(fixed, RftConfig(), "sums", 1)}, Silent())
+    result = reproduce(claim("a", "it is low", "ours", final("fixed", "accuracy") < 0.9), range(3), lab)
+    assert (result["criterion"], result["threshold"]) == ("fixed: final accuracy < 0.9", 0.9)
+    assert [value["effect"] for value in result["values"].values()] == [0.5, 0.6, 0.7] and result["mean"] == 0.6
+    assert result["verdict"] == "holds" and result["interval"][1] < 0.9
+
+
+def test_a_result_of_more_seeds_is_kept(tmp_path):
+    assert write_result({"id": "a", "seeds": [0, 1, 2], "mean": 1}, tmp_path)
+    assert not write_result({"id": "a", "seeds": [0, 1], "mean": 2}, tmp_path)
+    assert json.loads((tmp_path / "a.json").read_text())["mean"] == 1
+    assert write_result({"id": "a", "seeds": [3, 4, 5], "mean": 3}, tmp_path)
+    assert json.loads((tmp_path / "a.json").read_text())["mean"] == 3
+
+
+def test_the_table_goes_between_its_markers_and_nowhere_else(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
+    write_into(readme, "new\n")
+    assert readme.read_text() == "before\n<!-- results -->\nnew\n<!-- /results -->\nafter\n"
+    readme.write_text("nothing here")
+    with pytest.raises(SpkitError, match="has no place for the table"):
+        write_into(readme, "new\n")
+    assert readme.read_text() == "nothing here"
+
+
+def test_stored_curves_are_read_by_seed():
+    curves = stored_curves("em-selection", "em", "accuracy")
+    assert len(curves) >= 3 and all(len(curve) == 4 and 0 < curve[0] < 1 for curve in curves)
+    with pytest.raises(SpkitError, match="no result of 'nonsense'"):
+        stored_curves("nonsense", "em", "accuracy")
