@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spkit.policy import loading, profiles
+from spkit.policy import checkpoints, loading, profiles
 from spkit.policy.profiles import Profile, memory_line, profile
 from spkit.run.errors import SpkitError
 from spkit.tasks import Task, load_task
@@ -109,8 +109,7 @@ def test_what_the_hub_refuses_is_one_sentence(monkeypatch, error, advice):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(loading, "load_tokenizer", refuse)
-    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", refuse)
+    monkeypatch.setattr(checkpoints.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(SpkitError, match=advice) as caught:
         loading.load_policy("own/model")
     assert "\n" not in str(caught.value)
@@ -120,8 +119,7 @@ def test_out_of_memory_while_loading_is_one_sentence(monkeypatch):
     def refuse(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loading, "load_tokenizer", refuse)
-    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", refuse)
+    monkeypatch.setattr(checkpoints.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(SpkitError, match="does not fit on the device: choose a smaller model"):
         loading.load_policy("own/model")
 
