@@ -1,12 +1,12 @@
 """`make portable`: what is compared strictly, and every assert, must hold on other processors too.
 
-    python -m tests.portable [--jobs N] [--margins N]
+    python -m tests.portable [--jobs N] [--margins N] [--all]
 
 Each setting tells NumPy, BLAS, PyTorch, oneDNN and MKL to use older instructions, or moves the roundings themselves
 (`rounding.py`), with one or two threads. Under each run the strictly compared cells of all notebooks and, unless
-roundings are moved, the numeric tests. A whole lax notebook, with all of its asserts, runs under one setting, another
-than its neighbour (the machine as it is, with one thread, among them): all under all would take half an hour. A table
-says what ran; the exit code is 1 if a compared output changed, an assert failed or a test did.
+roundings are moved, the numeric tests. A whole lax notebook, with all of its asserts, runs under one setting: all
+under all would take half an hour. The two longest run with `--all` alone, which adds ten minutes. A table says what
+ran; the exit code is 1 if a compared output changed, an assert failed or a test did.
 """
 
 import argparse
@@ -27,6 +27,7 @@ NUMERIC = (  # found wherever they lie under tests/
     *("test_advantages.py", "test_preference.py", "test_policy_gradient.py", "test_training.py", "test_sampling.py"),
     *("test_tokens.py", "test_solve.py", "test_measure.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
 )
+LONG = ("01_self_play_fundamentals.ipynb", "02_self_training_star_rest.ipynb")  # minutes each
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,12 @@ class Done:
     margins: list[tuple[str, int, str, float, float]] = field(default_factory=list)
 
 
-def jobs() -> list[Job]:
-    """The longest first: whole lax notebooks, then the strict cells, then the tests."""
-    there = settings()
-    lax = [name for name, how in COMPARED.items() if how != STRICT]
-    plain = [setting for setting in there if setting.shaken is None]
+def jobs(every: bool) -> list[Job]:
+    """The longest first: whole lax notebooks, then the strict cells, then the tests; `every`: the long notebooks too."""
+    others = settings()[1:]  # `make test` has compared the cells and run the tests on the machine as it is
+    lax = [name for name, how in COMPARED.items() if how != STRICT and (every or name not in LONG)]
+    plain = [setting for setting in others if setting.shaken is None]
     found = [Job(plain[i % len(plain)], name, cells(name)) for i, name in enumerate(lax)]
-    others = there[1:]  # `make test` has compared the cells and run the tests on the machine as it is
     found += [Job(one, "strict cells", cells(*COMPARED, strict=True, shaken=one.shaken)) for one in others]
     tests = [str(path.relative_to(ROOT)) for name in NUMERIC for path in sorted((ROOT / "tests").rglob(name))]
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=short", *tests]
@@ -108,12 +108,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="how many at a time")
     parser.add_argument("--margins", type=int, default=15, help="how many of the narrowest margins to print")
+    parser.add_argument("--all", action="store_true", help="the two longest notebooks too")
     asked = parser.parse_args()
     start = time.monotonic()
     print(row("setting", "what ran", "seconds", "result"), flush=True)
     with ThreadPoolExecutor(asked.jobs) as pool:
         finished = []
-        for done in pool.map(do, jobs()):
+        for done in pool.map(do, jobs(asked.all)):
             finished.append(done)
             print(
                 row(done.job.setting.name, done.job.what, f"{done.seconds:.0f}", "FAILED" if done.failures else "same"),
