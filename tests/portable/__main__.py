@@ -46,7 +46,7 @@ class Done:
 
 
 def jobs(every: bool) -> list[Job]:
-    """The longest first: whole lax notebooks, then the strict cells, then the tests; `every`: the long notebooks too."""
+    """The longest first: whole lax notebooks (`every`: the long ones too), then the strict cells, then the tests."""
     others = settings()[1:]  # `make test` has compared the cells and run the tests on the machine as it is
     lax = [name for name, how in COMPARED.items() if how != STRICT and (every or name not in LONG)]
     plain = [setting for setting in others if setting.shaken is None]
