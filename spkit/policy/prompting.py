@@ -149,14 +149,14 @@ def prompting_for(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
     kind: Literal["auto", "plain", "few_shot", "chat"] = "auto",
-    shown: int = 4,
-    hinted: int = 2,
+    shown: int | None = None,
+    hinted: int | None = None,
 ) -> Prompting:
     """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
 
-    `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest;
-    `hinted` more have the answer in the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the
-    model has seen what a hint looks like. A task that has `demonstrations()` is shown by those, and its
+    `shown` demonstrations (4) are problems with the task's own solutions, difficulties in turn from the easiest;
+    `hinted` more (2) have the answer in the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the
+    model has seen what a hint looks like. By default a chat about a task that is `zero_shot` has none of them. A task that has `demonstrations()` is shown by those, and its
     `roles(stream, shown)` become roles; its `instruction`, if it has one, comes first. Raises SpkitError if a chat
     is asked of a tokenizer without a template.
     """
@@ -165,6 +165,8 @@ def prompting_for(
         raise SpkitError("this model has no chat template: choose few_shot prompting")
     if chosen == "plain":
         return Prompting()
+    none = chosen == "chat" and task.zero_shot
+    shown, hinted = (number if given is None else given for given, number in ((shown, 0 if none else 4), (hinted, 0 if none else 2)))
     problems = list(task.demonstrations()) or [task.problem(DEMONSTRATIONS, index) for index in range(shown + hinted)]
     problems = problems[: shown + hinted]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]

@@ -1,7 +1,7 @@
 """Stage 2, solve: k completions of every problem, and what the task's exact check says of each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -73,7 +73,7 @@ def verify_all(task: Task, problems: Sequence[Problem], rollouts: Rollouts, k: i
     """The task's verdict on every row; a completion that was cut off has no final answer and is never right."""
     verdicts = (task.verify(one, text) for one, text in zip(repeated(problems, k), rollouts.texts, strict=True))
     return [
-        v if finished else Verdict(False, 0.0, None, v.step_errors) for v, finished in zip(verdicts, rollouts.finished)
+        v if finished else replace(v, correct=False, reward=0.0, parsed=None) for v, finished in zip(verdicts, rollouts.finished)
     ]
 
 
