@@ -13,7 +13,7 @@ from ..worked import MAX_CALCULATIONS, Calculation, read_calculation
 
 MAX_UNIT = 3  # words of a unit
 SPOKEN = {"plus": "+", "minus": "-", "times": "*", "x": "*", "equals": "=", "is": "="}
-SIGNS = {"\u2212": "-", "\u2013": "-", "×": "*", "·": "*", "÷": "/", "\\times": "*", "\\cdot": "*", "\\div": "/"}
+PLAIN_SIGNS = {"\u2212": "-", "\u2013": "-", "×": "*", "·": "*", "÷": "/", "\\times": "*", "\\cdot": "*", "\\div": "/"}
 
 _TOKEN = re.compile(
     r"(?P<space>\*\*|\\text\s?\{[^{}\n]{0,40}\}|\\[()\[\] ,;$]|\\(?:boxed|mathbf|textbf|bf)\b|[ \t$_`&{}\u00a0\u2009])"
@@ -93,4 +93,4 @@ def _known(match: re.Match) -> tuple[str, str]:
     """Kind and text of a token, with plain signs."""
     kind, token = match.lastgroup, match[0]
     spoken = SPOKEN.get(token.lower(), "") if kind == "word" else ""
-    return ("sign", spoken) if spoken else (kind, SIGNS.get(token, token))
+    return ("sign", spoken) if spoken else (kind, PLAIN_SIGNS.get(token, token))

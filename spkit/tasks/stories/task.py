@@ -1,7 +1,8 @@
 """Stories in which things come and go, in small numbers: made for a small instruction model.
 
 The prompt is a question as one asks it in a chat, `Ben has 9 apples. Ben buys 9 more apples. How many apples does Ben
-have now?`, and a completion is free text: whatever way of working it out the model has. The difficulty is the number of
+have now?`, and a line break, so that a completion starts with a word. A completion is free text: whatever way of
+working it out the model has. The difficulty is the number of
 changes, 1 to 4; with 4 there are sentences, too, whose numbers do not count. Every number in a story is at most 12, and
 nobody ever has fewer than 0 things or more than 40, so that reading is as hard as adding.
 
@@ -47,7 +48,9 @@ class Stories(Task):
         """A story with exactly `difficulty` changes, of the asked split."""
         changes = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
         if not 1 <= changes <= MAX_CHANGES:
-            raise SpkitError(f"stories have 1 to {MAX_CHANGES} steps, not {changes}: ask for a difficulty in that range")
+            raise SpkitError(
+                f"stories have 1 to {MAX_CHANGES} steps, not {changes}: ask for a difficulty in that range"
+            )
         rng = item_rng(self.name, split, seed, index, changes)
         while True:
             numbers = drawn_numbers(rng, changes)
@@ -56,7 +59,7 @@ class Stories(Task):
 
     def hint(self, problem: StoryProblem) -> str:
         """The prompt with the answer behind the question."""
-        return f"{problem.prompt} (The answer is {problem.answer}.)"
+        return f"{problem.prompt}Hint: the answer is {problem.answer}.\n"
 
     def solution(self, problem: StoryProblem, variant: int = 0) -> str:
         """A sentence for each equation, and the answer; each `variant` is an independent draw of the words."""
@@ -119,12 +122,16 @@ def split_of_numbers(numbers: Sequence[int]) -> Split:
 
 
 def answer_in(completion: str) -> Fraction | None:
-    """The number that a completion gives as its answer: what its marks hold, without any mark the last number."""
+    """The number that a completion gives as its answer: what its marks hold, without any mark the last number.
+
+    Where a mark holds more than a number, such as `9 + 6 = 15 apples. Well done`, it is the last one of the first
+    sentence.
+    """
     if len(completion) > MAX_READ:
         return None
     held = marked_text(completion)
     value = number_in(held)
-    return last_number(completion if held is None else held) if value is None else value
+    return last_number(completion if held is None else held.partition(". ")[0]) if value is None else value
 
 
 def _last_in(completion: str) -> Fraction | None:

@@ -8,11 +8,11 @@ from itertools import accumulate
 from ...run.errors import SpkitError
 from ..base import Problem
 from ..word_problems.story import Person
-from .words import ASIDES, BEFORE, CAST, CONNECTIONS, GAINS, LOSSES, OPENINGS, QUESTIONS, THINGS, counted, plural
+from .words import ASIDES, BEFORE, CAST, COMINGS, CONNECTIONS, LEAVINGS, OPENINGS, QUESTIONS, THINGS, counted, plural
 
 MOST_AT_ONCE = 12  # things that come or go in one sentence
 MOST_THINGS = 40  # that somebody has at any time
-LAYOUTS = ("in order", "in order", "in order", "question first", "change first", "joined")
+LAYOUTS = ("in order",) * 7 + ("question first", "change first", "joined")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Teller:
         return self.sentence(form, some or counted(-number, self.thing), subject)
 
     def form(self, number: int) -> str:
-        return self.rng.choice(GAINS if number > 0 else LOSSES)
+        return self.rng.choice(COMINGS if number > 0 else LEAVINGS)
 
     def later(self, number: int) -> str:
         """A change after another one: with a connection, and a pronoun if nobody else is in the story yet."""
@@ -86,14 +86,14 @@ def story_of(numbers: Sequence[int], rng: random.Random, asides: int = 0) -> Sto
         told.insert(rng.randint(1, len(told)), f"{teller.aside(form)}.")
     told.insert(0 if layout == "question first" else len(told), question)
     return StoryProblem(
-        " ".join(told), str(sum(numbers)), len(numbers) - 1, tuple(numbers), who.name, teller.thing
+        " ".join(told) + "\n", str(sum(numbers)), len(numbers) - 1, tuple(numbers), who.name, teller.thing
     )
 
 
 def _told(teller: _Teller, numbers: Sequence[int], layout: str) -> list[str]:
     start, first, *rest = numbers
     if layout == "joined":
-        own = [form for form in (GAINS if first > 0 else LOSSES) if form.startswith("@ ")]
+        own = [form for form in (COMINGS if first > 0 else LEAVINGS) if form.startswith("@ ")]
         change = teller.change(first, teller.rng.choice(own)).removeprefix(f"{teller.who.name} ")
         begun = [f"{teller.opening(start)} and {change}"]
     elif layout == "change first":

@@ -15,7 +15,7 @@ THINGS = (
     "marble sticker stamp shell bead button coin card pebble badge pen pencil notebook book mug cup candle puzzle "
     "kite ball balloon toy doll block lamp basket box cap hat plate belt frame brush whistle ribbon flower"
 ).split()
-GAINS = (
+COMINGS = (
     "@ buys #",
     "@ finds #",
     "@ gets #",
@@ -40,7 +40,7 @@ GAINS = (
     "% brings @ #",
     "% lends # to @",
 )
-LOSSES = (
+LEAVINGS = (
     "@ sells #",
     "@ loses #",
     "@ gives away #",
