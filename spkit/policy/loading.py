@@ -25,6 +25,7 @@ from .checkpoints import (
     read_settings,
 )
 from .coverage import tell_left_out
+from .fetchable import FETCHABLE, fetched_folder
 from .policy import Policy
 from .prompting import Prompting, from_data
 from .row_budget import is_out_of_memory
@@ -49,7 +50,8 @@ def load_policy(
     lora: "LoraSettings | None" = None,
     revision: str | None = None,
 ) -> Policy:
-    """A policy by the name of a shipped model (`addition`), a checkpoint folder, or a hub id (`owner/model`).
+    """A policy by the name of a shipped model (`addition`) or of one that was fetched (`smollm2`, see `spkit model`), a
+    checkpoint folder, or a hub id (`owner/model`).
 
     `four_bit` loads the linear layers as NF4 with double quantisation (QLoRA, arXiv:2305.14314) and computes in
     bfloat16 on CUDA, in float32 on a CPU; it implies `lora`, with which the model itself is frozen and every policy is
@@ -59,13 +61,7 @@ def load_policy(
     the CPU. Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package
     that it needs is not installed.
     """
-    shipped = shipped_models()
-    path = shipped.get(str(source), Path(source))
-    if not path.exists() and "/" not in str(source):
-        raise SpkitError(
-            f"unknown model {str(source)!r}: give one of {', '.join(shipped)}, a checkpoint folder, or a "
-            "hub id like owner/model"
-        )
+    path = _folder_of(source)
     settings = read_settings(path)
     if (path / "adapter_config.json").is_file():
         return _adapted(path, settings, device)
@@ -79,10 +75,26 @@ def load_policy(
         device = torch.device(device or default_device(model))
         return _reading_forward(Policy(placed(model, device), tokenizer, prompting), where)
     origin = {
-        "base": str(source) if str(source) in shipped or not path.exists() else str(path.resolve()),
+        "base": str(source)
+        if str(source) in (*shipped_models(), *FETCHABLE) or not path.exists()
+        else str(path.resolve()),
         "revision": revision,
     }
     return _frozen_with_adapters(where, origin, device, four_bit, lora, prompting)
+
+
+def _folder_of(source: str | Path) -> Path:
+    """The folder of a model by name; what is no name is taken for a folder, or for a hub id if it has a slash."""
+    shipped = shipped_models()
+    if str(source) in FETCHABLE and str(source) not in shipped:
+        return fetched_folder(str(source))
+    path = shipped.get(str(source), Path(source))
+    if not path.exists() and "/" not in str(source):
+        raise SpkitError(
+            f"unknown model {str(source)!r}: give one of {', '.join(shipped)}, {', '.join(FETCHABLE)} (see `spkit "
+            "model`), a checkpoint folder, or a hub id like owner/model"
+        )
+    return path
 
 
 def _frozen_with_adapters(

@@ -17,15 +17,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
 from .checkpoints import SETTINGS, load_model, no_bars
+from .cpu_linear import by_onednn
 from .decoder_choice import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
 from .rollouts import Rollouts
 from .row_budget import RowBudget
 from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
+from .shared_prefix import SHARED_FROM, Prefix, SharedPrefixDecoder, common_beginning, shares_prefix
 from .static_cache import StaticDecoder
 from .steps import STEP_ADVICE
-from .stopping import StopText
+from .stopping import Repetition, StopText
 from .training import Example, SftConfig, completion_logits, sft, token_logprobs
 
 
@@ -44,6 +46,7 @@ class Policy:
     sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
+    shares: bool | None = field(default=None, repr=False, compare=False)  # a prefix among lines; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -159,31 +162,48 @@ class Policy:
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)
         done: list[tuple[list[int], Tensor] | None] = [None] * len(row_prompts)
         lengths = [len(encoded[prompt]) for prompt in row_prompts]
+        prefix = self._prefix(list(encoded.values()), len(row_prompts))
+        own = max(lengths, default=1) - (0 if prefix is None else len(prefix))
         kept = 0 if self._static is None else self._static.nbytes
-        at_once = rows_at_once(self.model, max(lengths, default=1), max_new_tokens, self.budget, kept)
+        at_once = rows_at_once(self.model, own, max_new_tokens, self.budget, kept)
         told = Told(on_rows)
         for batch in reversed(
             _batches(lengths, at_once)
         ):  # the longest first: what they need is room enough for the others
-            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done)
-            self.budget.run_in_chunks("sampling", batch, compute)
+            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done, prefix)
+            with by_onednn(self.model):
+                self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
-    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done) -> None:
+    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done, prefix) -> None:
         told.begin(sum(row is not None for row in done))
         distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
         index = {prompt: i for i, prompt in enumerate(distinct)}
         room = self.context - max(len(encoded[prompt]) for prompt in distinct)
         limit = min(uniform.shape[1], room)
-        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id, self.stop_text)
+        repetition = None if self.prompting.kind == "plain" else Repetition()
+        plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id, self.stop_text, repetition)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        tokens, logprobs, lengths = generate(self.decoder(), [encoded[p] for p in distinct], rows, noise, plan, told)
+        tokens, logprobs, lengths = generate(self.decoder(prefix), [encoded[p] for p in distinct], rows, noise, plan, told)
         for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
             done[r] = (ids[:length], scores[:length].clone())
 
-    def decoder(self) -> Decoder:
-        """What computes the steps of a batch; a static one stays, with its graphs."""
+    def _prefix(self, prompts: list[list[int]], rows: int) -> Prefix | None:
+        """What the prompts begin with, if it is worth sharing and the model can. Plain prompts have no such beginning."""
+        shared = common_beginning(prompts)
+        if self.prompting.kind == "plain" or rows < 2 or len(shared) < SHARED_FROM:
+            return None
+        if takes_static(self.model, self.sampler):
+            return None
+        if self.shares is None:
+            self.shares = shares_prefix(self.model)
+        return Prefix(shared) if self.shares else None
+
+    def decoder(self, prefix: Prefix | None = None) -> Decoder:
+        """What computes the steps of a batch of prompts with this beginning; a static one stays, with its graphs."""
+        if prefix is not None:
+            return SharedPrefixDecoder(self.model, prefix)
         if not takes_static(self.model, self.sampler):
             if self.rereads is None:
                 self.rereads = must_reread(self.model)
@@ -237,7 +257,8 @@ class Policy:
                 result[r] = row[counted]
 
         for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
-            self.budget.run_in_chunks("scoring", batch, score)
+            with by_onednn(self.model):
+                self.budget.run_in_chunks("scoring", batch, score)
         return result
 
     def fit(

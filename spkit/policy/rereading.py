@@ -4,6 +4,8 @@ Each step reads the whole text again, padded on the right as for scoring, so it 
 only. It is slow: the work of a step grows with the text.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from .row_budget import is_out_of_memory
 from .sampling import Decoder, GrowingDecoder, pad_left, plain_layers
 
 TOKENS_AT_ONCE = 2048
+TEXTS = (range(3, 12), (5, 2))  # that a cache is tried out on
 
 
 class RereadingDecoder:
@@ -62,7 +65,7 @@ def cache_is_right(model: nn.Module) -> bool:
     if {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True
     try:
-        found, expected = (_tried(decoder(model)) for decoder in (GrowingDecoder, RereadingDecoder))
+        found, expected = (tried(decoder(model), TEXTS) for decoder in (GrowingDecoder, RereadingDecoder))
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -71,10 +74,10 @@ def cache_is_right(model: nn.Module) -> bool:
 
 
 @torch.inference_mode()
-def _tried(decoder: Decoder) -> Tensor:
-    """Logits of steps over texts of different length, repeated and dropped on the way."""
+def tried(decoder: Decoder, texts: Sequence[Sequence[int]]) -> Tensor:
+    """Logits of steps over two texts of different length, repeated and dropped on the way."""
     device, vocabulary = decoder.model.device, text_config(decoder.model.config).vocab_size
-    texts = [[index % vocabulary for index in range(3, 12)], [5 % vocabulary, 2]]
+    texts = [[index % vocabulary for index in text] for text in texts]
     seen = [decoder.start(*pad_left(texts, 0, device), torch.tensor([1, 0, 1], device=device), 4)]
     seen.append(decoder.step(torch.tensor([3, 4, 5], device=device) % vocabulary))
     decoder.keep(torch.tensor([2, 1], device=device))

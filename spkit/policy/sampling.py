@@ -20,8 +20,10 @@ from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from .architecture import forward, takes
-from .stopping import StopText
+from .stopping import Repetition, StopText
 
+LARGE_VOCABULARY = 8192  # tokens, from which on a draw reads the logits as few times as can be
+BLOCK = 256  # tokens whose probabilities are added up first
 RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its rows is still writing
 
 
@@ -29,7 +31,7 @@ RETIRE_SHARE = 0.75  # the batch is compacted when at most this share of its row
 class SamplingPlan:
     """What one batch needs: `temperature` 0 is greedy.
 
-    `stop` and `pad` are token ids; `stop_text` ends rows, too, if there is one.
+    `stop` and `pad` are token ids; `stop_text` ends rows, too, if there is one, and `repetition` cuts them.
     """
 
     temperature: float
@@ -37,6 +39,7 @@ class SamplingPlan:
     stop: frozenset[int]
     pad: int
     stop_text: StopText | None = None
+    repetition: Repetition | None = None
 
 
 class GrowingLayer(DynamicLayer):
@@ -71,6 +74,14 @@ class GrowingLayer(DynamicLayer):
         if old.numel():
             buffer[:, :, : old.shape[-2]] = old
         return buffer
+
+    def move(self, lines: Tensor, places: Tensor, count: int) -> None:
+        """Put these rows in the places of others, and keep the first `count`."""
+        end = self.get_seq_length()
+        for buffer in self.buffers:
+            buffer[places, :, :end] = buffer[lines, :, :end]
+        self.buffers = tuple(buffer[:count] for buffer in self.buffers)
+        self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep (or repeat) these rows."""
@@ -111,6 +122,68 @@ def choose(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     cumulative = (logits / temperature).softmax(-1).cumsum(-1)
     picked = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True).squeeze(1)
     return picked.clamp_(max=logits.shape[-1] - 1)
+
+
+def drawn(logits: Tensor, uniform: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """One token a row, and its log-probability at temperature 1, both (rows,): what `choose` and `log_softmax` give.
+
+    For a large vocabulary in fewer passes over it: the distribution function is inverted block by block, then within
+    the block.
+    """
+    if logits.shape[-1] < LARGE_VOCABULARY:
+        chosen = choose(logits, uniform, temperature)
+        return chosen, logits.log_softmax(-1).gather(1, chosen[:, None]).squeeze(1)
+    top = logits.amax(-1, keepdim=True)
+    weights, total = _weights(logits, top, 1.0)
+    scale = top.squeeze(1) + total.log()
+    if temperature == 0:
+        chosen = logits.argmax(-1)
+    else:
+        if temperature != 1:
+            weights, _ = _weights(logits, top, temperature)
+        chosen = _inverted(weights, uniform).clamp_(max=logits.shape[-1] - 1)
+    return chosen, logits.gather(1, chosen[:, None]).squeeze(1) - scale
+
+
+def _weights(logits: Tensor, top: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """exp((logits - top) / temperature) in blocks (rows, blocks, BLOCK), filled up with 0, and their sums (rows,)."""
+    rows, vocabulary = logits.shape
+    weights = logits.new_empty(rows, -(-vocabulary // BLOCK), BLOCK)
+    flat = weights.view(rows, -1)
+    flat[:, vocabulary:] = 0
+    within = flat[:, :vocabulary]
+    torch.sub(logits, top, out=within)
+    if temperature != 1:
+        within.div_(temperature)
+    within.exp_()
+    return weights, flat.sum(-1)
+
+
+def _inverted(weights: Tensor, uniform: Tensor) -> Tensor:
+    """The first index a row, up to which the weights (rows, blocks, BLOCK) sum to more than this share (rows,)."""
+    sums = weights.sum(-1).cumsum(-1)
+    goal = uniform * sums[:, -1]
+    block = _first_above(sums, goal)
+    before = torch.nn.functional.pad(sums, (1, 0)).gather(1, block).squeeze(1)
+    inside = weights.gather(1, block[:, :, None].expand(-1, -1, BLOCK)).squeeze(1).cumsum(-1)
+    return (block * BLOCK + _first_above(inside, goal - before)).squeeze(1)
+
+
+def _first_above(cumulative: Tensor, goal: Tensor) -> Tensor:
+    """The first index (rows, 1) whose sum (rows, sums) is above the goal, or as good as the last sum if rounding has
+    lifted the goal to that.
+    """
+    below = cumulative[:, -1].nextafter(torch.zeros_like(goal))
+    index = torch.searchsorted(cumulative, goal.minimum(below)[:, None], right=True)
+    return index.clamp_(max=cumulative.shape[-1] - 1)  # of NaN
+
+
+def compacted(writing: Tensor) -> Tensor:
+    """The lines that are writing, those at the end in the places of those that are not: as few move as can be."""
+    left = int(writing.sum())
+    lines = torch.arange(left, device=writing.device)
+    lines[~writing[:left]] = writing[left:].nonzero().squeeze(1) + left
+    return lines
 
 
 class Decoder(Protocol):
@@ -201,23 +274,26 @@ def generate(
     lengths = torch.zeros(count, dtype=torch.long, device=device)
     active = torch.arange(count, device=device)  # which row each line of the batch is writing
     writing = torch.ones(count, dtype=torch.bool, device=device)
+    repeated = None if plan.repetition is None else plan.repetition.counts()
 
     logits = decoder.start(*pad_left(prompts, plan.pad, device), rows.to(device), plan.max_new_tokens)
     for step in range(plan.max_new_tokens):
-        chosen = choose(logits, uniform[active, step], plan.temperature)
+        chosen, scores = drawn(logits, uniform[active, step], plan.temperature)
         live = active[writing]
         tokens[live, step] = chosen[writing]
-        logprobs[live, step] = logits.log_softmax(-1).gather(1, chosen[:, None]).squeeze(1)[writing]
+        logprobs[live, step] = scores[writing]
         lengths[live] = step + 1
         writing &= ~torch.isin(chosen, stop)
         if plan.stop_text is not None:
             writing &= ~plan.stop_text.ended(tokens[:, : step + 1], active, writing)
+        if repeated is not None:
+            writing &= ~repeated.ended(chosen, active, writing)
         left = int(writing.sum())
         on_rows(len(live) - left)
         if left == 0 or step + 1 == plan.max_new_tokens:
             break
         if decoder.retires(left, len(active)):
-            lines = writing.nonzero().squeeze(1)
+            lines = compacted(writing)
             decoder.keep(lines)
             active, writing, chosen = active[lines], writing[lines], chosen[lines]
         logits = decoder.step(chosen)

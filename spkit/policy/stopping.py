@@ -7,9 +7,13 @@ same in every sampling path:
     token_ids, token_logprobs   up to and including the token that completes the stop text
     texts                       what stands before the stop text, even within that token
     finished                    whether the decoded tokens hold the stop text, or the last one is an end token
+
+A row that repeats itself is cut as one that meets `max_new_tokens` is: it holds the tokens up to there, and is not
+finished.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,6 +21,47 @@ from transformers import PreTrainedTokenizerBase
 
 REPLACED = "\ufffd"  # how bytes that are no character yet are decoded
 SLACK = 8  # tokens before the stop text that are decoded with it, so that nothing at its edge is lost
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """Cuts rows that go round in circles: one whose last `length` tokens stand `times` times in it, side by side or
+    apart, without overlap. (So a ruler of ten equal tokens is none.) Such a row has not finished.
+    """
+
+    length: int = 8
+    times: int = 3
+
+    def counts(self) -> "Repetitions":
+        """What is counted of the rows of one batch, none of them with a token yet."""
+        return Repetitions(self)
+
+
+class Repetitions:
+    """How often each row has every sequence of `length` tokens, token by token."""
+
+    def __init__(self, rule: Repetition) -> None:
+        self.rule = rule
+        self._rows: dict[int, tuple[list[int], dict[tuple[int, ...], tuple[int, int]]]] = {}
+
+    def cut(self, row: int, token: int) -> bool:
+        """Whether the row, with this token, has repeated itself too often."""
+        ids, seen = self._rows.setdefault(row, ([], {}))
+        ids.append(token)
+        length, end = self.rule.length, len(ids)
+        if end < length:
+            return False
+        key = tuple(ids[-length:])
+        count, last = seen.get(key, (0, 0))
+        if end - length >= last:  # it begins where the one that was counted last has ended
+            count, last = count + 1, end
+            seen[key] = (count, last)
+        return count >= self.rule.times
+
+    def ended(self, chosen: Tensor, rows: Tensor, writing: Tensor) -> Tensor:
+        """Which lines (lines,) their last token `chosen` (lines,) cuts; line i writes row `rows[i]`, if `writing[i]`."""
+        lines = zip(rows.tolist(), chosen.tolist(), writing.tolist())
+        return torch.tensor([goes_on and self.cut(row, token) for row, token, goes_on in lines], device=writing.device)
 
 
 class StopText:
