@@ -83,9 +83,9 @@ def absolute_zero(
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per iteration, iteration 0 being the base; a run with a folder continues where its records end.
 
-    Raises SpkitError for a task whose problems cannot be proposed.
+    Raises SpkitError for a task whose problems cannot be proposed, or not of these kinds.
     """
-    task, run, settings = proposable(task), run or Run(), config.learn
+    task, run, settings = proposable(task, config.kinds), run or Run(), config.learn
     base, last = run.begin("absolute_zero", task, base, config)
     policy = last.clone()
     yield from run.replay(config, lambda: run.record(0, base, **measure_self_play(base, task, config, run, 0)))

@@ -131,13 +131,15 @@ def check_kinds(kinds: Sequence[str]) -> None:
         )
 
 
-def proposable(task: Task) -> Proposable:
-    """The task itself. Raises SpkitError if its problems cannot be proposed."""
+def proposable(task: Task, kinds: Sequence[Kind]) -> Proposable:
+    """The task itself. Raises SpkitError if its problems cannot be proposed, or not of these kinds."""
     if not isinstance(task, Proposable):
         raise SpkitError(
-            "Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, "
+            "Absolute Zero needs a task whose problems can be proposed: expressions, python_programs or stories, "
             f"not {task.name}"
         )
+    if missing := [kind for kind in kinds if kind not in task.of_kind]:
+        raise SpkitError(f"{task.name} has no problems of {missing[0]}: choose kinds among {', '.join(task.of_kind)}")
     return task
 
 

@@ -18,24 +18,37 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
+from typing import ClassVar
 
 from ...run.errors import SpkitError
 from ..answers import MAX_READ, as_text, last_number, marked_text, number_in
-from ..base import Split, Task, Verdict, graded_reward, item_rng, split_by_content
+from ..base import Entry, Kind, Proposable, Split, Verdict, graded_reward, item_rng, split_by_content
 from ..worked import Calculation
 from .equations import equations
+from .proposing import (
+    ASIDES_AT,
+    LONGEST,
+    MARK,
+    MAX_CHANGES,
+    answers_offered,
+    asks_for_numbers,
+    fault_in,
+    numbers_of,
+    told,
+)
 from .replying import careless_numbers, reply
 from .telling import MOST_AT_ONCE, StoryProblem, fault_of, story_of
 
-MAX_CHANGES = 4
-ASIDES_AT = {4: 2}  # sentences whose numbers do not count, by difficulty
-
 
 @dataclass(frozen=True)
-class Stories(Task):
-    """Stories of 1 to 4 changes."""
+class Stories(Proposable):
+    """Stories of 1 to 4 changes; of deduction alone."""
 
+    kind: ClassVar[Kind] = "deduction"
+    hardest: ClassVar[int] = MAX_CHANGES
+    longest_proposal: ClassVar[int] = LONGEST
     name: str = "stories"
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
@@ -80,7 +93,7 @@ class Stories(Task):
         """The last sentence of a solution alone."""
         return f"The answer is {problem.answer}."
 
-    def verify(self, problem: StoryProblem, completion: str) -> Verdict:
+    def check(self, problem: StoryProblem, completion: str) -> Verdict:
         """`correct` compares the answer as read with the gold one; `lenient` is true, too, if the last number is it.
 
         `step_errors` counts equations that are false, or start from a number that is none of the story's counted ones
@@ -105,6 +118,52 @@ class Stories(Task):
     def max_completion_chars(self, difficulty: int) -> int:
         """Room for a short sentence with an equation a change, and for the answer."""
         return 64 + 32 * difficulty
+
+    @cached_property
+    def of_kind(self) -> dict[Kind, "Stories"]:
+        """Itself: there are no stories of the other kinds."""
+        return {self.kind: self}
+
+    def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
+        """The proposer, who is shown no examples beside those of its prompt."""
+        return [(MARK, [], "")]
+
+    def seed_entry(self, kind: Kind) -> Entry:
+        """The smallest sum."""
+        return self.entry_of(told((1, 1)))
+
+    def entry_of(self, problem: StoryProblem) -> Entry:
+        """The sum, and that it runs on nothing."""
+        return problem.program, problem.inputs
+
+    def from_entry(self, kind: Kind, entry: Entry) -> StoryProblem:
+        """The story told about a sum."""
+        return told(numbers_of(entry[0]))
+
+    def triplet(self, entry: Entry) -> str:
+        """The sum."""
+        return entry[0]
+
+    def proposer_prompt(self, kind: Kind, references: Sequence[str] = (), program: str | None = None) -> str:
+        """Asks for a sum, and shows some that are there already."""
+        return asks_for_numbers(references)
+
+    def parse(self, kind: Kind, text: str, program: str | None = None) -> tuple[StoryProblem | None, str | None]:
+        """The story that proposed numbers come to, and its fault if it has one."""
+        numbers = numbers_of(text)
+        if numbers is None:
+            return None, "text"
+        if fault := fault_in(numbers):
+            return None, fault
+        return told(numbers), "held out" if split_of_numbers(numbers) == "test" else None
+
+    def invalid(self, kind: Kind, text: str) -> StoryProblem:
+        """An invalid proposal as a problem: its text stands where the story would."""
+        return StoryProblem(f"{text[:MAX_READ].strip() or '?'}\n", "", MAX_CHANGES, (), "", "")
+
+    def offered(self, kind: Kind, completion: str) -> list[str]:
+        """See `answers_offered`."""
+        return answers_offered(completion)
 
 
 def drawn_numbers(rng: random.Random, changes: int) -> tuple[int, ...]:

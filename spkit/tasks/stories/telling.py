@@ -4,9 +4,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import ClassVar
 
 from ...run.errors import SpkitError
-from ..base import Problem
+from ..base import Kind, Problem
 from ..word_problems.story import Person
 from .words import ASIDES, BEFORE, CAST, COMINGS, CONNECTIONS, LEAVINGS, OPENINGS, QUESTIONS, THINGS, counted, plural
 
@@ -17,11 +18,26 @@ LAYOUTS = ("in order",) * 7 + ("question first", "change first", "joined")
 
 @dataclass(frozen=True)
 class StoryProblem(Problem):
-    """A story with what it is about: `numbers` are the start and the signed changes, of the `thing` that `who` has."""
+    """A story with what it is about: `numbers` are the start and the signed changes, of the `thing` that `who` has.
+
+    Without numbers it is an invalid proposal.
+    """
 
     numbers: tuple[int, ...]
     who: str
     thing: str
+    kind: ClassVar[Kind] = "deduction"
+
+    @property
+    def program(self) -> str:
+        """The sum that the story tells, `9 - 4 + 6`."""
+        signed = (f" {'+' if number > 0 else '-'} {abs(number)}" for number in self.numbers[1:])
+        return "".join([*map(str, self.numbers[:1]), *signed])
+
+    @property
+    def inputs(self) -> tuple[tuple, ...]:
+        """A sum runs on nothing, which is one empty input; none of an invalid proposal."""
+        return ((),) if self.numbers else ()
 
 
 @dataclass(frozen=True)
