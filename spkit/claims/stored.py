@@ -9,10 +9,9 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
+from ..run.json_files import DIGITS, rounded
 from .readings import TEN, first_iteration_above, number_of
 from .terms import Number, Runs, each_once
-
-DIGITS = 4  # of what is stored to be drawn
 
 
 @dataclass(frozen=True)
@@ -126,15 +125,6 @@ def runs_of(tree: Any) -> tuple[str, ...]:
 def data_of(tree: Any, runs: Runs) -> Any:
     """The tree with the records' values in place of its leaves."""
     return {key: data_of(part, runs) for key, part in tree.items()} if isinstance(tree, Mapping) else tree.of(runs)
-
-
-def rounded(value: Any) -> Any:
-    """Four decimals, inside dictionaries and lists too."""
-    if isinstance(value, Mapping):
-        return {key: rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [rounded(part) for part in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _leaves(tree: Any) -> list[Any]:

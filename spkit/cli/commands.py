@@ -41,17 +41,22 @@ class Show:
 
     folder: tyro.conf.Positional[Path]  # a run folder
     plot: Path | None = None  # where to write the figure; default: accuracy.png in the folder
+    transcripts: int = 0  # print so many test completions of the base and of the last policy side by side
+    save: Path | None = None  # where to write settings, machine, records and transcripts as one JSON file
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
         """Print the records, and draw the accuracy."""
         from ..run.description import load_run
         from ..run.plots import compare_runs, save
+        from ..run.transcripts import save_run, transcript_table, transcripts
         from ..tasks import load_task
 
         description, records = load_run(self.folder)
         if not records:
             raise SpkitError(f"{self.folder} has no finished iteration yet: start its command again to continue it")
+        if self.save is not None:
+            save_run(self.folder, self.save)
         emit = emitter(load_task(description["task"]).unit, description["method"], self.json)
         for record in records:
             emit(record)
@@ -59,6 +64,8 @@ class Show:
             title = f"{description['method']} on {description['task']}, seed {description['config']['seed']}"
             figure = compare_runs({self.folder.name: [records]}, title)
             say(f"Figure: {save(figure, self.plot or self.folder / 'accuracy.png')}")
+        if self.transcripts > 0:
+            Console().print(transcript_table(transcripts(self.folder)[: self.transcripts]), markup=False)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
     config.json     what the run is: method, task, base, how it is shown prompts, settings
     metrics.jsonl   one row an iteration, iteration 0 being the base; a row here is what makes an iteration done
     samples.jsonl   a few completions of every iteration
+    machine.json    the machines it was computed on, and the most memory it took there
     data/           iteration-0003.jsonl, ...: what a loop that accumulates its data trained on, prompt and token ids
     checkpoints/    iteration-0003, ...: the policies of the last two iterations, each with `state.safetensors` if the
                     loop carries more than weights from one iteration to the next (an optimizer's moments)
@@ -33,6 +34,7 @@ from .errors import NotFinite, SpkitError
 from .files import disk_errors, finish_before_interrupt, read_jsonl, write_atomic, write_jsonl
 from .json_files import dumps
 from .locks import Hold, hold
+from .machine import write_machine
 from .progress import Silent, Tick, tell
 
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
@@ -251,6 +253,7 @@ class Run:
                     self.folder / "samples.jsonl", earlier + [{"iteration": iteration, **sample} for sample in samples]
                 )
                 write_jsonl(self.folder / "metrics.jsonl", rows)
+                write_machine(self.folder)
                 remove_old_checkpoints(self.folder, iteration)
         self.records = rows
         self._close_if_finished()

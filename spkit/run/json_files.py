@@ -17,6 +17,8 @@ from .errors import NotFinite, SpkitError
 LONGEST = 1 << 26  # bytes of a line; more than that is no record
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"{\x00", b"\x00{", b"[\x00", b"\x00[")  # how a file in UTF-16 begins
 
+DIGITS = 4  # of numbers that are stored to be drawn
+
 Raw = tuple[str, dict[str, Any]]  # where it stands, for messages, and the object
 
 
@@ -135,3 +137,12 @@ def _fault(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "no text in UTF-8"
     return f"no JSON ({error.msg if isinstance(error, json.JSONDecodeError) else error})"
+
+
+def rounded(value: Any) -> Any:
+    """Four decimals, inside dictionaries and lists too."""
+    if isinstance(value, Mapping):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return round(value, DIGITS) if isinstance(value, float) else value

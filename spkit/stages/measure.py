@@ -19,8 +19,6 @@ from .finishing import finished_share
 from .solve import Attempts, Sample, repeated, solve
 from .verify import distinct
 
-SAMPLES_SHOWN = 2  # completions of each difficulty that a record shows
-
 
 def measure(
     policy: Policy,
@@ -33,7 +31,7 @@ def measure(
 ) -> dict[str, Any]:
     """Greedy accuracy on the fixed test set, on `train` problems and on harder ones if asked for; `samples`.
 
-    The samples are two completions of each difficulty; `finished` is the share of the test completions that ended by
+    The samples are the first completions of each difficulty; `finished` is the share of the test completions that ended by
     themselves (see `finished_share`). Where the task has a lenient check, the accuracies are there as it finds them,
     too, and `mean_tokens`, the mean length of the test completions.
     """
@@ -48,7 +46,7 @@ def measure(
         **accuracy(tests, greedy.verdicts),
         **(mean_tokens(greedy.rollouts.token_ids) if lenient_flags(greedy.verdicts) else {}),
         "finished": finished_share(policy, greedy.rollouts, run),
-        "samples": first_samples(zip(tests, greedy.rollouts.texts, greedy.verdicts)),
+        "samples": first_samples(zip(tests, greedy.rollouts.texts, greedy.verdicts), task.samples_shown),
     }
     if train:
         result["train_accuracy"] = on_train["accuracy"]
@@ -60,8 +58,8 @@ def measure(
     return result
 
 
-def first_samples(rows: Iterable[tuple[Problem, str, Verdict]]) -> list[dict[str, Any]]:
-    """The first SHOWN of each difficulty, of (problem, completion, verdict), as rows of samples.jsonl.
+def first_samples(rows: Iterable[tuple[Problem, str, Verdict]], count: int = 2) -> list[dict[str, Any]]:
+    """The first `count` of each difficulty, of (problem, completion, verdict), as rows of samples.jsonl.
 
     A verdict without a lenient check is written without it.
     """
@@ -70,7 +68,7 @@ def first_samples(rows: Iterable[tuple[Problem, str, Verdict]]) -> list[dict[str
         shown.setdefault(problem.difficulty, []).append(
             {"prompt": problem.prompt, "completion": text, **verdict_row(verdict)}
         )
-    return [sample for group in shown.values() for sample in group[:SAMPLES_SHOWN]]
+    return [sample for group in shown.values() for sample in group[:count]]
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def measure_kinds(
 
 def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t: int) -> dict[str, Any]:
     """On the fixed test set: `tests`, what `measure_kinds` says; of the task's own kind greedy and sampled accuracy,
-    `finished` (see `finished_share`), `pass_at_k`; and two greedy completions of each depth as `samples`.
+    `finished` (see `finished_share`), `pass_at_k`; and the first greedy completions of each depth as `samples`.
     """
     kinds = [task.kind, *(kind for kind in config.kinds if kind != task.kind)]
     draw = generator(config.seed, t, "profile")
@@ -132,7 +132,7 @@ def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t
         "test_sampled_accuracy_by_difficulty": own["pass@1"],
         "pass_at_k": {name[5:]: fmean(values.values()) for name, values in own.items() if name.startswith("pass@")},
         "tests": tests,
-        "samples": first_samples(rows),
+        "samples": first_samples(rows, task.samples_shown),
     }
 
 

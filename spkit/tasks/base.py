@@ -54,7 +54,8 @@ class Task:
 
     What has a default here is optional. `base` names the shipped model that knows the task, if that is not called like
     it; `instruction` is what a chat model is told of the format; `chars_per_token` is how many characters of a
-    completion make a token at least; `zero_shot` says that a chat model is asked without solved examples.
+    completion make a token at least; `zero_shot` says that a chat model is asked without solved examples;
+    `samples_shown` is how many test completions of each difficulty a record shows.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Task:
     instruction: str = ""
     chars_per_token: float = 1.0
     zero_shot: bool = False
+    samples_shown: int = 2
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """Problem `index` of the stream `seed`; without `difficulty` it cycles through `difficulties`."""

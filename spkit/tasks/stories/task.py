@@ -55,6 +55,7 @@ class Stories(Proposable):
     unit: str = "steps"
     instruction: str = "Work it out step by step, briefly. End with: The answer is"
     zero_shot: bool = True
+    samples_shown: int = 7
     chars_per_token: float = 2.0  # a figure or a sign with its space is a token
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> StoryProblem:

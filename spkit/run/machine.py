@@ -1,0 +1,60 @@
+"""What a run was computed on, and how much memory it took: `machine.json` in its folder."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .files import write_atomic
+from .json_files import dumps, read_object
+
+MACHINE = "machine.json"
+
+
+def this_machine() -> dict[str, Any]:
+    """Processor, cores, threads that torch computes with, GPU (None without), versions, system."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def peak_memory() -> float | None:
+    """The most memory that this process ever held, in GB; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
+
+
+def write_machine(folder: Path) -> None:
+    """Add this machine to those of a run, with the most memory that was held there."""
+    here = this_machine()
+    others = [one for one in machines_of(folder) if {**one, **here} != one]
+    machines = [*others, {**here, "peak_memory_gb": peak_memory()}]
+    write_atomic(folder / MACHINE, dumps({"machines": machines}, indent=1) + "\n")
+
+
+def machines_of(folder: Path) -> list[dict[str, Any]]:
+    """The machines a run was on, the last one at the end; none in folders of before."""
+    path = folder / MACHINE
+    return read_object(path, "delete it")["machines"] if path.is_file() else []
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
