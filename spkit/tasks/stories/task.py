@@ -40,7 +40,7 @@ class Stories(Task):
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
     unit: str = "steps"
-    instruction: str = "Work it out step by step, briefly. End with: The answer is"
+    instruction: str = "Work it out step by step with + and -, briefly. End with: The answer is"
     zero_shot: bool = True
     chars_per_token: float = 2.0  # a figure or a sign with its space is a token
 
