@@ -58,8 +58,10 @@ class _Stretch:
         sides = "".join(self.parts).split("=")
         sides[0] = sides[0].lstrip("(") if sides[0].count("(") > sides[0].count(")") else sides[0]
         sides[-1] = sides[-1].rstrip(")") if sides[-1].count("(") < sides[-1].count(")") else sides[-1]
-        signed = any(re.search(r"\d\)*[-+*/]", side) for side in sides)
-        return read_calculation("=".join(sides)) if len(sides) > 1 and signed and not self.spoilt else None
+        signed = [bool(re.search(r"\d\)*[-+*/]", side)) for side in sides]
+        if not signed[0] and signed[-1]:  # `18 = 9 + 9`
+            sides.reverse()
+        return read_calculation("=".join(sides)) if len(sides) > 1 and any(signed) and not self.spoilt else None
 
 
 def equations(text: str) -> list[Calculation]:

@@ -1,8 +1,8 @@
 """Stories in which things come and go, in small numbers: made for a small instruction model.
 
 The prompt is a question as one asks it in a chat, `Ben has 9 apples. Ben buys 9 more apples. How many apples does Ben
-have now?`, and a line break, so that a completion starts with a word. A completion is free text: whatever way of
-working it out the model has. The difficulty is the number of
+have now?`, without a line break behind it, with which SmolLM2-135M-Instruct is right far less often. A completion is
+free text: whatever way of working it out the model has. The difficulty is the number of
 changes, 1 to 4; with 4 there are sentences, too, whose numbers do not count. Every number in a story is at most 12, and
 nobody ever has fewer than 0 things or more than 40, so that reading is as hard as adding.
 
@@ -53,7 +53,7 @@ class Stories(Proposable):
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
     unit: str = "steps"
-    instruction: str = "Work it out step by step, briefly. End with: The answer is"
+    instruction: str = "Work it out step by step with + and -, briefly. End with: The answer is"
     zero_shot: bool = True
     samples_shown: int = 7
     chars_per_token: float = 2.0  # a figure or a sign with its space is a token
@@ -73,7 +73,7 @@ class Stories(Proposable):
 
     def hint(self, problem: StoryProblem) -> str:
         """The prompt with the answer behind the question."""
-        return f"{problem.prompt}Hint: the answer is {problem.answer}.\n"
+        return f"{problem.prompt} (The answer is {problem.answer}.)"
 
     def solution(self, problem: StoryProblem, variant: int = 0) -> str:
         """A sentence for each equation, and the answer; each `variant` is an independent draw of the words."""

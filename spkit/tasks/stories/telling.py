@@ -101,9 +101,7 @@ def story_of(numbers: Sequence[int], rng: random.Random, asides: int = 0) -> Sto
     for form in rng.sample(ASIDES, asides):
         told.insert(rng.randint(1, len(told)), f"{teller.aside(form)}.")
     told.insert(0 if layout == "question first" else len(told), question)
-    return StoryProblem(
-        " ".join(told) + "\n", str(sum(numbers)), len(numbers) - 1, tuple(numbers), who.name, teller.thing
-    )
+    return StoryProblem(" ".join(told), str(sum(numbers)), len(numbers) - 1, tuple(numbers), who.name, teller.thing)
 
 
 def _told(teller: _Teller, numbers: Sequence[int], layout: str) -> list[str]:
