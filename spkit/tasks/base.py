@@ -43,6 +43,7 @@ class Verdict:
     reward: float
     parsed: str | None
     step_errors: int
+    lenient: bool | None = None  # whether a lenient check accepts it, finished or not; None: the task has one check
 
 
 class Task:
