@@ -12,6 +12,7 @@ more than LONGEST_READ characters keeps no constraint, nor does one without a le
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from .reading import (
     COMMAS,
@@ -26,7 +27,7 @@ from .reading import (
     word_parts,
 )
 
-LONGEST_READ = 4000  # characters: ten times the longest right completion
+LONGEST_READ = 4000  # characters: more than ten times the longest right completion
 
 _BULLET = re.compile(r"[-*•]\s+\S")
 _NUMBERED = re.compile(r"(\d{1,3})[.)]\s+\S", re.ASCII)
@@ -46,11 +47,11 @@ class Constraint:
 
 
 def _all_lower(text: str) -> bool:
-    return any(c.isalpha() and c.islower() for c in text) and not any(c.isupper() or c.istitle() for c in text)
+    return any(c.isalpha() and c.islower() for c in text) and not any(category(c) in ("Lu", "Lt") for c in text)
 
 
 def _all_upper(text: str) -> bool:
-    return any(c.isalpha() and c.isupper() for c in text) and not any(c.islower() or c.istitle() for c in text)
+    return any(c.isalpha() and c.isupper() for c in text) and not any(category(c) in ("Ll", "Lt") for c in text)
 
 
 def _quoted(text: str) -> bool:

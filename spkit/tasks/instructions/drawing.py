@@ -37,11 +37,15 @@ CLASHES: tuple[frozenset[str], ...] = tuple(
         "lines_end exclamations",
         "lines_end questions",
         "exclamations questions",
-        "forbidden upper",
         "max_words paragraphs",
     )
 )
 MILD = frozenset({"max_words", "forbidden", "no_letter", "no_commas", "no_digits", "lines_end"})
+SHARES = {  # how often a kind is drawn, the others having 1: more often what a small model sometimes keeps
+    **dict.fromkeys(("min_words", "words_between", "title", "starts", "placeholders", "keyword"), 4),
+    **dict.fromkeys(("numbered", "bullets", "forbidden", "no_digits", "no_commas", "max_words"), 3),
+    **dict.fromkeys(("sentences", "no_letter"), 2),
+}
 COMMON = ("very", "many", "people", "also", "like", "can", "will", "you", "good", "life")
 LETTERS = "bcfgjkmpquvwxyz"
 
@@ -51,8 +55,8 @@ def _pick(low: int, high: int, step: int = 1) -> Callable[[str], Callable[[rando
 
 
 def _between(rng: random.Random, topic: Topic) -> Constraint:
-    low = rng.randrange(10, 31, 2)
-    return Constraint("words_between", low, low + rng.randrange(10, 21, 2))
+    low = rng.randrange(10, 25, 2)
+    return Constraint("words_between", low, low + rng.randrange(16, 31, 2))
 
 
 def _letter(rng: random.Random, topic: Topic) -> Constraint:
@@ -61,7 +65,7 @@ def _letter(rng: random.Random, topic: Topic) -> Constraint:
 
 DRAWN: dict[str, Callable[[random.Random, Topic], Constraint]] = {
     "min_words": _pick(20, 40, 2)("min_words"),
-    "max_words": lambda rng, topic: Constraint("max_words", high=rng.randrange(14, 33, 2)),
+    "max_words": lambda rng, topic: Constraint("max_words", high=rng.randrange(18, 41, 2)),
     "words_between": _between,
     "sentences": _pick(2, 4)("sentences"),
     "paragraphs": _pick(2, 3)("paragraphs"),
@@ -69,8 +73,8 @@ DRAWN: dict[str, Callable[[random.Random, Topic], Constraint]] = {
     "numbered": _pick(2, 4)("numbered"),
     "lower": _pick(0, 0)("lower"),
     "upper": _pick(0, 0)("upper"),
-    "capitals": _pick(1, 3)("capitals"),
-    "keyword": lambda rng, topic: Constraint("keyword", rng.randint(1, 3), text=rng.choice(topic.nouns)),
+    "capitals": _pick(1, 2)("capitals"),
+    "keyword": lambda rng, topic: Constraint("keyword", rng.choice((1, 1, 2, 3)), text=rng.choice(topic.nouns)),
     "forbidden": lambda rng, topic: Constraint("forbidden", text=rng.choice(topic.nouns + COMMON)),
     "no_letter": _letter,
     "no_commas": _pick(0, 0)("no_commas"),
@@ -81,7 +85,7 @@ DRAWN: dict[str, Callable[[random.Random, Topic], Constraint]] = {
     "quoted": _pick(0, 0)("quoted"),
     "title": _pick(0, 0)("title"),
     "lines_end": _pick(0, 0)("lines_end"),
-    "exclamations": _pick(1, 3)("exclamations"),
+    "exclamations": _pick(1, 2)("exclamations"),
     "questions": _pick(1, 2)("questions"),
     "placeholders": _pick(1, 2)("placeholders"),
 }
@@ -95,9 +99,10 @@ def clash(first: str, second: str) -> bool:
 def drawn_constraints(rng: random.Random, topic: Topic, count: int) -> tuple[Constraint, ...]:
     """`count` constraints of different kinds that do not clash.
 
+    Kinds are drawn one after another, without repetition, in proportion to their SHARES (Efraimidis and Spirakis 2006).
     The first is none of the MILD ones, which nearly any text keeps: alone they would ask for nothing.
     """
     while True:
-        kinds = rng.sample(list(DRAWN), count)
+        kinds = sorted(DRAWN, key=lambda kind: -(rng.random() ** (1 / SHARES.get(kind, 1))))[:count]
         if kinds[0] not in MILD and not any(clash(*pair) for pair in combinations(kinds, 2)):
             return tuple(DRAWN[kind](rng, topic) for kind in kinds)

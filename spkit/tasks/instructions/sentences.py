@@ -132,10 +132,10 @@ ENDINGS = (
     "The rest is up to you.",
 )
 FUNCTION_WORDS = frozenset(
-    """a an the and or but if so as than that this these those there here of to in on at by for with from about into over
-    under between near past without before after up down out off once not no nor is are was were be been being am do
-    does did have has had can could will would shall should may might must i you he she it we they me him her us them my
-    your his its our their who whom which what when where why how all any both each few more most other some such only
-    own same too very just also always never often many much one every everyone anyone nobody something because while
-    until during through again then it's don't there's""".split()
+    """a an the and or but if so as than that this these those there here of to in on at by for with from about into
+    over under between near past without before after up down out off once not no nor is are was were be been
+    being am do does did have has had can could will would shall should may might must i you he she it we they
+    me him her us them my your his its our their who whom which what when where why how all any both each few
+    more most other some such only own same too very just also always never often many much one every everyone
+    anyone nobody something because while until during through again then it's don't there's""".split()
 )

@@ -106,10 +106,10 @@ TOPICS: tuple[Topic, ...] = (
     *_listed("person", _PEOPLE),
     *_listed("activity", _ACTIVITIES),
 )
-_ABOUT = ("Tell me briefly about {}.", "Write a short text about {}.", "Say something short about {}.")
+_ABOUT = ("Tell me briefly about {}.", "Write a short text about {}.", "How would you describe {} in brief?")
 REQUESTS: dict[Category, tuple[str, ...]] = {
-    "place": (*_ABOUT, "Briefly describe {}.", "Describe {} for a friend, briefly."),
-    "thing": (*_ABOUT, "Briefly describe {}.", "Describe {} for a friend, briefly."),
+    "place": (*_ABOUT, "Briefly describe {}.", "In brief, what is {} like?"),
+    "thing": (*_ABOUT, "Briefly describe {}.", "In brief, what is {} like?"),
     "person": (
         "Give brief advice to {}.",
         "What would you tell {}, in brief?",

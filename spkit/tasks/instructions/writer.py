@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from ..base import item_rng
@@ -16,7 +17,7 @@ from .reading import word_list, word_parts
 from .sentences import ASKING, LEADS, NUMBERED, OF_CATEGORY, OPEN_PLACES, OPENINGS, PLAIN, TITLES
 from .topics import Topic
 
-LONGEST_ANSWER = 400  # characters of a reference
+LONGEST_ANSWER = 300  # characters of a reference
 ATTEMPTS = 20  # texts tried before the constraints count as impossible together
 PATIENCE = 1000  # the same, where they are known to be possible
 DRAWS = 60  # sentences tried before one is taken that breaks a constraint
@@ -30,8 +31,8 @@ class Voice(Protocol):
     def sentence(self, part: str, topic: Topic, noun: str | None, rng: random.Random) -> str:
         """One with a capital and an end mark, about the noun if one is given.
 
-        `part` is opening, plain, number (with {n}), asking (with a `?`), open_place (with a placeholder), lead (of a list) or title
-        (which has neither the capital nor the mark to have).
+        `part` is opening, plain, number (with {n}), asking (with a `?`), open_place (with a placeholder), lead (of a
+        list) or title (which needs no end mark).
         """
         ...
 
@@ -137,7 +138,7 @@ class _Draft:
         told = [self._begun(told[0]), *told[1:]] if "starts" in self.of else told
         count = min(self.count("paragraphs", 1), len(told))
         cuts = [0, *sorted(self.rng.sample(range(1, len(told)), count - 1)), len(told)]
-        blocks = [" ".join(told[a:b]) for a, b in zip(cuts, cuts[1:])]
+        blocks = [" ".join(told[a:b]) for a, b in pairwise(cuts)]
         return [*blocks[:-1], " ".join([blocks[-1], *end])]
 
     def text(self) -> str:
