@@ -38,7 +38,7 @@ _QUOTES = {'"': '"', "“": "”"}
 
 @dataclass(frozen=True, order=True)
 class Constraint:
-    """One constraint: its kind (a key of CHECKED), and its numbers and its word or phrase as the kind has them."""
+    """One constraint: its kind (a key of CHECK_OF), and its numbers and its word or phrase as the kind has them."""
 
     kind: str
     low: int = 0
@@ -69,7 +69,7 @@ def _capital_words(text: str) -> int:
     return sum(len(word) > 1 and word.isalpha() and word.isupper() for word in word_list(text))
 
 
-CHECKED: dict[str, Callable[[str, Constraint], bool]] = {
+CHECK_OF: dict[str, Callable[[str, Constraint], bool]] = {
     "min_words": lambda text, c: len(word_list(text)) >= c.low,
     "max_words": lambda text, c: len(word_list(text)) <= c.high,
     "words_between": lambda text, c: c.low <= len(word_list(text)) <= c.high,
@@ -102,7 +102,7 @@ def holds(constraints: Sequence[Constraint], text: str) -> list[bool]:
     if len(text) > LONGEST_READ or not has_word(text):
         return [False] * len(constraints)
     read = composed(text)
-    return [CHECKED[constraint.kind](read, constraint) for constraint in constraints]
+    return [CHECK_OF[constraint.kind](read, constraint) for constraint in constraints]
 
 
 def loosely(constraints: Sequence[Constraint], text: str) -> list[bool]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from .checks import Constraint
-from .sentences import ENDINGS, STARTS
+from .sentences import CLOSING_PHRASES, OPENING_PHRASES
 from .topics import Topic
 
 CLASHES: tuple[frozenset[str], ...] = tuple(
@@ -41,7 +41,7 @@ CLASHES: tuple[frozenset[str], ...] = tuple(
     )
 )
 MILD = frozenset({"max_words", "forbidden", "no_letter", "no_commas", "no_digits", "lines_end"})
-SHARES = {  # how often a kind is drawn, the others having 1: more often what a small model sometimes keeps
+KIND_SHARES = {  # how often a kind is drawn, the others having 1: more often what a small model sometimes keeps
     **dict.fromkeys(("min_words", "words_between", "title", "starts", "placeholders", "keyword"), 4),
     **dict.fromkeys(("numbered", "bullets", "forbidden", "no_digits", "no_commas", "max_words"), 3),
     **dict.fromkeys(("sentences", "no_letter"), 2),
@@ -80,8 +80,8 @@ DRAWN: dict[str, Callable[[random.Random, Topic], Constraint]] = {
     "no_commas": _pick(0, 0)("no_commas"),
     "no_digits": _pick(0, 0)("no_digits"),
     "digits": _pick(1, 4)("digits"),
-    "starts": lambda rng, topic: Constraint("starts", text=rng.choice(STARTS)),
-    "ends": lambda rng, topic: Constraint("ends", text=rng.choice(ENDINGS)),
+    "starts": lambda rng, topic: Constraint("starts", text=rng.choice(OPENING_PHRASES)),
+    "ends": lambda rng, topic: Constraint("ends", text=rng.choice(CLOSING_PHRASES)),
     "quoted": _pick(0, 0)("quoted"),
     "title": _pick(0, 0)("title"),
     "lines_end": _pick(0, 0)("lines_end"),
@@ -99,10 +99,10 @@ def clash(first: str, second: str) -> bool:
 def drawn_constraints(rng: random.Random, topic: Topic, count: int) -> tuple[Constraint, ...]:
     """`count` constraints of different kinds that do not clash.
 
-    Kinds are drawn one after another, without repetition, in proportion to their SHARES (Efraimidis and Spirakis 2006).
-    The first is none of the MILD ones, which nearly any text keeps: alone they would ask for nothing.
+    Kinds are drawn one after another, without repetition, in proportion to their KIND_SHARES (Efraimidis and Spirakis
+    2006). The first is none of the MILD ones, which nearly any text keeps: alone they would ask for nothing.
     """
     while True:
-        kinds = sorted(DRAWN, key=lambda kind: -(rng.random() ** (1 / SHARES.get(kind, 1))))[:count]
+        kinds = sorted(DRAWN, key=lambda kind: -(rng.random() ** (1 / KIND_SHARES.get(kind, 1))))[:count]
         if kinds[0] not in MILD and not any(clash(*pair) for pair in combinations(kinds, 2)):
             return tuple(DRAWN[kind](rng, topic) for kind in kinds)

@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...run.errors import SpkitError
-from .checks import LONGEST_READ
+from .checks import LONGEST_READ, holds
 from .reading import word_parts
 from .sentences import FUNCTION_WORDS
 from .topics import Topic
-from .writer import PATIENCE, written
+from .writer import TRIED_LONGER, written
 
 if TYPE_CHECKING:
     from .task import InstructionProblem
 
-FILLERS = ("so", "la", "ho", "tra", "eh", "hi")
+FILLERS = ("bla", "tra", "hum")  # no_letter forbids none that tra has
 MIN_WORDS = 5
-MIN_DISTINCT = 0.5  # distinct words by words, of the first WINDOW words
+MIN_DISTINCT = 0.5  # distinct words by words, of the first VARIED_WORDS words
 MAX_REPEATED = 0.25  # share of the word trigrams that came before
 FUNCTION_SHARE = (0.15, 0.85)  # of the words; English prose has 0.4 to 0.6, a sentence or two anything between
-WINDOW = 50  # words: a longer text repeats its words even if it is good
+VARIED_WORDS = 50  # words: a longer text repeats its words even if it is good
 
 
 @dataclass(frozen=True)
-class Repeating:
+class SayingNothing:
     """The voice that has nothing to say: one short word repeated, around what a constraint makes it put."""
 
     filler: str
@@ -49,8 +49,9 @@ def gamed(problem: "InstructionProblem") -> str:
 
     Raises SpkitError if none is found, which no problem drawn by the task is known to lead to.
     """
-    voices = map(Repeating, FILLERS)
-    texts = (written(problem.topic, problem.constraints, v, "gamed", attempts=PATIENCE // 10) for v in voices)
+    local = [constraint for constraint in problem.constraints if constraint.kind in ("forbidden", "no_letter")]
+    voices = [SayingNothing(filler) for filler in FILLERS if all(holds(local, filler))]
+    texts = (written(problem.topic, problem.constraints, v, "gamed", attempts=TRIED_LONGER // 10) for v in voices)
     found = next((text for text in texts if text is not None), None)
     if found is None:
         raise SpkitError(f"no empty text keeps all of {problem.constraints}: choose another problem")
@@ -60,13 +61,12 @@ def gamed(problem: "InstructionProblem") -> str:
 def signs(problem: "InstructionProblem", text: str) -> dict[str, bool]:
     """Five signs that a text says something about the topic, each an exact count on its words.
 
-    `enough`: MIN_WORDS words; `varied`: MIN_DISTINCT of the first WINDOW words are distinct; `unrepeated`: at most
-    MAX_REPEATED of the trigrams came before; `prose`: the share of function words lies in FUNCTION_SHARE; `on_topic`: a
-    word of the topic or one of its nouns is there that no constraint asks for, or the topic's own noun. A text of more
-    than LONGEST_READ characters shows none.
+    `enough`: MIN_WORDS words; `varied`: MIN_DISTINCT of the first VARIED_WORDS words are distinct; `unrepeated`: at
+    most MAX_REPEATED of the word trigrams came before; `prose`: the share of function words lies in FUNCTION_SHARE;
+    `on_topic`: one of the `topic_words` is there. A text of more than LONGEST_READ characters has no words.
     """
     words = word_parts(text) if len(text) <= LONGEST_READ else []
-    first = words[:WINDOW]
+    first = words[:VARIED_WORDS]
     trigrams = Counter(zip(words, words[1:], words[2:]))
     repeated = trigrams.total() - len(trigrams)
     share = sum(word in FUNCTION_WORDS for word in words) / max(1, len(words))

@@ -4,6 +4,7 @@ A text is read in the composed form of Unicode (NFC). Every function takes time 
 """
 
 import unicodedata
+from functools import lru_cache
 
 JOINERS = "'’-‐‑"  # between letters they join a word: don't, well-known
 ENDS = ".!?…。！？"
@@ -16,6 +17,7 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+@lru_cache(maxsize=4096)
 def is_letter_or_digit(character: str) -> bool:
     """Letters, their marks and numbers of any script."""
     return unicodedata.category(character)[0] in "LMN"

@@ -109,7 +109,7 @@ OPEN_PLACES = (
 )
 LEADS = ("These are my thoughts on {t}.", "This is what matters about {t}.", "I would say this about {t}.")
 TITLES = ("{t}", "About {t}", "A word on {t}", "My view of {t}")
-STARTS = (
+OPENING_PHRASES = (
     "In short",
     "To be honest",
     "As far as I know",
@@ -121,7 +121,7 @@ STARTS = (
     "For most of us",
     "Let me think",
 )
-ENDINGS = (
+CLOSING_PHRASES = (
     "That is all.",
     "I hope this helps.",
     "Thank you for reading.",

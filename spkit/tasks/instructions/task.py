@@ -2,8 +2,8 @@
 
     Tell me briefly about a river. Write exactly 2 sentences. Use the word "bridge" at least once.
 
-The difficulty is the number of constraints, 1 to 4, of 24 kinds (`checks.CHECKED`). They never contradict each other: a
-problem is asked only if a text is found that keeps them all, and that text is its answer. Any text that keeps them is
+The difficulty is the number of constraints, 1 to 4, of 24 kinds (`checks.CHECK_OF`). They never contradict each other:
+a problem is asked only if a text is found that keeps them all, and that text is its answer. Any text that keeps them is
 right; what it says is not looked at, and `gaming` shows what that costs.
 
 The train and test splits share no topic with the same constraints, whatever the words of the request.
@@ -22,11 +22,11 @@ from .checks import LONGEST_READ, Constraint, holds, loosely
 from .drawing import drawn_constraints
 from .reading import composed, has_word
 from .topics import REQUESTS, TOPICS, Topic
-from .wording import said
-from .writer import LONGEST_ANSWER, PATIENCE, Telling, written
+from .wording import worded
+from .writer import LONGEST_ANSWER, TRIED_LONGER, OnTopic, written
 
 MAX_CONSTRAINTS = 4
-SHOWN = 6  # demonstrations
+DEMONSTRATED = 6  # demonstrations
 DRAFTS = 20  # of a careless writer
 
 
@@ -63,10 +63,10 @@ class Instructions(Task):
             topic = rng.choice(TOPICS)
             constraints = drawn_constraints(rng, topic, count)
             if split_of_request(topic, constraints) == split:
-                answer = written(topic, constraints, Telling(), 0)
+                answer = written(topic, constraints, OnTopic(), 0)
                 if answer is not None:
                     request = rng.choice(REQUESTS[topic.category]).format(topic.phrase)
-                    asked = [request, *(said(c, rng.randrange(2)) for c in rng.sample(constraints, count))]
+                    asked = [request, *(worded(c, rng.randrange(2)) for c in rng.sample(constraints, count))]
                     return InstructionProblem(" ".join(asked) + "\n", answer, count, topic, constraints)
 
     def hint(self, problem: InstructionProblem) -> str:
@@ -83,13 +83,13 @@ class Instructions(Task):
 
     def reference(self, problem: InstructionProblem, variant: int = 0) -> str:
         """A text about the topic that keeps every constraint; each `variant` is another draw, 0 being the solution."""
-        text = written(problem.topic, problem.constraints, Telling(), variant, attempts=PATIENCE)
+        text = written(problem.topic, problem.constraints, OnTopic(), variant, attempts=TRIED_LONGER)
         return text or problem.answer
 
     def careless(self, problem: InstructionProblem, variant: int = 0) -> str:
         """The text of a writer who forgets the first constraint, or stops too early or too late to keep it."""
         forgotten, others = problem.constraints[0], problem.constraints[1:]
-        drafts = (written(problem.topic, others, Telling(), "careless", variant, n) for n in range(DRAFTS))
+        drafts = (written(problem.topic, others, OnTopic(), "careless", variant, n) for n in range(DRAFTS))
         texts = (text for text in drafts if text and not all(holds([forgotten], text)))
         return next(texts, None) or _spoiled(forgotten, problem.answer)
 
@@ -107,7 +107,7 @@ class Instructions(Task):
         return Verdict(all(kept), sum(kept) / len(kept), parsed, 0, lenient)
 
     def path(self, problem: InstructionProblem, completion: str) -> str:
-        """The words without case and spaces between them made single, LONGEST_READ characters at most."""
+        """The text without case, its spaces made single ones, LONGEST_READ characters at most."""
         return " ".join(completion[:LONGEST_READ].casefold().split())[:LONGEST_READ]
 
     def max_completion_chars(self, difficulty: int) -> int:
@@ -118,7 +118,7 @@ class Instructions(Task):
         """The first problems of a stream of their own that have one paragraph, difficulties in turn."""
         stream = (self.problem(DEMONSTRATIONS, index) for index in range(100))
         whole = (problem for problem in stream if "\n\n" not in problem.answer)
-        return tuple(problem for problem, _ in zip(whole, range(SHOWN)))
+        return tuple(problem for problem, _ in zip(whole, range(DEMONSTRATED)))
 
 
 def split_of_request(topic: Topic, constraints: Sequence[Constraint]) -> Split:

@@ -49,7 +49,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def said(constraint: Constraint, wording: int) -> str:
+def worded(constraint: Constraint, wording: int) -> str:
     """The constraint as a sentence, in one of the wordings of its kind."""
     forms = WORDINGS[constraint.kind]
     count = constraint.low

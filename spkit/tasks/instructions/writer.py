@@ -18,8 +18,8 @@ from .sentences import ASKING, LEADS, NUMBERED, OF_CATEGORY, OPEN_PLACES, OPENIN
 from .topics import Topic
 
 LONGEST_ANSWER = 300  # characters of a reference
-ATTEMPTS = 20  # texts tried before the constraints count as impossible together
-PATIENCE = 1000  # the same, where they are known to be possible
+TRIED = 20  # texts tried before the constraints count as impossible together
+TRIED_LONGER = 1000  # the same, where they are known to be possible
 DRAWS = 60  # sentences tried before one is taken that breaks a constraint
 
 _WORD = re.compile(r"[a-z]{3,}", re.IGNORECASE)
@@ -38,7 +38,7 @@ class Voice(Protocol):
 
 
 @dataclass(frozen=True)
-class Telling:
+class OnTopic:
     """The voice of the references: sentences about the topic and its nouns."""
 
     def sentence(self, part: str, topic: Topic, noun: str | None, rng: random.Random) -> str:
@@ -155,7 +155,7 @@ class _Draft:
 
 
 def written(
-    topic: Topic, constraints: Sequence[Constraint], voice: Voice, *stream: str | int, attempts: int = ATTEMPTS
+    topic: Topic, constraints: Sequence[Constraint], voice: Voice, *stream: str | int, attempts: int = TRIED
 ) -> str | None:
     """A text that keeps all of the constraints, None if none is found in `attempts`.
 
