@@ -95,15 +95,14 @@ class _Draft:
         told += [self._with_digits(self.sentence("number"))] if "digits" in self.of else []
         told += [self.sentence("asking") for _ in range(self.count("questions"))]
         told += [self.sentence("open_place") for _ in range(self.count("placeholders"))]
-        wanted = self.count("sentences") - ("ends" in self.of)
         least, most = self.limits()
         target = self.rng.randint(least, most)
-        blocks = max(self.count(kind) for kind in ("paragraphs", "bullets", "numbered", "exclamations"))
-        while len(told) < (wanted if "sentences" in self.of else blocks):
-            told.append(self.sentence("plain"))
-        while "sentences" not in self.of and len(word_list(" ".join(told))) < target - 5 and not self.listed():
-            told.append(self.sentence("plain"))
-        while "sentences" not in self.of and self.listed() and len(word_list(" ".join(told))) < least:
+        if "sentences" in self.of:
+            fewest, words = self.count("sentences") - ("ends" in self.of), 0
+        else:
+            fewest = max(self.count(kind) for kind in ("paragraphs", "bullets", "numbered", "exclamations"))
+            words = least if self.listed() else target - 5
+        while len(told) < fewest or len(word_list(" ".join(told))) < words:
             told.append(self.sentence("plain"))
         rest = told[1:]
         self.rng.shuffle(rest)
