@@ -46,7 +46,7 @@ class Instructions(Task):
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
     unit: str = "instructions"
-    chars_per_token: float = 2.7  # prose has 4 to 5, capitals 2 to 3
+    chars_per_token: float = 2.5  # prose has 4 to 5, capitals 2.3 to 3, in references shorter than the longest
 
     def problem(
         self, seed: int, index: int, difficulty: int | None = None, split: Split = "train"
