@@ -10,6 +10,7 @@ from .base import KINDS, Kind, Problem, Proposable, Task, Verdict, item_rng, pro
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
 from .gsm8k import Gsm8k
+from .instructions import Instructions
 from .python_programs import PythonPrograms
 from .replies import Replies
 from .stories import Stories
@@ -27,6 +28,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "stories": Stories,
     "gsm8k": Gsm8k,
     "commonsense_qa": CommonsenseQa,
+    "instructions": Instructions,
     "python_programs": PythonPrograms,
     "python_programs-abduction": partial(PythonPrograms, "abduction"),
     "python_programs-induction": partial(PythonPrograms, "induction"),
@@ -65,6 +67,7 @@ __all__ = [
     "CommonsenseQa",
     "Expressions",
     "Gsm8k",
+    "Instructions",
     "Kind",
     "Problem",
     "Proposable",

@@ -38,8 +38,8 @@ class Verdict:
     `parsed` is the final answer as read, None if there is none. `reward` is graded, in [0, 1]: the share of steps
     that are right, the answer counted as one more.
 
-    `lenient` is a second check of the answer, None where a task has one check only: whether the last number of the text
-    is the gold answer, in whatever form and whether or not the completion ended. It is true whenever `correct` is.
+    `lenient` is a second check, None where a task has one check only: whether the answer is right in whatever form (the
+    last number of the text is the gold one) and whether or not the completion ended. It is true whenever `correct` is.
     """
 
     correct: bool
