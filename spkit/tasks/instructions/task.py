@@ -46,6 +46,8 @@ class Instructions(Task):
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
     unit: str = "instructions"
+    zero_shot: bool = True
+    samples_shown: int = 7
     chars_per_token: float = 2.5  # prose has 4 to 5, capitals 2.3 to 3, in references shorter than the longest
 
     def problem(

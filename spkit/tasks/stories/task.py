@@ -160,7 +160,7 @@ class Stories(Proposable):
 
     def invalid(self, kind: Kind, text: str) -> StoryProblem:
         """An invalid proposal as a problem: its text stands where the story would."""
-        return StoryProblem(f"{text[:MAX_READ].strip() or '?'}\n", "", MAX_CHANGES, (), "", "")
+        return StoryProblem(text[:MAX_READ].strip() or "?", "", MAX_CHANGES, (), "", "")
 
     def offered(self, kind: Kind, completion: str) -> list[str]:
         """See `answers_offered`."""
