@@ -4,7 +4,7 @@ peft computes `x W' + s (x A') B'`: two narrow products, a scaling and a sum bes
 the gradient. Here a layer keeps `W + s B A` for the adapter that was used last, computed from the three whenever one of
 them has changed, so nothing adds up and nothing is subtracted. A pass takes one product a layer, and so does the
 gradient of its input; those of A and B follow from the layer's input and the gradient of its output. Sampling, scoring
-and training take the same weights. The price is a second copy of the adapted matrices (`merged_bytes`).
+and training take the same weights. The price is a second copy of the adapted matrices.
 
 In 4 bits the sum would be rounded to 16 values a block (peft issue 2501), in bfloat16 to 8 bits, and small changes
 would be lost: there, and on a GPU, peft's own layers stay.
@@ -14,7 +14,7 @@ AVX-512: on an EPYC of 2024 oneDNN is 2.2 times as fast, with rounding errors of
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft.tuners.lora.layer import Linear as PeftLinear
@@ -44,10 +44,19 @@ class FrozenLinear(nn.Linear):
         return _product(x, self.weight, self.bias)
 
 
+class Merged(NamedTuple):
+    """Merged weights (inputs, outputs), and what they were computed from."""
+
+    key: tuple
+    a: Tensor
+    b: Tensor
+    weight: Tensor
+
+
 class AdaptedLinear(PeftLinear):
     """peft's linear layer, which computes with merged weights."""
 
-    _merged: tuple[tuple, Tensor] | None = None  # what it was computed from, and (inputs, outputs)
+    _merged: Merged | None = None
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """(..., inputs) to (..., outputs), under the active adapter."""
@@ -57,20 +66,34 @@ class AdaptedLinear(PeftLinear):
         if self.disable_adapters:
             return _product(x, base.weight, base.bias)
         a, b, scale = self.lora_A[active[0]].weight, self.lora_B[active[0]].weight, self.scaling[active[0]]
-        merged = self._merged_with(active[0], a, b, scale).t()
+        merged = self._merged_with(a, b, scale, alone=x.dim() > 2 and x.shape[-2] == 1).t()
         if torch.is_grad_enabled():
             return _Adapted.apply(x, merged, base.bias, a, b, scale)
         return product(x, merged, base.bias)
 
-    def _merged_with(self, name: str, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        """Not in place: a graph that waits for its backward pass keeps the weights it was computed with."""
+    def _merged_with(self, a: Tensor, b: Tensor, scale: float, alone: bool) -> Tensor:
+        """Merged weights (inputs, outputs), from before if nothing has changed.
+
+        What is written past autograd (`.data`, a fused optimizer) counts no version, so the numbers are compared, but
+        not at every token that continues a text. Never in place: a graph that waits for its backward pass keeps the
+        weights that it was computed with.
+        """
         weight = self.base_layer.weight
-        key = (name, scale, *((id(tensor), tensor._version) for tensor in (a, b, weight)))
-        if self._merged is None or self._merged[0] != key:
-            self.forget()
-            with torch.inference_mode(False), torch.no_grad():
-                self._merged = (key, torch.addmm(weight.t(), a.t(), b.t(), alpha=scale))
-        return self._merged[1]
+        key = (scale, *((id(tensor), tensor._version) for tensor in (a, b, weight)))
+        before = self._merged
+        same = before is not None and before.key == key
+        if same and (alone or (torch.equal(before.a, a) and torch.equal(before.b, b))):
+            return before.weight
+        before = self._merged = None
+        with torch.inference_mode(False), torch.no_grad():
+            merged = torch.addmm(weight.t(), a.t(), b.t(), alpha=scale)
+            self._merged = Merged(key, a.detach().clone(), b.detach().clone(), merged)
+        return merged
+
+    @property
+    def merged_bytes(self) -> int:
+        """Size of the merged weights, whether they are there or not."""
+        return self.base_layer.weight.nbytes
 
     def forget(self) -> None:
         """Give the merged weights back; the next pass computes them again."""
@@ -89,12 +112,6 @@ def merge_layers(model: nn.Module) -> list[AdaptedLinear]:
     if head is not None and _plain(head) and not head.weight.requires_grad:
         head.__class__ = FrozenLinear
     return layers
-
-
-def merged_bytes(model: nn.Module) -> int:
-    """Bytes of the merged weights of one adapter, whether they are there or not."""
-    layers = (module for module in model.modules() if isinstance(module, AdaptedLinear))
-    return sum(layer.base_layer.weight.nbytes for layer in layers)
 
 
 def _plain(layer: nn.Module) -> bool:
