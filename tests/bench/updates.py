@@ -11,6 +11,7 @@ each side is taken in a process of its own (`--alone spkit`, `--alone trl`).
 """
 
 import argparse
+import itertools
 import resource
 import statistics
 import time
@@ -27,14 +28,15 @@ from spkit.policy.prompting import Prompting
 from spkit.policy.rollouts import Pair
 from spkit.tasks import load_task
 
-RANK, RATE = 16, 1e-4
+RANK, RATE, LONGEST = 16, 1e-4, 40
 
 
 def rows_of(policy: Policy, count: int) -> list[Pair]:
-    """Word problems as a chat asks them, and careful solutions."""
+    """Word problems as a chat asks them, and careful solutions of at most LONGEST tokens."""
     task = load_task("word_problems")
-    asked = [task.problem(0, index) for index in range(count)]
-    return [(problem.prompt, policy.completion_ids(task.solution(problem))) for problem in asked]
+    asked = (task.problem(0, index) for index in itertools.count())
+    pairs = ((problem.prompt, policy.completion_ids(task.solution(problem))) for problem in asked)
+    return list(itertools.islice((pair for pair in pairs if len(pair[1]) <= LONGEST), count))
 
 
 def ours(base: Policy, pairs: list[Pair], batch: int) -> Callable[[], dict]:
@@ -46,6 +48,7 @@ def ours(base: Policy, pairs: list[Pair], batch: int) -> Callable[[], dict]:
 def theirs(source: str, base: Policy, pairs: list[Pair], batch: int, folder: str) -> Callable[[], dict]:
     """The same with a trainer of TRL, on a model of its own."""
     from datasets import Dataset
+    from datasets.table import InMemoryTable
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
@@ -73,7 +76,7 @@ def theirs(source: str, base: Policy, pairs: list[Pair], batch: int, folder: str
     )
     lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    data = Dataset.from_dict(rows)
+    data = Dataset(InMemoryTable.from_pydict(rows), fingerprint="rows")
     trainer = SFTTrainer(model, settings, train_dataset=data, processing_class=base.tokenizer, peft_config=lora)
     return lambda: trainer.train().metrics
 
