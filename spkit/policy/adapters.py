@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel
 
 from ..run.errors import SpkitError
+from .linear import AdaptedLinear
 from .policy import checksum
 
 FRESH = "fresh"  # the adapter that is never trained: where every fresh one starts
@@ -28,15 +29,18 @@ FRESH = "fresh"  # the adapter that is never trained: where every fresh one star
 WEIGHTS = "adapter_model.safetensors"
 
 
-@dataclass
+@dataclass(eq=False)
 class Backbone:
-    """The shared frozen model with its adapters. `origin` says in plain data how it was loaded."""
+    """The shared frozen model with its adapters. `origin` says in plain data how it was loaded; `layers` are those
+    that keep merged weights of the adapter that was used last.
+    """
 
     model: PeftModel
     checkpointing: bool
     origin: dict[str, Any] = field(default_factory=dict)
     active: str | None = FRESH
     training: bool = False
+    layers: list[AdaptedLinear] = field(default_factory=list)
     names: Iterator[str] = field(default_factory=lambda: (f"policy{number}" for number in itertools.count()))
 
     def activate(self, name: str | None) -> None:
@@ -78,7 +82,13 @@ class Backbone:
     def drop(self, name: str) -> None:
         """Forget an adapter."""
         self.activate(FRESH if self.active == name else self.active)
+        self.release()
         self.model.delete_adapter(name)
+
+    def release(self) -> None:
+        """Give the merged weights back; the next pass computes them again."""
+        for layer in self.layers:
+            layer.forget()
 
     @contextlib.contextmanager
     def using(self, name: str | None) -> Iterator[None]:
@@ -130,6 +140,7 @@ class AdapterView(nn.Module):
 
     def merged(self) -> PreTrainedModel:
         """An independent copy of the model with the adapter added to its weights; 4-bit weights are rounded again."""
+        self.backbone.release()
         with self.backbone.using(self.name):
             twin = copy.deepcopy(self.backbone.model)
         with warnings.catch_warnings():

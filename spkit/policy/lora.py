@@ -32,6 +32,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from .adapters import FRESH, AdapterView, Backbone, _cuda_devices, _remembered
+from .linear import merge_layers
 from .policy import Policy
 
 STATE_MODELS = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")  # in these a fused kernel reads
@@ -40,16 +41,24 @@ STATES_OUT = ["out_proj", "conv1d"]  # weights past their modules, so that peft 
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """LoRA on all linear layers, without dropout; `seed` decides where a fresh adapter starts."""
+    """LoRA on all linear layers, without dropout; `seed` decides where a fresh adapter starts.
+
+    `gradient_checkpointing` computes layers again during `backward`, which takes less memory and a third more time;
+    None: on a GPU alone.
+    """
 
     rank: int = 16
     alpha: int = 32
-    gradient_checkpointing: bool = True
+    gradient_checkpointing: bool | None = None
     seed: int = 0
 
 
 class LoraPolicy(Policy):
     """A policy whose weights are an adapter on a model that it shares with others; its `model` is an `AdapterView`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.budget.caches.add(self.model.backbone)
 
     def clone(self) -> "LoraPolicy":
         """A policy with an adapter of its own: the same numbers, or a fresh one if this is the base."""
@@ -108,12 +117,18 @@ def with_adapters(model: PreTrainedModel, settings: LoraSettings, origin: dict[s
     with torch.random.fork_rng(devices=_cuda_devices(model.device)), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that transformers 6 will change
         torch.manual_seed(settings.seed)
-        backbone = Backbone(get_peft_model(model, config, adapter_name=FRESH), settings.gradient_checkpointing, origin)
-        if settings.gradient_checkpointing:
+        adapted = get_peft_model(model, config, adapter_name=FRESH)
+        backbone = Backbone(adapted, _checkpoints(settings, model), origin, layers=merge_layers(adapted))
+        if backbone.checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": lambda: _remembered(backbone)})
     backbone.model.eval()
     backbone.activate(None)
     return AdapterView(backbone, None)
+
+
+def _checkpoints(settings: LoraSettings, model: PreTrainedModel) -> bool:
+    asked = settings.gradient_checkpointing
+    return model.device.type != "cpu" if asked is None else asked
 
 
 def _without_dropout(model: PreTrainedModel) -> None:

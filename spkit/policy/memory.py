@@ -39,11 +39,12 @@ class MemoryEstimate:
     sampling: int
     training: int
     available: int | None = None
+    merged: int = 0  # second copy of the matrices that LoRA adapts, where a layer computes with merged weights
 
     @property
     def total(self) -> int:
         """The most that is taken at once."""
-        return self.weights + self.trainable + self.cache + max(self.sampling, self.training)
+        return self.weights + self.merged + self.trainable + self.cache + max(self.sampling, self.training)
 
     @property
     def fits(self) -> bool | None:
@@ -53,6 +54,7 @@ class MemoryEstimate:
     def __str__(self) -> str:
         named = {
             "weights": self.weights,
+            **({"merged weights": self.merged} if self.merged else {}),
             "gradients and optimizer": self.trainable,
             "cache": self.cache,
             "sampling": self.sampling,
@@ -84,6 +86,7 @@ def estimate(
         sampling=sampling_bytes(config, rows, prompt_tokens, itemsize),
         training=training_bytes(model, train_rows, prompt_tokens + new_tokens, new_tokens),
         available=None if free is None else free + weights,
+        merged=sum(getattr(module, "merged_bytes", 0) for module in _whole(model).modules()),
     )
 
 

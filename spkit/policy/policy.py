@@ -28,7 +28,7 @@ from .shared_prefix import SHARED_FROM, Prefix, SharedPrefixDecoder, common_begi
 from .static_cache import StaticDecoder
 from .steps import STEP_ADVICE
 from .stopping import Repetition, StopText
-from .training import Example, SftConfig, completion_logits, sft, token_logprobs
+from .training import Example, SftConfig, completion_values, pieces, sft, token_logprobs, tokens_at_once
 
 
 @dataclass
@@ -245,18 +245,19 @@ class Policy:
         """`measure` of the next-token distribution at every completion token, one 1-D tensor a row;
         completions are token ids.
 
-        It maps float32 logits (rows, tokens, vocabulary), those a token was predicted from, and the tokens (rows,
-        tokens) to one number a token; what it says of prompt and padding is dropped.
+        It maps float32 logits (..., vocabulary), those a token was predicted from, and the tokens (...) to one number a
+        token; what it says of prompt and padding is dropped.
         """
         examples = [Example(self.prompt_ids(prompt), ids) for prompt, ids in zip(prompts, completions, strict=True)]
         result: list[Tensor | None] = [None] * len(examples)
 
         def score(batch: Sequence[int]) -> None:
-            logits, ids, mask = completion_logits(self.model, [examples[r] for r in batch], self.pad_id)
-            for r, row, counted in zip(batch, measure(logits, ids).cpu(), mask.cpu()):
+            (values,), mask = completion_values(self.model, [examples[r] for r in batch], self.pad_id, measure)
+            for r, row, counted in zip(batch, values.cpu(), mask.cpu()):
                 result[r] = row[counted]
 
-        for batch in _batches([len(e.prompt) + len(e.completion) for e in examples], rows_per_batch):
+        lengths, most = [len(e.prompt) + len(e.completion) for e in examples], tokens_at_once(self.model)
+        for batch in _batches(lengths, rows_per_batch) if most is None else pieces(lengths, rows_per_batch, most):
             with by_onednn(self.model):
                 self.budget.run_in_chunks("scoring", batch, score)
         return result

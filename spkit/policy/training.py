@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad as pad_front
 from transformers import PreTrainedModel
 
 from ..maths.preference import sft_loss
 from ..run.errors import SpkitError
-from .architecture import forward
+from .architecture import bare, forward
 from .row_budget import RowBudget, parts
 from .steps import clipped_step
 
 GROUP = 8  # batches sorted by length together, which halves the padding
+LARGE = 20_000_000  # parameters; the shipped models have about one million
+TOKENS_AT_ONCE = 512  # of a pass on a CPU: the products are as fast as they get, and activations are small
+PASS = 24  # tokens that take as long as what a pass costs beside its tokens
+Measure = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,33 +45,90 @@ class SftConfig:
     clip: float = 1.0  # largest norm of a gradient
 
 
-def completion_logits(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Next-token logits (rows, tokens, vocabulary), float32 at least; tokens that came next and mask of
-    completion tokens, (rows, tokens).
+def large(model: nn.Module) -> bool:
+    """Whether a model is large enough for what saves time and memory to be worth another rounding."""
+    return sum(parameter.numel() for parameter in bare(model).parameters()) >= LARGE
 
+
+def tokens_at_once(model: PreTrainedModel) -> int | None:
+    """Padded tokens of one pass on a CPU, which is not faster with more of them; None: no limit but that of rows."""
+    return TOKENS_AT_ONCE if model.device.type == "cpu" and large(model) else None
+
+
+def pieces(lengths: Sequence[int], size: int, tokens: int | None) -> list[list[int]]:
+    """Every index once, in pieces of at most `size` rows and, padded to their longest row, `tokens` tokens.
+
+    Without `tokens` in order. With them rows of like length together, such that padding costs least, counting what a
+    pass costs beside its tokens; a row longer than `tokens` is alone.
+    """
+    if tokens is None:
+        return [list(part) for part in parts(range(len(lengths)), size)]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    costs, starts = [0], [0]  # of the shortest rows, by how many
+    for end, index in enumerate(order, 1):
+        rows = range(1, max(1, min(size, end, tokens // max(1, lengths[index]))) + 1)
+        cost, count = min((costs[end - count] + count * lengths[index] + PASS, count) for count in rows)
+        costs.append(cost)
+        starts.append(end - count)
+    result, end = [], len(order)
+    while end:
+        result.append(order[starts[end] : end])
+        end = starts[end]
+    return result
+
+
+def completion_values(
+    model: PreTrainedModel, examples: Sequence[Example], pad: int, *measures: Measure
+) -> tuple[list[Tensor], Tensor]:
+    """Each of `measures` at every completion token, and the mask of completion tokens: all (rows, tokens).
+
+    A measure maps logits (..., vocabulary), float32 at least, and the tokens that came next (...) to one number each.
     Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The
     first of the `tokens` is the first completion token of the row with the shortest prompt: with a vocabulary of
-    150,000 the logits of prompts are most of the memory.
+    150,000 the logits of prompts are most of the memory. The head of a large model reads completion tokens alone, and
+    other entries are 0.
     """
-    width, first = (
-        max(len(e.prompt) + len(e.completion) for e in examples),
-        max(1, min(len(e.prompt) for e in examples)) - 1,
-    )
-    ids = torch.full((len(examples), width), pad)
-    mask = torch.zeros(len(examples), width, dtype=torch.bool)
+    first = max(1, min(len(e.prompt) for e in examples)) - 1
+    ids, mask = _padded(examples, pad)
+    rows, columns = mask[:, 1:].nonzero(as_tuple=True)
+    head = bare(model).get_output_embeddings() if large(model) else None
+    ids, mask, width = ids.to(model.device), mask.to(model.device), ids.shape[1]
+    given = {"input_ids": ids[:, :-1], "use_cache": False}
+    ids, mask = ids[:, 1 + first :], mask[:, 1 + first :]
+    if head is None:
+        logits = forward(model, **given, logits_to_keep=width - 1 - first).logits[:, first + 1 - width :]
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return [measure(logits, ids) for measure in measures], mask
+    with _read_at(head, rows.to(model.device), columns.to(model.device)):
+        logits = forward(model, **given).logits[0]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    found = [measure(logits, ids[mask]) for measure in measures]
+    return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
+
+
+def _padded(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
+    """Token ids and mask of completion tokens, (rows, longest)."""
+    width = max(len(e.prompt) + len(e.completion) for e in examples)
+    ids, mask = torch.full((len(examples), width), pad), torch.zeros(len(examples), width, dtype=torch.bool)
     for row, example in enumerate(examples):
         start, end = len(example.prompt), len(example.prompt) + len(example.completion)
         ids[row, :end] = torch.tensor(example.prompt + example.completion)
         mask[row, start:end] = True
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    logits = forward(model, input_ids=ids[:, :-1], use_cache=False, logits_to_keep=width - 1 - first).logits[
-        :, first + 1 - width :
-    ]
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)), ids[:, 1 + first :], mask[:, 1 + first :]
+    return ids, mask
+
+
+@contextmanager
+def _read_at(head: nn.Module, rows: Tensor, columns: Tensor) -> Iterator[None]:
+    """Let the output layer read these positions alone: (1, positions, ...) in place of (rows, tokens, ...)."""
+    hook = head.register_forward_pre_hook(lambda _, given: (given[0][rows, columns][None], *given[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
-    """Log-probability (rows, tokens) of each token of `ids` under logits (rows, tokens, vocabulary)."""
+    """Log-probability (...) of each token of `ids` under logits (..., vocabulary)."""
     return logits.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
 
 
@@ -75,9 +137,9 @@ def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad
 
     0 where no completion has begun.
     """
-    logits, ids, mask = completion_logits(model, examples, pad)
-    before = max(len(e.prompt) + len(e.completion) for e in examples) - 1 - ids.shape[1]
-    return pad_front(token_logprobs(logits, ids), (before, 0)), pad_front(mask, (before, 0))
+    (logprobs,), mask = completion_values(model, examples, pad, token_logprobs)
+    before = max(len(e.prompt) + len(e.completion) for e in examples) - 1 - mask.shape[1]
+    return pad_front(logprobs, (before, 0)), pad_front(mask, (before, 0))
 
 
 def epochs(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> Iterator[list[Example]]:
@@ -136,16 +198,18 @@ def sft(
     """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a
     token), steps and tokens.
 
-    A batch that does not fit into memory is computed in parts, as `budget` says and remembers; the gradient is
-    that of the batch. Raises SpkitError if one row does not fit, and NotFinite if training diverges, with the
-    weights of the last good step.
+    A batch that does not fit into memory is computed in parts, as `budget` says and remembers, and with a large model
+    on a CPU in pieces of like length; the gradient is that of the batch. Raises SpkitError if one row does not fit,
+    and NotFinite if training diverges, with the weights of the last good step.
     """
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
-    losses, tokens = [], 0
+    losses, tokens, most = [], 0, tokens_at_once(model)
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        computed = budget.retry_smaller(len(batch), lambda size: _backward(model, optimizer, parts(batch, size), pad))
+        computed = budget.retry_smaller(
+            len(batch), lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
+        )
         loss = sum(clipped_step(optimizer, computed, config.clip, step + 1)[0])
         schedule.step()
         losses.append(loss)
@@ -161,14 +225,19 @@ def sft(
     }
 
 
+def _pieces(batch: Sequence[Example], size: int, tokens: int | None) -> list[list[Example]]:
+    lengths = [len(example.prompt) + len(example.completion) for example in batch]
+    return [[batch[i] for i in piece] for piece in pieces(lengths, size, tokens)]
+
+
 def _backward(
-    model: PreTrainedModel, optimizer: torch.optim.Optimizer, pieces: Sequence[Sequence[Example]], pad: int
+    model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: Sequence[Sequence[Example]], pad: int
 ) -> list[Tensor]:
-    """The gradient of the batch that the pieces make up, from 0; the share of each in the batch's loss a token."""
+    """The gradient of a batch that is given in pieces, from 0; the share of each in the batch's loss a token."""
     optimizer.zero_grad(set_to_none=True)
-    tokens = [sum(len(example.completion) for example in piece) for piece in pieces]
+    tokens = [sum(len(example.completion) for example in piece) for piece in batch]
     losses = []
-    for piece, own in zip(pieces, tokens):
+    for piece, own in zip(batch, tokens):
         loss = sft_loss(*completion_logprobs(model, piece, pad)) * (own / max(1, sum(tokens)))
         loss.backward()
         losses.append(loss.detach())

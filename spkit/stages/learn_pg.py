@@ -27,9 +27,16 @@ from ..maths.advantages import group_advantages
 from ..maths.estimators import entropy_of
 from ..maths.policy_gradient import PgLoss, Size, pg_loss
 from ..policy import Policy, Rollouts
-from ..policy.row_budget import parts
 from ..policy.steps import STEP_ADVICE, clipped_step
-from ..policy.training import Example, adamw, completion_logits, completion_logprobs, token_logprobs
+from ..policy.training import (
+    Example,
+    adamw,
+    completion_logprobs,
+    completion_values,
+    pieces,
+    token_logprobs,
+    tokens_at_once,
+)
 from ..run.errors import NotFinite, SpkitError
 
 
@@ -179,9 +186,10 @@ def _backward(
     """The gradient of the minibatch, from 0, in parts of at most `size` rows; its loss and numbers."""
     optimizer.zero_grad(set_to_none=True)
     total: dict[str, float] = {"loss": 0.0}
-    pieces = [piece for part in batch.parts for piece in _split(part, size)]
-    tokens = [sum(len(example.completion) for example in piece.examples) for piece in pieces]
-    for part, own in zip(pieces, tokens):
+    most = tokens_at_once(policy.model)
+    split = [piece for part in batch.parts for piece in _split(part, size, most)]
+    tokens = [sum(len(example.completion) for example in piece.examples) for piece in split]
+    for part, own in zip(split, tokens):
         loss, numbers = loss_of_part(policy, part, batch.size, update.loss)
         loss.backward()
         share = own / sum(tokens)
@@ -193,23 +201,26 @@ def _backward(
     return total
 
 
-def _split(part: Part, size: int) -> list[Part]:
-    """The part in pieces of at most `size` rows, each as wide as its longest text."""
-    pieces = []
-    for rows in parts(range(len(part.examples)), size):
-        examples, own = part.examples[rows.start : rows.stop], slice(rows.start, rows.stop)
-        width = max(len(example.prompt) + len(example.completion) for example in examples) - 1
-        reference = None if part.reference is None else part.reference[own, :width]
-        pieces.append(Part(examples, part.advantages[own], part.old[own, :width], reference))
-    return pieces
+def _split(part: Part, size: int, tokens: int | None) -> list[Part]:
+    """The part in pieces of at most `size` rows (see `pieces`), each as wide as its longest text."""
+    lengths = [len(example.prompt) + len(example.completion) for example in part.examples]
+    result = []
+    for rows in pieces(lengths, size, tokens):
+        width = max(lengths[row] for row in rows) - 1
+        reference = None if part.reference is None else part.reference[rows, :width]
+        examples = [part.examples[row] for row in rows]
+        result.append(Part(examples, part.advantages[rows], part.old[rows, :width], reference))
+    return result
 
 
 def loss_of_part(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
-    logits, ids, mask = completion_logits(policy.model, part.examples, policy.pad_id)
-    with torch.set_grad_enabled(settings.entropy_coef > 0):
-        entropy = entropy_of(logits)
-    now = token_logprobs(logits, ids)
+
+    def entropies(logits: Tensor, ids: Tensor) -> Tensor:
+        with torch.set_grad_enabled(settings.entropy_coef > 0):
+            return entropy_of(logits)
+
+    (entropy, now), mask = completion_values(policy.model, part.examples, policy.pad_id, entropies, token_logprobs)
     old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
     return pg_loss(now, old, part.advantages, mask, settings, reference_logprobs=reference, entropy=entropy, size=size)
 

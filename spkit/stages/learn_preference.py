@@ -16,9 +16,17 @@ from torch import Tensor
 
 from ..maths.preference import dpo_loss, sft_loss, spin_loss
 from ..policy import Policy
-from ..policy.row_budget import parts
 from ..policy.steps import clipped_step
-from ..policy.training import Example, SftConfig, adamw, completion_logprobs, learning_rate_factor, one_pass
+from ..policy.training import (
+    Example,
+    SftConfig,
+    adamw,
+    completion_logprobs,
+    learning_rate_factor,
+    one_pass,
+    pieces,
+    tokens_at_once,
+)
 
 
 class Contrast(NamedTuple):
@@ -87,21 +95,29 @@ def _scores(policy: Policy, batch: Batch) -> Tensor:
     """Summed log-probabilities (rows,) under the policy, taken in the parts that fit for training."""
 
     def scored(size: int) -> Tensor:
-        found = [
-            summed(*completion_logprobs(policy.model, piece.examples, policy.pad_id)) for piece in _split(batch, size)
-        ]
-        pieces = [scores.chunk(batch.roles) for scores in found]
-        return torch.cat([piece[role] for role in range(batch.roles) for piece in pieces])
+        split = _rows(policy, batch, size)
+        texts = [[batch.examples[row] for row in rows] for rows in split]
+        found = torch.cat([summed(*completion_logprobs(policy.model, piece, policy.pad_id)) for piece in texts])
+        return found[torch.tensor([row for rows in split for row in rows]).argsort().to(found.device)]
 
     return policy.budget.retry_smaller(len(batch.examples) // batch.roles, scored)
 
 
-def _split(batch: Batch, size: int) -> list[Batch]:
-    """The batch in parts of `size` contrasts, each with all its roles."""
+def _rows(policy: Policy, batch: Batch, size: int) -> list[list[int]]:
+    """The rows of the batch in pieces of at most `size` contrasts (see `pieces`), each with all its roles."""
     count = len(batch.examples) // batch.roles
-    starts = [role * count for role in range(batch.roles)]
-    index = [[start + i for start in starts for i in part] for part in parts(range(count), size)]
-    return [batch._replace(examples=[batch.examples[i] for i in rows], opponent=batch.opponent[rows]) for rows in index]
+    own = [[contrast + role * count for role in range(batch.roles)] for contrast in range(count)]
+    length = lambda row: len(batch.examples[row].prompt) + len(batch.examples[row].completion)
+    tokens = tokens_at_once(policy.model)
+    split = pieces([max(map(length, rows)) for rows in own], size, tokens and tokens // batch.roles)
+    return [[own[contrast][role] for role in range(batch.roles) for contrast in piece] for piece in split]
+
+
+def _split(policy: Policy, batch: Batch, size: int) -> list[Batch]:
+    return [
+        batch._replace(examples=[batch.examples[row] for row in rows], opponent=batch.opponent[rows])
+        for rows in _rows(policy, batch, size)
+    ]
 
 
 def summed(token_logprobs: Tensor, mask: Tensor) -> Tensor:
@@ -147,7 +163,7 @@ def learn_from_pairs(
     for number, batch in enumerate(_in_turn(scored, update.epochs, generator), 1):
         count = len(batch.examples) // batch.roles
         numbers = policy.budget.retry_smaller(
-            count, lambda size: _backward(policy, optimizer, _split(batch, size), update)
+            count, lambda size: _backward(policy, optimizer, _split(policy, batch, size), update)
         )
         clipped_step(optimizer, [numbers["loss"]], update.clip, number)
         scheduler.step()
@@ -157,19 +173,19 @@ def learn_from_pairs(
 
 
 def _backward(
-    policy: Policy, optimizer: torch.optim.Optimizer, pieces: Sequence[Batch], update: Update
+    policy: Policy, optimizer: torch.optim.Optimizer, split: Sequence[Batch], update: Update
 ) -> dict[str, float]:
-    """The gradient of the batch that the pieces make up, from 0; its loss and numbers."""
+    """The gradient of a batch that is given in pieces, from 0; its loss and numbers."""
     optimizer.zero_grad(set_to_none=True)
-    rows = [len(piece.examples) // piece.roles for piece in pieces]
-    by_token = update.kind == "sft" and not pieces[0].preference
+    rows = [len(piece.examples) // piece.roles for piece in split]
+    by_token = update.kind == "sft" and not split[0].preference
     weights = (
-        [sum(len(e.completion) for e in piece.examples[:count]) for piece, count in zip(pieces, rows)]
+        [sum(len(e.completion) for e in piece.examples[:count]) for piece, count in zip(split, rows)]
         if by_token
         else rows
     )
     total: dict[str, float] = {"loss": 0.0}
-    for piece, own, weight in zip(pieces, rows, weights):
+    for piece, own, weight in zip(split, rows, weights):
         loss, numbers = loss_of_batch(policy, piece, update)
         loss = loss * (weight / sum(weights))
         loss.backward()

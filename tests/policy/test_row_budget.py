@@ -174,6 +174,26 @@ def test_the_gradient_of_the_parts_is_that_of_the_batch(name, late, said):
     assert again == pytest.approx(numbers, rel=1e-6, abs=1e-6) and again.keys() == numbers.keys()
 
 
+@pytest.mark.parametrize("name", STEPS)
+def test_the_gradient_of_a_large_model_s_pieces_is_that_of_the_batch(name, monkeypatch):
+    """Pieces by tokens, logits of completions alone."""
+
+    def step() -> tuple[list[torch.Tensor], dict[str, float], list[int]]:
+        policy, rows = make_policy(), []
+        policy.model.double()
+        policy.model.register_forward_pre_hook(
+            lambda module, args, given: rows.append(given["input_ids"].shape), with_kwargs=True
+        )
+        return *STEPS[name](policy), [shape.numel() for shape in rows]
+
+    whole, numbers, passes = step()
+    monkeypatch.setattr("spkit.policy.training.LARGE", 0)
+    monkeypatch.setattr("spkit.policy.training.TOKENS_AT_ONCE", 120)
+    found, again, smaller = step()
+    assert len(smaller) > len(passes) and max(smaller) <= 120 and apart(whole, found) < 1e-7
+    assert again == pytest.approx(numbers, rel=1e-6, abs=1e-6) and again.keys() == numbers.keys()
+
+
 def test_the_size_is_remembered_for_the_run(said):
     policy = short_of_memory(make_policy(), 3)
     sft_step(policy)

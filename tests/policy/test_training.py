@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spkit.maths.preference import sft_loss
-from spkit.policy import Example, SftConfig
-from spkit.policy.training import completion_logprobs, epochs, learning_rate_factor
+from spkit.policy import Example, SftConfig, training
+from spkit.policy.training import completion_logprobs, epochs, large, learning_rate_factor, pieces, tokens_at_once
 from spkit.run.errors import SpkitError
 from tests.conftest import make_policy
 from tests.helpers import apart
@@ -111,3 +111,53 @@ def test_logits_of_prompts_are_not_computed(policy):
         expected = [whole[len(example.prompt) - 1 + i, token].item() for i, token in enumerate(example.completion)]
         assert apart(row[counted], expected) < 1e-5
         assert counted.sum() == len(example.completion) and not scores[:, :3].any()
+
+
+@pytest.fixture
+def as_large(monkeypatch):
+    """Let any model count as large."""
+    monkeypatch.setattr(training, "LARGE", 0)
+
+
+def test_the_head_of_a_large_model_reads_completions_alone(policy, as_large):
+    examples = [Example([4, 5, 6, 13, 7, 14], [5, 6, 1]), Example([4, 13, 5, 14], [9, 1]), Example([4] * 9, [3] * 5)]
+    seen = []
+    handle = policy.model.lm_head.register_forward_hook(lambda *given: seen.append(tuple(given[2].shape[:2])))
+    scores, mask = completion_logprobs(policy.model, examples, 0)
+    assert seen == [(1, 10)] and policy.model(torch.tensor([[4, 5]])).logits.shape[1] == 2
+    handle.remove()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "LARGE", 10**9)
+        whole, mask_of_whole = completion_logprobs(policy.model, examples, 0)
+    assert torch.equal(mask, mask_of_whole) and apart(scores[mask], whole[mask]) < 1e-5
+
+
+def cost_of(lengths, split):
+    return sum(max(lengths[i] for i in piece) * len(piece) + training.PASS for piece in split)
+
+
+def test_pieces_are_the_cheapest_of_all_that_fit():
+    """Against every way to cut the sorted rows."""
+    draw = torch.Generator().manual_seed(0)
+    for count, size, tokens in ((1, 4, 100), (7, 3, 200), (8, 8, 150), (9, 4, 60), (5, 9, 10**6)):
+        lengths = torch.randint(1, 90, (count,), generator=draw).tolist()
+        found = pieces(lengths, size, tokens)
+        assert sorted(sum(found, [])) == list(range(count))
+        order, ways = sorted(range(count), key=lengths.__getitem__), []
+        for cuts in range(2 ** (count - 1)):
+            ends = [0, *(i + 1 for i in range(count - 1) if cuts >> i & 1), count]
+            split = [order[a:b] for a, b in pairwise(ends)]
+            fits = all(len(p) <= size and (len(p) == 1 or len(p) * lengths[p[-1]] <= tokens) for p in split)
+            ways += [cost_of(lengths, split)] if fits else []
+        assert cost_of(lengths, found) == min(ways)
+        assert all(len(p) <= size and (len(p) == 1 or len(p) * max(lengths[i] for i in p) <= tokens) for p in found)
+
+
+def test_without_a_limit_of_tokens_pieces_are_consecutive():
+    assert pieces([9, 1, 5, 3, 4], 2, None) == [[0, 1], [2, 3], [4]]
+
+
+def test_the_shipped_models_are_not_large(policy):
+    from spkit.policy import load_policy
+
+    assert tokens_at_once(load_policy("addition").model) is None and not large(policy.model)
