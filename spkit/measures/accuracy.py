@@ -1,6 +1,7 @@
 """Accuracy on a fixed test set, by difficulty. What several samples of each problem say is in `pass_at_k`."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from ..tasks import Problem, Verdict
@@ -19,14 +20,29 @@ def accuracy(problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[s
     each; and `wrong_steps_rate`.
 
     `wrong_steps_rate` is the share of right answers that were reached through a wrong step (None if no answer is
-    right).
+    right). Where the task has a lenient check, `lenient_accuracy` and `lenient_accuracy_by_difficulty` are the same of
+    it.
     """
     per_difficulty = by_difficulty(problems, [verdict.correct for verdict in verdicts])
     return {
         "accuracy": sum(per_difficulty.values()) / len(per_difficulty),
         "accuracy_by_difficulty": per_difficulty,
         "wrong_steps_rate": wrong_steps_rate(verdicts),
+        **lenient_accuracy(problems, verdicts),
     }
+
+
+def lenient_accuracy(problems: Sequence[Problem], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """`lenient_accuracy`, the plain mean of `lenient_accuracy_by_difficulty`; empty without such a check."""
+    flags = lenient_flags(verdicts)
+    shares = by_difficulty(problems, flags) if flags else {}
+    return {"lenient_accuracy": fmean(shares.values()), "lenient_accuracy_by_difficulty": shares} if shares else {}
+
+
+def lenient_flags(verdicts: Sequence[Verdict]) -> list[bool]:
+    """What the lenient check says of each; empty if the task has none, or there are no verdicts."""
+    flags = [verdict.lenient for verdict in verdicts if verdict.lenient is not None]
+    return flags if len(flags) == len(verdicts) else []
 
 
 def wrong_steps_rate(verdicts: Sequence[Verdict]) -> float | None:

@@ -24,6 +24,7 @@ from .chat import rendered, turn_end
 from .stopping import ids_up_to
 
 BREAK = "\n\n"
+_EXAMPLES = (4, 2)  # solved examples by default, without and with the answer in the prompt
 PROMPTINGS = ("plain", "few_shot", "chat")
 
 
@@ -149,22 +150,24 @@ def prompting_for(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
     kind: Literal["auto", "plain", "few_shot", "chat"] = "auto",
-    shown: int = 4,
-    hinted: int = 2,
+    shown: int | None = None,
+    hinted: int | None = None,
 ) -> Prompting:
     """The prompting of a task, `auto` being a chat where the tokenizer has a template, else few-shot.
 
-    `shown` demonstrations are problems with the task's own solutions, difficulties in turn from the easiest;
-    `hinted` more have the answer in the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the
-    model has seen what a hint looks like. A task that has `demonstrations()` is shown by those, and its
-    `roles(stream, shown)` become roles; its `instruction`, if it has one, comes first. Raises SpkitError if a chat
-    is asked of a tokenizer without a template.
+    `shown` demonstrations (4) are problems with the task's own solutions, difficulties in turn from the easiest;
+    `hinted` more (2) have the answer in the prompt, as rationalization shows it (STaR, arXiv:2203.14465), so that the
+    model has seen what a hint looks like. By default a chat about a `zero_shot` task has neither. A task that
+    has `demonstrations()` is shown by those, and its `roles(stream, shown)` become roles; its `instruction`, if it has
+    one, comes first. Raises SpkitError if a chat is asked of a tokenizer without a template.
     """
     chosen = ("chat" if tokenizer.chat_template else "few_shot") if kind == "auto" else kind
     if chosen == "chat" and not tokenizer.chat_template:
         raise SpkitError("this model has no chat template: choose few_shot prompting")
     if chosen == "plain":
         return Prompting()
+    default = (0, 0) if chosen == "chat" and task.zero_shot else _EXAMPLES
+    shown, hinted = (usual if given is None else given for given, usual in zip((shown, hinted), default))
     problems = list(task.demonstrations()) or [task.problem(DEMONSTRATIONS, index) for index in range(shown + hinted)]
     problems = problems[: shown + hinted]
     prompts = [problem.prompt for problem in problems[:shown]] + [task.hint(problem) for problem in problems[shown:]]

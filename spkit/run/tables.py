@@ -33,6 +33,7 @@ TABLE_COLUMNS = {  # heading, key of the record and format, by method
         ("entropy", "entropy", NUMBER),
     ),
 }
+LENIENT = ("lenient", "lenient_accuracy", PERCENT)  # where a task has a lenient check
 OTHERS = (KEPT, KEPT_WRONG, WRONG_STEPS)
 
 
@@ -54,6 +55,7 @@ class IterationTable:
         """Print the record (after the header, the first time) and hand it back."""
         lengths = self.lengths = record.get("accuracy_by_difficulty") or dict.fromkeys(self.lengths)
         if not self.begun:
+            self.columns = (LENIENT, *self.columns) if LENIENT[1] in record else self.columns
             heads = "".join(f"{n:>6}" for n in lengths)
             columns = "  ".join(f"{head:>6}" for head, *_ in self.columns)
             print(f"iteration  accuracy {heads} {self.unit} {columns}  seconds")

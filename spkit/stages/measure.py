@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from ..maths.estimators import kl_estimate
-from ..measures.accuracy import accuracy, wrong_steps_rate
+from ..measures.accuracy import accuracy, lenient_flags, wrong_steps_rate
 from ..measures.pass_at_k import distinct_correct, maj_at_k, pass_at_k
 from ..measures.tokens import mean_over_tokens, token_entropy
 from ..policy import Policy
@@ -33,7 +34,8 @@ def measure(
     """Greedy accuracy on the fixed test set, on `train` problems and on harder ones if asked for; `samples`.
 
     The samples are two completions of each difficulty; `finished` is the share of the test completions that ended by
-    themselves (see `finished_share`).
+    themselves (see `finished_share`). Where the task has a lenient check, the accuracies are there as it finds them,
+    too, and `mean_tokens`, the mean length of the test completions.
     """
     tests = test_set(task, per_difficulty)
     harder = test_set(task, per_difficulty, task.extrapolation) if extrapolate else []
@@ -44,24 +46,57 @@ def measure(
         )
     result = {
         **accuracy(tests, greedy.verdicts),
+        **(mean_tokens(greedy.rollouts.token_ids) if lenient_flags(greedy.verdicts) else {}),
         "finished": finished_share(policy, greedy.rollouts, run),
         "samples": first_samples(zip(tests, greedy.rollouts.texts, greedy.verdicts)),
     }
     if train:
         result["train_accuracy"] = on_train["accuracy"]
+        result |= {"lenient_train_accuracy": on_train["lenient_accuracy"]} if "lenient_accuracy" in on_train else {}
     if harder:
         result["extrapolation"] = on_harder["accuracy_by_difficulty"]
+        by_lenient = on_harder.get("lenient_accuracy_by_difficulty")
+        result |= {"lenient_extrapolation": by_lenient} if by_lenient else {}
     return result
 
 
 def first_samples(rows: Iterable[tuple[Problem, str, Verdict]]) -> list[dict[str, Any]]:
-    """The first SHOWN of each difficulty, of (problem, completion, verdict), as rows of samples.jsonl."""
+    """The first SHOWN of each difficulty, of (problem, completion, verdict), as rows of samples.jsonl.
+
+    A verdict without a lenient check is written without it.
+    """
     shown: dict[int, list[dict[str, Any]]] = {}
     for problem, text, verdict in rows:
         shown.setdefault(problem.difficulty, []).append(
-            {"prompt": problem.prompt, "completion": text, **asdict(verdict)}
+            {"prompt": problem.prompt, "completion": text, **verdict_row(verdict)}
         )
     return [sample for group in shown.values() for sample in group[:SAMPLES_SHOWN]]
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain data, without `lenient` where the task has no such check."""
+    return {name: value for name, value in asdict(verdict).items() if name != "lenient" or value is not None}
+
+
+def mean_tokens(token_ids: Sequence[Sequence[int]]) -> dict[str, float]:
+    """`mean_tokens`, the mean length of completions in tokens, what ended them included."""
+    return {"mean_tokens": fmean(map(len, token_ids))}
+
+
+def lenient_counts(
+    verdicts: Sequence[Verdict], finished: Sequence[bool], token_ids: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    """`sampled_lenient_accuracy`, `sampled_finished` (share that ended by themselves) and `sampled_mean_tokens` of
+    samples; empty where the task has no lenient check.
+    """
+    flags = lenient_flags(verdicts)
+    if not flags:
+        return {}
+    return {
+        "sampled_lenient_accuracy": fmean(flags),
+        "sampled_finished": fmean(finished),
+        "sampled_mean_tokens": mean_tokens(token_ids)["mean_tokens"],
+    }
 
 
 def sampled_profile(
@@ -75,7 +110,8 @@ def profile_of(policy: Policy, task: Task, drawn: Attempts) -> dict[str, Any]:
     """What samples at temperature 1 say, averaged over problems.
 
     `pass_at_k` and `maj_at_k` for k = 1, 2, 4, ... up to the number of samples, by k as text; `distinct_correct`, the
-    right paths among them; `entropy`, the mean next-token entropy (nats) on the samples.
+    right paths among them; `entropy`, the mean next-token entropy (nats) on the samples. `lenient_pass_at_k` is pass@k
+    by the task's lenient check, where it has one.
     """
     right = [[verdict.correct for verdict in row] for row in drawn.by_problem(drawn.verdicts)]
     texts = drawn.by_problem(drawn.rollouts.texts)
@@ -83,8 +119,11 @@ def profile_of(policy: Policy, task: Task, drawn: Attempts) -> dict[str, Any]:
     ks = [2**i for i in range(drawn.k.bit_length()) if 2**i <= drawn.k]
     votes = [[verdict.parsed for verdict in row] for row in drawn.by_problem(drawn.verdicts)]
     gold = [problem.answer for problem in drawn.problems]
+    of_counts = lambda counts: {str(k): pass_at_k(counts, drawn.k, k) for k in ks}
+    lenient = [sum(row) for row in drawn.by_problem(lenient_flags(drawn.verdicts))]
     return {
-        "pass_at_k": {str(k): pass_at_k([sum(row) for row in right], drawn.k, k) for k in ks},
+        "pass_at_k": of_counts([sum(row) for row in right]),
+        **({"lenient_pass_at_k": of_counts(lenient)} if lenient else {}),
         "maj_at_k": {str(k): maj_at_k(votes, gold, k) for k in ks},
         "distinct_correct": distinct_correct(paths, right),
         "entropy": mean_over_tokens(token_entropy(policy, drawn.rollouts.prompts, drawn.rollouts.token_ids)),
@@ -112,6 +151,7 @@ def kept_counts(drawn: Sequence[Sample], kept: Sequence[Sample]) -> dict[str, An
         "kept_wrong_rate": sum(not sample.verdict.correct for sample in kept) / max(1, len(kept)),
         "kept_wrong_steps_rate": wrong_steps_rate([sample.verdict for sample in kept]),
         "kept_by_difficulty": {key: round(shares[key], 4) for key in sorted(shares, key=int)},
+        **lenient_counts(*([getattr(one, name) for one in drawn] for name in ("verdict", "finished", "token_ids"))),
     }
 
 
@@ -152,6 +192,7 @@ def attempt_counts(attempts: Attempts) -> dict[str, Any]:
         "samples_drawn": len(verdicts),
         "sampled_accuracy": sum(verdict.correct for verdict in verdicts) / len(verdicts),
         "mean_reward": sum(verdict.reward for verdict in verdicts) / len(verdicts),
+        **lenient_counts(verdicts, attempts.rollouts.finished, attempts.rollouts.token_ids),
     }
 
 
@@ -171,6 +212,19 @@ def measure_sampled(
         return result | {
             "test_sampled_accuracy": sampled["accuracy"],
             "test_sampled_accuracy_by_difficulty": sampled["accuracy_by_difficulty"],
+            **lenient_on_tests(drawn, sampled),
             **profile_of(policy, task, drawn),
             "kl_to_base": mean_over_tokens([kl_estimate(ours, theirs) for ours, theirs in zip(here, there)]),
         }
+
+
+def lenient_on_tests(drawn: Attempts, sampled: dict[str, Any]) -> dict[str, Any]:
+    """What `lenient_counts` says of samples of the test set, under names with `test_`, and by difficulty.
+
+    `sampled` is their `accuracy`.
+    """
+    rollouts = drawn.rollouts
+    counts = lenient_counts(drawn.verdicts, rollouts.finished, rollouts.token_ids)
+    by_lenient = {"test_sampled_lenient_accuracy_by_difficulty": sampled.get("lenient_accuracy_by_difficulty")}
+    named = {f"test_{name}": value for name, value in counts.items()} | by_lenient
+    return named | {"test_sampled_lenient_accuracy": sampled["lenient_accuracy"]} if counts else {}

@@ -9,7 +9,7 @@ from ..measures.imitation import discriminator_auc, distance_to_references, samp
 from ..policy import Policy
 from ..run.folder import Run
 from ..tasks import Problem, Replies, Task, test_set
-from .measure import measure
+from .measure import lenient_counts, measure
 from .solve import solve
 
 
@@ -73,6 +73,7 @@ def measure_imitation(
         result |= {
             "sampled_accuracy": sum(v.correct for v in verdicts) / len(verdicts),
             "kl_base": (ours - theirs) / len(asked),
+            **lenient_counts(verdicts, rollouts.finished, rollouts.token_ids),
         }
         if isinstance(task, Replies):
             result |= distance_to_references(policy, task, test_set(task, exact_per_difficulty))

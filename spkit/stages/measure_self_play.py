@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..maths.advantages import useful_groups
-from ..measures.accuracy import by_difficulty
+from ..measures.accuracy import by_difficulty, lenient_accuracy
 from ..measures.pass_at_k import pass_at_k
 from ..measures.tokens import mean_over_tokens
 from ..policy import Policy
@@ -22,7 +22,7 @@ from ..run.folder import Run
 from ..run.streams import generator
 from ..tasks import Kind, Proposable, test_set
 from .finishing import finished_share
-from .measure import first_samples
+from .measure import first_samples, lenient_counts
 from .propose import Proposed
 from .solve import Attempts, repeated, solve
 from .verify import majority_correct, vote_shares
@@ -86,6 +86,7 @@ def attempt_record(
         "solver_finished": fmean(rollouts.finished),
         "solver_reward": rewards.mean().item(),
         "solver_reward_by_kind": _by_kind(kinds, rewards.mean(1).tolist()),
+        **lenient_counts(attempts.verdicts, rollouts.finished, rollouts.token_ids),
     }
 
 
@@ -121,15 +122,17 @@ def measure_self_play(policy: Policy, task: Proposable, config: Any, run: Run, t
         tests, greedy = measure_kinds(policy, task, kinds, config.test_per_difficulty, config.test_samples, draw)
     own = tests[task.kind]
     rows = zip(greedy.problems, greedy.rollouts.texts, greedy.verdicts)
+    rows = [row for row in rows if row[0].kind == task.kind]
     return {
         "accuracy": fmean(own["greedy"].values()),
         "accuracy_by_difficulty": own["greedy"],
+        **lenient_accuracy([problem for problem, *_ in rows], [verdict for *_, verdict in rows]),
         "finished": finished_share(policy, greedy.rollouts, run),
         "test_sampled_accuracy": fmean(own["pass@1"].values()),
         "test_sampled_accuracy_by_difficulty": own["pass@1"],
         "pass_at_k": {name[5:]: fmean(values.values()) for name, values in own.items() if name.startswith("pass@")},
         "tests": tests,
-        "samples": first_samples(row for row in rows if row[0].kind == task.kind),
+        "samples": first_samples(rows),
     }
 
 
@@ -146,6 +149,7 @@ def samples_of(
     asked, texts = repeated(attempts.problems, attempts.k), attempts.rollouts.texts
     for problem, text, verdict, reward in zip(asked, texts, attempts.verdicts, rewards.flatten().tolist()):
         rest = {"reward": reward, "gold": problem.answer or None, "correct": verdict.correct}
+        rest |= {} if verdict.lenient is None else {"lenient": verdict.lenient}
         rows.append(
             {"step": t, "role": "solver", "kind": problem.kind, "prompt": problem.prompt, "completion": text, **rest}
         )

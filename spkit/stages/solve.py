@@ -1,7 +1,7 @@
 """Stage 2, solve: k completions of every problem, and what the task's exact check says of each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -21,7 +21,7 @@ _T = TypeVar("T")
 class Sample:
     """One completion of a problem: its tokens (the end token only if it finished), its text and its verdict.
 
-    `path` is the text in the form by which copies are known.
+    `path` is the text in the form by which copies are known; `finished` says whether it ended by itself.
     """
 
     problem: Problem
@@ -29,6 +29,7 @@ class Sample:
     text: str
     verdict: Verdict
     path: str
+    finished: bool = True
 
     @property
     def pair(self) -> Pair:
@@ -60,8 +61,11 @@ class Attempts:
 
     def samples(self, task: Task) -> list[Sample]:
         """The rows as samples, those of a problem next to each other."""
-        found = zip(repeated(self.problems, self.k), self.rollouts.token_ids, self.rollouts.texts, self.verdicts)
-        return [Sample(problem, ids, text, v, task.path(problem, text)) for problem, ids, text, v in found]
+        rows, asked = self.rollouts, repeated(self.problems, self.k)
+        found = zip(asked, rows.token_ids, rows.texts, self.verdicts, rows.finished)
+        return [
+            Sample(problem, ids, text, v, task.path(problem, text), ended) for problem, ids, text, v, ended in found
+        ]
 
 
 def repeated(problems: Sequence[_T], k: int) -> list[_T]:
@@ -70,10 +74,14 @@ def repeated(problems: Sequence[_T], k: int) -> list[_T]:
 
 
 def verify_all(task: Task, problems: Sequence[Problem], rollouts: Rollouts, k: int = 1) -> list[Verdict]:
-    """The task's verdict on every row; a completion that was cut off has no final answer and is never right."""
+    """The task's verdict on every row; a completion that was cut off has no final answer and is never right.
+
+    Its step errors stay, and what the lenient check says, which does not ask for an end.
+    """
     verdicts = (task.verify(one, text) for one, text in zip(repeated(problems, k), rollouts.texts, strict=True))
     return [
-        v if finished else Verdict(False, 0.0, None, v.step_errors) for v, finished in zip(verdicts, rollouts.finished)
+        v if finished else replace(v, correct=False, reward=0.0, parsed=None)
+        for v, finished in zip(verdicts, rollouts.finished)
     ]
 
 

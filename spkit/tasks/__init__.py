@@ -12,6 +12,7 @@ from .expressions import Expressions
 from .gsm8k import Gsm8k
 from .python_programs import PythonPrograms
 from .replies import Replies
+from .stories import Stories
 from .sums import Sums
 from .word_problems import WordProblems
 
@@ -23,6 +24,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
     "word_problems": WordProblems,
+    "stories": Stories,
     "gsm8k": Gsm8k,
     "commonsense_qa": CommonsenseQa,
     "python_programs": PythonPrograms,
@@ -68,6 +70,7 @@ __all__ = [
     "Proposable",
     "PythonPrograms",
     "Replies",
+    "Stories",
     "Sums",
     "Task",
     "Verdict",

@@ -37,12 +37,16 @@ class Verdict:
     `correct`, so that a right answer reached through wrong steps is visible as `correct and step_errors > 0`.
     `parsed` is the final answer as read, None if there is none. `reward` is graded, in [0, 1]: the share of steps
     that are right, the answer counted as one more.
+
+    `lenient` is a second check of the answer, None where a task has one check only: whether the last number of the text
+    is the gold answer, in whatever form and whether or not the completion ended. It is true whenever `correct` is.
     """
 
     correct: bool
     reward: float
     parsed: str | None
     step_errors: int
+    lenient: bool | None = None
 
 
 class Task:
@@ -50,7 +54,7 @@ class Task:
 
     What has a default here is optional. `base` names the shipped model that knows the task, if that is not called like
     it; `instruction` is what a chat model is told of the format; `chars_per_token` is how many characters of a
-    completion make a token at least.
+    completion make a token at least; `zero_shot` says that a chat model is asked without solved examples.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Task:
     base: str = ""
     instruction: str = ""
     chars_per_token: float = 1.0
+    zero_shot: bool = False
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """Problem `index` of the stream `seed`; without `difficulty` it cycles through `difficulties`."""
@@ -175,7 +180,8 @@ class Proposable(Task):
         if problem.inputs:
             return self.check(problem, completion)
         stand_in = self.from_entry(problem.kind, self.seed_entry(problem.kind))
-        return replace(self.check(stand_in, completion), correct=False, reward=0.0)
+        verdict = self.check(stand_in, completion)
+        return replace(verdict, correct=False, reward=0.0, lenient=None if verdict.lenient is None else False)
 
 
 def graded_reward(correct: bool, errors: int, steps: int, needed: int) -> float:

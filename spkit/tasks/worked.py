@@ -73,10 +73,11 @@ def hinted(problem: Problem) -> str:
 
 def calculations(text: str) -> list[Calculation]:
     """The calculations of a text, in order; what cannot be read counts as one that is wrong."""
-    return [_read(match[1]) for match in islice(_CALCULATION.finditer(text[:MAX_READ]), MAX_CALCULATIONS)]
+    return [read_calculation(match[1]) for match in islice(_CALCULATION.finditer(text[:MAX_READ]), MAX_CALCULATIONS)]
 
 
-def _read(text: str) -> Calculation:
+def read_calculation(text: str) -> Calculation:
+    """A calculation such as `3*4=12`, which says that all its sides are what is behind the last `=`."""
     compact = re.sub(r"[\s,]", "", text)
     left, equals, right = compact.rpartition("=")
     try:
