@@ -40,7 +40,7 @@ PARTS = {
     "repetition": ("spkit.policy.policy.Repetition", lambda: Repetition(times=10**9)),
     "retiring": ("spkit.policy.shared_prefix.SharedPrefixDecoder.retires", lambda *_: False),
     "onednn": ("spkit.policy.cpu_linear.has_onednn", lambda: False),
-    "draws": ("spkit.policy.sampling.LARGE_VOCABULARY", 10**9),
+    "draws": ("spkit.policy.drawing.LARGE_VOCABULARY", 10**9),
 }
 
 
