@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-LARGE = 1 << 17  # weights of a layer; the tiny models have at most 44,032
+LARGE = 1 << 16  # weights of a layer; the tiny models have at most 44,032
 FEW = 4  # rows; below, reading the weights is what takes time
 WIDE = ("AVX512", "AVX2")
 

@@ -13,12 +13,13 @@ from transformers import PreTrainedModel
 
 from ..run.errors import SpkitError
 from ..run.progress import tell
-from .memory import rows_that_fit
+from .memory import model_cache_bytes, rows_that_fit
 from .rereading import cache_is_right
 from .row_budget import RowBudget
 from .static_cache import CudaGraphs, StaticDecoder, supports
 
 ROWS_PER_BATCH = 1024
+CPU_CACHE = 1 << 30  # bytes of keys and values of one batch on a CPU
 SAMPLERS = ("auto", "growing", "static")
 Sampler = Literal["auto", "growing", "static"]
 
@@ -57,11 +58,12 @@ def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
 
 def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
     """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a
-    cache of `kept` bytes hold.
+    cache of `kept` bytes hold, on a CPU what CPU_CACHE holds. `prompt_tokens` are those of each row's own.
     """
     if budget.sampling is None and model.device.type == "cuda":
         return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
-    return budget.size("sampling", ROWS_PER_BATCH)
+    row = model_cache_bytes(model, 1, prompt_tokens + new_tokens) if model.device.type == "cpu" else 0
+    return budget.size("sampling", min(ROWS_PER_BATCH, max(1, CPU_CACHE // max(1, row))))
 
 
 class Told:

@@ -167,15 +167,14 @@ class Policy:
         kept = 0 if self._static is None else self._static.nbytes
         at_once = rows_at_once(self.model, own, max_new_tokens, self.budget, kept)
         told = Told(on_rows)
-        for batch in reversed(
-            _batches(lengths, at_once)
-        ):  # the longest first: what they need is room enough for the others
-            compute = lambda part: self._sample_batch(part, row_prompts, encoded, uniform, temperature, told, done, prefix)
+        given = (row_prompts, encoded, prefix, uniform, temperature, told, done)
+        compute = lambda part: self._sample_batch(part, *given)
+        for batch in reversed(_batches(lengths, at_once)):  # the longest first: their room is enough for the others
             with by_onednn(self.model):
                 self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
 
-    def _sample_batch(self, batch, row_prompts, encoded, uniform, temperature, told, done, prefix) -> None:
+    def _sample_batch(self, batch, row_prompts, encoded, prefix, uniform, temperature, told, done) -> None:
         told.begin(sum(row is not None for row in done))
         distinct = list(dict.fromkeys(row_prompts[r] for r in batch))
         index = {prompt: i for i, prompt in enumerate(distinct)}
@@ -185,19 +184,20 @@ class Policy:
         plan = SamplingPlan(temperature, limit, self.stop_ids, self.pad_id, self.stop_text, repetition)
         rows = torch.tensor([index[row_prompts[r]] for r in batch])
         noise = uniform[batch, :limit].to(self.model.device)
-        tokens, logprobs, lengths = generate(self.decoder(prefix), [encoded[p] for p in distinct], rows, noise, plan, told)
-        for r, ids, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
-            done[r] = (ids[:length], scores[:length].clone())
+        decoder, ids = self.decoder(prefix), [encoded[prompt] for prompt in distinct]
+        tokens, logprobs, lengths = generate(decoder, ids, rows, noise, plan, told)
+        for r, written, scores, length in zip(batch, tokens.tolist(), logprobs.cpu(), lengths.tolist()):
+            done[r] = (written[:length], scores[:length].clone())
 
     def _prefix(self, prompts: list[list[int]], rows: int) -> Prefix | None:
-        """What the prompts begin with, if it is worth sharing and the model can. Plain prompts have no such beginning."""
-        shared = common_beginning(prompts)
-        if self.prompting.kind == "plain" or rows < 2 or len(shared) < SHARED_FROM:
+        """What the prompts begin with, if it is worth sharing and the model can.
+
+        None of plain prompts: what is before them in the other forms, they have not.
+        """
+        shared = [] if self.prompting.kind == "plain" or rows < 2 else common_beginning(prompts)
+        if len(shared) < SHARED_FROM or takes_static(self.model, self.sampler):
             return None
-        if takes_static(self.model, self.sampler):
-            return None
-        if self.shares is None:
-            self.shares = shares_prefix(self.model)
+        self.shares = shares_prefix(self.model) if self.shares is None else self.shares
         return Prefix(shared) if self.shares else None
 
     def decoder(self, prefix: Prefix | None = None) -> Decoder:

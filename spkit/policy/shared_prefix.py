@@ -16,16 +16,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from .architecture import same_logits, takes, text_config
 from .rereading import tried
 from .row_budget import is_out_of_memory
 from .sampling import GrowingDecoder, GrowingLayer, plain_layers, prefill
-from .static_cache import PREFILL_TOKENS
 
 ATTENTION = "spkit_shared_prefix"
 SHARED_FROM = 16  # tokens; below, one attention over the whole is faster than two
+READ_AT_ONCE = 1024  # tokens of prompts; with more, what is computed on the way leaves the processor's cache
 UNKNOWN = ("softcap", "s_aux", "position_bias", "sliding_window")  # of attention that `attend` does not compute
 TRIED = ([3, 4, 5, 6, 7, 8, 9, 10], [3, 4, 5, 6, 11])
 
@@ -136,17 +138,18 @@ class SharedPrefixDecoder(GrowingDecoder):
         shared = len(self.prefix)
         places = mask.cumsum(1)[:, shared:]
         ids, mask, positions = ids[:, shared:], places > shared, (places - 1).clamp(min=0)
-        at_once = max(1, PREFILL_TOKENS // ids.shape[1])
-        parts = zip(ids.split(at_once), mask.split(at_once), positions.split(at_once))
-        read = [self._read(*part) for part in parts]
+        width, lengths = ids.shape[1], mask.sum(1).tolist()
+        read = []
+        for part in _parts(lengths, READ_AT_ONCE):  # prompts come in the order of their lengths
+            own = (part, slice(width - max(lengths[part]), width))
+            read.append(self._read(ids[own], mask[own], positions[own]))
         self.cache = DynamicCache(config=self.model.config)
-        self.cache.layers = [
-            _spread([cache.layers[i] for _, cache in read], rows, ids.shape[1] + new_tokens)
-            for i in range(len(self.cache.layers))
-        ]
+        for index in range(len(self.cache.layers)):
+            layers = [cache.layers[index] for _, cache in read]
+            self.cache.layers[index] = _spread(layers, width, rows, width + new_tokens)
         self.positions, self.bias = positions[rows, -1], None
         if not mask.all():
-            self.bias = self._hidden(torch.nn.functional.pad(mask[rows], (0, new_tokens), value=True))[:, None, None]
+            self.bias = self._hidden(pad(mask[rows], (0, new_tokens), value=True))[:, None, None]
         return torch.cat([logits for logits, _ in read])[rows]
 
     def _read(self, ids: Tensor, mask: Tensor, positions: Tensor) -> tuple[Tensor, DynamicCache]:
@@ -190,10 +193,25 @@ class SharedPrefixDecoder(GrowingDecoder):
         return self._forward(chosen[:, None], self.positions[:, None], bias, self.cache)
 
 
-def _spread(layers: Sequence[GrowingLayer], rows: Tensor, capacity: int) -> GrowingLayer:
-    """One layer of a cache, line r continuing the prompt `rows[r]` of all that the layers have read."""
+def _parts(lengths: Sequence[int], tokens: int) -> Iterator[slice]:
+    """Consecutive texts of which each part has at most so many tokens, padding included, or is one text."""
+    first = widest = 0
+    for last, length in enumerate(lengths):
+        widest = max(widest, length)
+        if last > first and (last + 1 - first) * widest > tokens:
+            yield slice(first, last)
+            first, widest = last, length
+    yield slice(first, len(lengths))
+
+
+def _spread(layers: Sequence[DynamicLayer], width: int, rows: Tensor, capacity: int) -> GrowingLayer:
+    """One layer of a cache, line r continuing the prompt `rows[r]` of all that the layers have read, each of them
+    padded on the left to the same width.
+    """
+    pairs = [(layer.keys, layer.values) for layer in layers]
     result = GrowingLayer(capacity)
-    result.update(*(torch.cat([getattr(layer, name) for layer in layers])[rows] for name in ("keys", "values")))
+    whole = (torch.cat([pad(one, (0, 0, width - one.shape[2], 0)) for one in kind])[rows] for kind in zip(*pairs))
+    result.update(*whole)
     for layer in layers:
         layer.keys = layer.values = None
     return result

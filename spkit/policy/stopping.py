@@ -59,7 +59,10 @@ class Repetitions:
         return count >= self.rule.times
 
     def ended(self, chosen: Tensor, rows: Tensor, writing: Tensor) -> Tensor:
-        """Which lines (lines,) their last token `chosen` (lines,) cuts; line i writes row `rows[i]`, if `writing[i]`."""
+        """Which lines (lines,) their last token, `chosen` (lines,), cuts.
+
+        Line i writes row `rows[i]`, if `writing[i]`.
+        """
         lines = zip(rows.tolist(), chosen.tolist(), writing.tolist())
         return torch.tensor([goes_on and self.cut(row, token) for row, token, goes_on in lines], device=writing.device)
 
