@@ -143,9 +143,9 @@ def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
     done = spkit(*arguments)
     assert (
         done.returncode == 2
-        and done.stderr.strip() == "spkit: SPKIT_PROFILE is 'fast': set it to cpu or gpu, or leave it out"
+        and done.stderr.strip() == "spkit: SPKIT_PROFILE is 'fast': set it to cpu, real or gpu, or leave it out"
     )
-    assert profiles.PROFILES == ("cpu", "gpu")
+    assert profiles.PROFILES == ("cpu", "real", "gpu")
 
 
 def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(capsys):
