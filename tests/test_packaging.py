@@ -37,13 +37,13 @@ def test_environment_yml_lists_what_pyproject_asks_for():
     python, _, pip = environment["dependencies"]
     assert python == f"python{project()['requires-python']}"
     lines = pip["pip"]
-    assert lines[:2] == ["-c constraints.txt", "-e .[notebooks,test,gpu]"]
-    assert set(lines[2:]) == asked(["notebooks", "test", "gpu"])
+    assert lines[:2] == ["-c constraints.txt", "-e .[notebooks,test,gpu,real]"]
+    assert set(lines[2:]) == asked(["notebooks", "test", "gpu", "real"])
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
 def test_every_dependency_has_one_pin_within_its_range(version):
-    for line in asked(["notebooks", "test", "gpu"]):
+    for line in asked(["notebooks", "test", "gpu", "real"]):
         wanted = Requirement(line)
         found = [
             pin

@@ -7,11 +7,12 @@ from pathlib import Path
 import spkit
 
 from ..policy import shipped_models
+from ..policy.fetchable import FETCHABLE, model_folder, origin_of
 from ..policy.profiles import profile
 from ..run.errors import SpkitError
 from ..tasks import task_names
 
-PACKAGES = ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "pydantic-monty", "nbval")
+PACKAGES = ("torch", "transformers", "numpy", "matplotlib", "peft", "bitsandbytes", "gguf", "pydantic-monty", "nbval")
 
 
 def environment() -> dict[str, str]:
@@ -24,7 +25,8 @@ def environment() -> dict[str, str]:
         "sandbox": sandbox(),
         "profile": str(profile()).removeprefix("profile: "),
         "tasks": ", ".join(task_names()),
-        "models": ", ".join(shipped_models()) or "none found",
+        "models": ", ".join([*shipped_models(), *(name for name in FETCHABLE if origin_of(model_folder(name)))])
+        or "none found",
     }
     other = version("spkit")
     if other != "not installed":

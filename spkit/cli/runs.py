@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import tyro
 
@@ -35,14 +35,17 @@ class RunLoop(Preset, Generic[_C]):
     config: Annotated[_C, tyro.conf.arg(name="")]
     name: tyro.conf.Suppress[str]
     task: str  # what is asked; `spkit env` lists the tasks
-    # base: a shipped model, a checkpoint folder or a hub id; default: the profile's (SPKIT_PROFILE, SPKIT_MODEL)
+    # base: a name (`spkit model` lists them), a checkpoint folder or a hub id; default: the profile's (SPKIT_PROFILE)
     model: str = ""
+    lora: Flag = False  # train LoRA adapters on a frozen model (the profiles real and gpu always do)
+    # precision of the weights; nf4: 4 bits, with LoRA; auto: nf4 for the profile gpu, else float32
+    dtype: Literal["auto", "float32", "bfloat16", "nf4"] = "auto"
     out: Path | None = None  # run folder; default: runs/LOOP-TASK-seedSEED
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
         """Run the loop in its folder, or continue it, and print every record as it comes."""
-        run_loop(self.name, load_method(self.name)[0], self.config, self.task, self.model, self.out, self.json)
+        run_loop(load_method(self.name)[0], self)
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ class RunSpin(RunLoop[_C]):
         from ..stages.references import read_references
 
         own = read_references(self.references_file) if self.references_file else None
-        loop = partial(load_method(self.name)[0], references=own)
-        run_loop(self.name, loop, self.config, self.task, self.model, self.out, self.json)
+        run_loop(partial(load_method(self.name)[0], references=own), self)
 
 
 def run_command(arguments: list[str]) -> RunLoop:
@@ -81,28 +83,20 @@ def run_by_default(name: str, from_preset: str = "") -> RunLoop:
     return (RunSpin if name == "spin" else RunLoop)(config, name, METHODS[name].task)
 
 
-def run_loop(
-    name: str,
-    loop: Callable[..., Iterator[dict[str, Any]]],
-    config: Any,
-    task: str,
-    model: str,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
     from ..run.folder import Run
     from ..run.progress import progress
     from ..tasks import load_task
 
-    chosen_task = load_task(task)
-    base, said = load_base(chosen_task, model, config)
-    folder = out or default_folder(name, task, config.seed)
+    task = load_task(asked.task)
+    base, said = load_base(task, asked)
+    folder = asked.out or default_folder(asked.name, asked.task, asked.config.seed)
     with interruptible(folder):
         run = Run(folder, progress())
         try:
-            emit = emitter(chosen_task.unit, name, as_json)
-            for record in loop(base, chosen_task, config, run):
+            emit = emitter(task.unit, asked.name, asked.json)
+            for record in loop(base, task, asked.config, run):
                 if said:
                     say(said, error=True)
                     said = ""
@@ -110,22 +104,24 @@ def run_loop(
         finally:
             run.progress.close()
             run.close()
-    if not as_json:
+    if not asked.json:
         say(f"The run is in {folder}; `spkit show {folder}` draws it.")
 
 
-def load_base(task: Any, model: str, config: Any) -> tuple[Any, str]:
-    """The policy a loop starts from, the profile's with `model` in its model's place if it is given; and
-    the choice with its reason.
+def load_base(task: Any, asked: RunLoop) -> tuple[Any, str]:
+    """The policy a loop starts from, the profile's but for the model and precision asked for; and the choice
+    with its reason.
 
-    What a model of the gpu profile will take is said at once, on stderr: the first record may be minutes away.
+    What a model with adapters will take is said at once, on stderr: the first record may be minutes away.
     """
     from ..policy.profiles import memory_line, profile
 
-    chosen = profile({**os.environ, "SPKIT_MODEL": model} if model else os.environ)
+    wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": "" if asked.dtype == "auto" else asked.dtype}
+    chosen = profile({**os.environ, **{name: value for name, value in wanted.items() if value}})
+    chosen = replace(chosen, lora=asked.lora)
     base = chosen.load(task)
-    if chosen.name == "gpu":
-        say(memory_line(base, task, rows_of_a_pass(config)), error=True)
+    if chosen.adapters:
+        say(memory_line(base, task, rows_of_a_pass(asked.config)), error=True)
     return base, str(chosen)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from transformers import (
@@ -19,6 +19,8 @@ from transformers.utils import logging
 
 from ..run.errors import SpkitError
 from .tokenizing import load_tokenizer, with_end_token
+
+Dtype = Literal["auto", "float32", "bfloat16"]
 
 SETTINGS = "spkit.json"  # in a checkpoint folder: the prompting, and what an adapter belongs to
 HUB_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
@@ -128,17 +130,28 @@ def no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_model(folder: str | Path, device: str | torch.device) -> PreTrainedModel:
-    """The model that a policy saved in a folder, on that device. Raises SpkitError if it is missing or damaged."""
+def load_model(folder: str | Path, like: PreTrainedModel) -> PreTrainedModel:
+    """The model that a policy saved in a folder, on the device of `like` and in its precision.
+
+    Raises SpkitError if it is missing or damaged.
+    """
     check_is_checkpoint(Path(folder))
     read_settings(Path(folder))
     model, _ = read_model(str(folder), None, {"dtype": "auto"})
-    return placed(model, torch.device(device))
+    return model.to(like.device, like.dtype)
 
 
-def placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
-    """The model on a device; on a CPU in float32, whatever it was saved in."""
-    return model.float() if device.type == "cpu" else model.to(device)
+def placed(model: PreTrainedModel, device: torch.device, dtype: Dtype = "auto") -> PreTrainedModel:
+    """The model on a device; `auto` is float32 on a CPU, whatever it was saved in, and on CUDA as it was saved."""
+    chosen = chosen_dtype(dtype)
+    return model.to(device, chosen or (torch.float32 if device.type == "cpu" else model.dtype))
+
+
+def chosen_dtype(dtype: Dtype) -> torch.dtype | None:
+    """The precision that was asked for, None for `auto`. Raises SpkitError for any other name."""
+    if dtype not in get_args(Dtype):
+        raise SpkitError(f"dtype must be one of {', '.join(get_args(Dtype))}, not {dtype!r}")
+    return None if dtype == "auto" else getattr(torch, dtype)
 
 
 def check_is_checkpoint(folder: Path) -> None:

@@ -122,6 +122,12 @@ def origin_of(folder: Path) -> dict[str, Any]:
     return origin if sizes == origin["files"] else {}
 
 
+def told_origin(folder: Path) -> str:
+    """Which fetched model a folder holds and where it is from, in one line; "" if it holds none."""
+    origin = origin_of(folder)
+    return f"{origin['name']} from {origin['origin']}" if origin else ""
+
+
 def fetched_folder(name: str) -> Path:
     """The folder of a fetched model. Raises SpkitError, which says how to fetch it, if it is not there whole."""
     model, folder = fetchable(name), model_folder(name)

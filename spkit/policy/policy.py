@@ -37,7 +37,7 @@ class Policy:
 
     Dropout stays off: what is sampled, scored and trained is one distribution. `sampler` is `auto`, `growing` or
     `static` (see `decoder_choice`). Where memory runs out, fewer rows are computed at once, which changes no
-    result; `budget` remembers how many fit, for clones too.
+    result; `budget` remembers how many fit, for clones too. `origin` says where a fetched model is from.
     """
 
     model: PreTrainedModel
@@ -45,6 +45,7 @@ class Policy:
     prompting: Prompting = field(default_factory=Prompting)
     sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
+    origin: str = field(default="", repr=False, compare=False)
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     shares: bool | None = field(default=None, repr=False, compare=False)  # a prefix among lines; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
@@ -302,7 +303,7 @@ class Policy:
 
     def restored(self, folder: str | Path) -> "Policy":
         """The policy that one made from this base saved there. Raises SpkitError if it is missing or damaged."""
-        return replace(self, model=load_model(folder, self.model.device))
+        return replace(self, model=load_model(folder, self.model))
 
 
 def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:

@@ -94,7 +94,9 @@ class Run:
         besides the config (a dataclass), the task's name and the base, makes it this run. Raises what `start` does.
         """
         base = self.pinned(base)
-        about = {"method": method, "task": task.name, "base": base.fingerprint(), **identity, "config": asdict(config)}
+        origin = {"origin": base.origin} if getattr(base, "origin", "") else {}
+        about = {"method": method, "task": task.name, "base": base.fingerprint(), **origin, **identity}
+        about["config"] = asdict(config)
         return base, self.start(about, base)
 
     def replay(self, config: Any, first: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:

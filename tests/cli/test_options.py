@@ -113,7 +113,7 @@ def options_of(command: str, capsys) -> dict[str, tuple[str, str]]:
 def test_every_setting_is_an_option_that_offers_its_choices(loop, capsys):
     options = options_of(loop, capsys)
     settings = leaves(load_method(loop)[1]())
-    beside = {"--help", "--preset", "--task", "--model", "--out", "--json"} | (
+    beside = {"--help", "--preset", "--task", "--model", "--lora", "--dtype", "--out", "--json"} | (
         {"--references-file"} if loop == "spin" else set()
     )
     assert set(options) - beside == {"--" + name.replace("_", "-") for name in settings}
@@ -188,7 +188,7 @@ def test_the_sentence_of_a_refusal_is_whole_at_any_width(monkeypatch):
 
 def test_the_task_of_a_loop_is_the_courses(monkeypatch):
     asked = []
-    monkeypatch.setattr(runs, "run_loop", lambda name, loop, config, task, *others: asked.append((name, task)))
+    monkeypatch.setattr(runs, "run_loop", lambda loop, run: asked.append((run.name, run.task)))
     for loop in METHODS:
         run_command([loop]).run()
     assert asked == [(name, task) for name, (_, task, _) in METHODS.items()]

@@ -1,8 +1,11 @@
 """Which model a notebook or command runs on, and why."""
 
+from typing import get_type_hints
+
 import pytest
 import torch
 
+from spkit.cli.runs import RunLoop, run_command
 from spkit.policy import checkpoints, loading, profiles
 from spkit.policy.profiles import Profile, memory_line, profile
 from spkit.run.errors import SpkitError
@@ -59,6 +62,28 @@ def test_the_shipped_models_run_in_four_bits_too(no_cuda):
         policy = chosen.load(load_task(name))
         assert policy.model.is_loaded_in_4bit and policy.prompting.kind == "plain"
         assert policy.tokenizer.get_vocab() == loading.load_policy(name).tokenizer.get_vocab()
+
+
+def test_the_real_profile_is_a_small_model_with_adapters_on_the_cpu(hub_folder, tmp_path, monkeypatch):
+    said = "profile: real (SPKIT_PROFILE says so); model: smollm2, float32 with LoRA"
+    assert str(profile({"SPKIT_PROFILE": "real"})) == said
+    assert str(profile({"SPKIT_PROFILE": "real", "SPKIT_DTYPE": "nf4"})).endswith("smollm2 in 4 bits with LoRA")
+    with pytest.raises(SpkitError, match="SPKIT_DTYPE is 'half': set it to float32, bfloat16 or nf4, or leave it out"):
+        profile({"SPKIT_PROFILE": "real", "SPKIT_DTYPE": "half"})
+    monkeypatch.setenv("SPKIT_CACHE", str(tmp_path))
+    with pytest.raises(SpkitError, match="smollm2 is not on this machine yet: fetch it with `spkit model smollm2`"):
+        profile({"SPKIT_PROFILE": "real"}).load(load_task("addition"))
+    chosen = profile({"SPKIT_PROFILE": "real", "SPKIT_MODEL": str(hub_folder), "SPKIT_DTYPE": "bfloat16"})
+    policy = chosen.load(load_task("addition"))
+    assert policy.model.backbone.model.dtype == torch.bfloat16 and policy.model.device.type == "cpu"
+    assert policy.prompting.kind == "few_shot" and not list(policy.model.parameters()), "the base is frozen"
+
+
+def test_precision_and_adapters_are_options_of_every_run():
+    assert get_type_hints(RunLoop)["dtype"] == profiles.Precision
+    assert run_command(["star", "--lora", "--dtype", "bfloat16"]).lora
+    assert str(Profile("cpu", "smollm2", "cpu", "a test", "bfloat16", True)).endswith("smollm2, bfloat16 with LoRA")
+    assert str(Profile("cpu", "addition", "cpu", "a test", "nf4")).endswith("addition in 4 bits with LoRA")
 
 
 def test_the_default_model_of_the_hub_is_pinned():
@@ -143,9 +168,9 @@ def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
     done = spkit(*arguments)
     assert (
         done.returncode == 2
-        and done.stderr.strip() == "spkit: SPKIT_PROFILE is 'fast': set it to cpu or gpu, or leave it out"
+        and done.stderr.strip() == "spkit: SPKIT_PROFILE is 'fast': set it to cpu, real or gpu, or leave it out"
     )
-    assert profiles.PROFILES == ("cpu", "gpu")
+    assert profiles.PROFILES == ("cpu", "real", "gpu")
 
 
 def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(capsys):
@@ -153,6 +178,8 @@ def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(c
         Profile("cpu", "shipped", "cpu", "").check(False, "sums get longer")
     Profile("cpu", "shipped", "cpu", "").check(True, "sums get longer")
     assert capsys.readouterr().out == ""
+    Profile("real", "smollm2", "cpu", "").check(False, "sums get longer")
+    assert capsys.readouterr().out == "does NOT hold here: sums get longer\n"
     for holds, word in ((True, "holds here too"), (False, "does NOT hold here")):
         for model in ("own/model", "shipped"):
             Profile("gpu", model, "cuda", "").check(holds, "sums get longer")
