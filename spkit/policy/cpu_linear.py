@@ -12,7 +12,7 @@ MKL: there the call is what takes time, and their texts stay bit for bit what th
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ FEW = 4  # rows; below, reading the weights is what takes time
 WIDE = ("AVX512", "AVX2")
 
 
+@lru_cache(maxsize=1)
 def has_onednn() -> bool:
     """Whether this computer is one of those where oneDNN is as fast or faster."""
     known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.cpu.get_cpu_capability() in WIDE
@@ -33,7 +34,7 @@ def by_onednn(model: nn.Module) -> Iterator[None]:
     """Within, the model's large float32 linear layers on the CPU compute by oneDNN where no gradient is recorded."""
     layers = [layer for layer in model.modules() if _fits(layer)] if has_onednn() else []
     for layer in layers:
-        layer.forward = partial(_linear, layer)
+        layer.forward = partial(_forward, layer)
     try:
         yield
     finally:
@@ -48,7 +49,15 @@ def _fits(layer: nn.Module) -> bool:
     return weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.numel() >= LARGE
 
 
-def _linear(layer: nn.Linear, inputs: Tensor) -> Tensor:
-    if torch.is_grad_enabled() or inputs.numel() < FEW * layer.in_features or inputs.dtype != torch.float32:
-        return nn.functional.linear(inputs, layer.weight, layer.bias)
-    return torch.ops.mkldnn._linear_pointwise(inputs, layer.weight, layer.bias, "none", [], "")
+def _forward(layer: nn.Linear, inputs: Tensor) -> Tensor:
+    compute = nn.functional.linear if torch.is_grad_enabled() else product
+    return compute(inputs, layer.weight, layer.bias)
+
+
+def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`inputs` (..., n) times the transpose of `weight` (m, n), plus `bias` (m,); for where no gradient is recorded."""
+    float32 = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
+    large = weight.numel() >= LARGE and inputs.numel() >= FEW * inputs.shape[-1]
+    if float32 and large and has_onednn():
+        return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return nn.functional.linear(inputs, weight, bias)

@@ -9,31 +9,17 @@ and training take the same weights. The price is a second copy of the adapted ma
 In 4 bits the sum would be rounded to 16 values a block (peft issue 2501), in bfloat16 to 8 bits, and small changes
 would be lost: there, and on a GPU, peft's own layers stay.
 
-With AVX-512 products go through oneDNN. PyTorch gives float32 products to MKL, which on AMD's processors has no
-AVX-512: on an EPYC of 2024 oneDNN is 2.2 times as fast, with rounding errors of the same size.
+Products go through oneDNN where it is faster (`cpu_linear`).
 """
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from peft.tuners.lora.layer import Linear as PeftLinear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
 
-
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x` (..., inputs) times the transpose of `weight` (outputs, inputs), plus `bias`; without a gradient."""
-    if _onednn() and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu" and x.numel():
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return linear(x, weight, bias)
-
-
-@lru_cache(maxsize=1)
-def _onednn() -> bool:
-    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+from .cpu_linear import product
 
 
 class FrozenLinear(nn.Linear):

@@ -9,10 +9,10 @@ pytest.importorskip("peft")
 
 from peft.tuners.lora.layer import Linear as PeftLinear
 
-from spkit.policy import SftConfig, load_policy
-from spkit.policy import linear as own
+from spkit.policy import SftConfig, cpu_linear, load_policy
 from spkit.policy.architecture import bare
-from spkit.policy.linear import AdaptedLinear, FrozenLinear, product
+from spkit.policy.cpu_linear import product
+from spkit.policy.linear import AdaptedLinear, FrozenLinear
 from spkit.policy.lora import LoraSettings
 from spkit.policy.memory import estimate
 from spkit.stages.learn_pg import PgUpdate, group_rollouts, learn_from_rewards, minibatches, new_optimizer
@@ -59,9 +59,9 @@ def unmerged(policy):
 @pytest.mark.parametrize("onednn", [True, False])
 def test_a_product_is_the_product(onednn, monkeypatch):
     if not onednn:
-        monkeypatch.setattr(own, "_onednn", lambda: False)
+        monkeypatch.setattr(cpu_linear, "has_onednn", lambda: False)
     for rows in (0, 1, 3, 70):
-        x, weight, bias = torch.randn(2, rows, 24), torch.randn(24, 40).t(), torch.randn(40)
+        x, weight, bias = torch.randn(2, rows, 240), torch.randn(240, 300).t(), torch.randn(300)
         exact = (x.double() @ weight.double().t() + bias.double()).float()
         assert product(x, weight, bias).shape == exact.shape
         assert not rows or apart(product(x, weight, bias), exact) < 2e-6
