@@ -10,9 +10,10 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ..policy import data_folder, load_policy
+from ..policy import data_folder
+from ..policy.profiles import SHIPPED, Profile
 from ..run.errors import SpkitError
 from ..run.files import read_jsonl, write_atomic
 from ..run.folder import Run
@@ -47,12 +48,13 @@ class Experiment:
     task: str
     seconds: int
     model: str | None = None  # by default the task's own base
+    profile: Literal["cpu", "real"] = "cpu"  # `real`: through LoRA adapters, prompted for the task
 
     def records(self, seed: int, run: Run) -> RunRecords:
         """All its records: read if the run is finished, continued if it was stopped."""
-        return list(
-            self.loop(load_policy(self.model or self.task), load_task(self.task), replace(self.config, seed=seed), run)
-        )
+        task = load_task(self.task)
+        start = Profile(self.profile, self.model or SHIPPED, "cpu", "a claim's").load(task)
+        return list(self.loop(start, task, replace(self.config, seed=seed), run))
 
 
 @dataclass(frozen=True)
