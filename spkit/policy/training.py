@@ -17,9 +17,9 @@ from .row_budget import RowBudget, parts
 from .steps import clipped_step
 
 GROUP = 8  # batches sorted by length together, which halves the padding
-LARGE = 20_000_000  # parameters; the shipped models have about one million
-TOKENS_AT_ONCE = 512  # of a pass on a CPU: the products are as fast as they get, and activations are small
-PASS = 24  # tokens that take as long as what a pass costs beside its tokens
+LARGE_FROM = 20_000_000  # parameters; the shipped models have about one million
+PASS_TOKENS = 512  # of a pass on a CPU: the products are as fast as they get, and activations are small
+PASS_COST = 24  # tokens that take as long as what a pass costs beside its tokens
 Measure = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -47,12 +47,12 @@ class SftConfig:
 
 def large(model: nn.Module) -> bool:
     """Whether a model is large enough for what saves time and memory to be worth another rounding."""
-    return sum(parameter.numel() for parameter in bare(model).parameters()) >= LARGE
+    return sum(parameter.numel() for parameter in bare(model).parameters()) >= LARGE_FROM
 
 
 def tokens_at_once(model: PreTrainedModel) -> int | None:
     """Padded tokens of one pass on a CPU, which is not faster with more of them; None: no limit but that of rows."""
-    return TOKENS_AT_ONCE if model.device.type == "cpu" and large(model) else None
+    return PASS_TOKENS if model.device.type == "cpu" and large(model) else None
 
 
 def pieces(lengths: Sequence[int], size: int, tokens: int | None) -> list[list[int]]:
@@ -67,7 +67,7 @@ def pieces(lengths: Sequence[int], size: int, tokens: int | None) -> list[list[i
     costs, starts = [0], [0]  # of the shortest rows, by how many
     for end, index in enumerate(order, 1):
         rows = range(1, max(1, min(size, end, tokens // max(1, lengths[index]))) + 1)
-        cost, count = min((costs[end - count] + count * lengths[index] + PASS, count) for count in rows)
+        cost, count = min((costs[end - count] + count * lengths[index] + PASS_COST, count) for count in rows)
         costs.append(cost)
         starts.append(end - count)
     result, end = [], len(order)

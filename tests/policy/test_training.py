@@ -116,7 +116,7 @@ def test_logits_of_prompts_are_not_computed(policy):
 @pytest.fixture
 def as_large(monkeypatch):
     """Let any model count as large."""
-    monkeypatch.setattr(training, "LARGE", 0)
+    monkeypatch.setattr(training, "LARGE_FROM", 0)
 
 
 def test_the_head_of_a_large_model_reads_completions_alone(policy, as_large):
@@ -127,13 +127,13 @@ def test_the_head_of_a_large_model_reads_completions_alone(policy, as_large):
     assert seen == [(1, 10)] and policy.model(torch.tensor([[4, 5]])).logits.shape[1] == 2
     handle.remove()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "LARGE", 10**9)
+        patch.setattr(training, "LARGE_FROM", 10**9)
         whole, mask_of_whole = completion_logprobs(policy.model, examples, 0)
     assert torch.equal(mask, mask_of_whole) and apart(scores[mask], whole[mask]) < 1e-5
 
 
 def cost_of(lengths, split):
-    return sum(max(lengths[i] for i in piece) * len(piece) + training.PASS for piece in split)
+    return sum(max(lengths[i] for i in piece) * len(piece) + training.PASS_COST for piece in split)
 
 
 def test_pieces_are_the_cheapest_of_all_that_fit():
