@@ -5,7 +5,7 @@ which comes with PyTorch, too, takes 512-bit ones wherever there are. On one cor
 layer of 576 x 1536, that is 220 against 106 GFLOP/s. It reads the weights where they are: nothing is copied, and an
 update is seen.
 
-Sums are added up in another order, so results differ by rounding. Layers of the tiny models, below LARGE, stay with
+Sums are added up in another order, so results differ by rounding. Layers of the tiny models, below LARGE_LAYER, stay with
 MKL: there the call is what takes time, and their texts stay bit for bit what they were.
 """
 
@@ -17,21 +17,23 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-LARGE = 1 << 16  # weights of a layer; the tiny models have at most 44,032
-FEW = 4  # rows; below, reading the weights is what takes time
-WIDE = ("AVX512", "AVX2")
+from .architecture import bare
+
+LARGE_LAYER = 1 << 16  # weights of a layer; the tiny models have at most 44,032
+FEW_ROWS = 4  # rows; below, reading the weights is what takes time
+VECTORS = ("AVX512", "AVX2")
 
 
 def has_onednn() -> bool:
     """Whether this computer is one of those where oneDNN is as fast or faster."""
-    known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.cpu.get_cpu_capability() in WIDE
+    known = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.cpu.get_cpu_capability() in VECTORS
     return known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 @contextmanager
 def by_onednn(model: nn.Module) -> Iterator[None]:
     """Within, the model's large float32 linear layers on the CPU compute by oneDNN where no gradient is recorded."""
-    layers = [layer for layer in model.modules() if _fits(layer)] if has_onednn() else []
+    layers = [layer for layer in bare(model).modules() if _fits(layer)] if has_onednn() else []
     for layer in layers:
         layer.forward = partial(_linear, layer)
     try:
@@ -45,10 +47,10 @@ def _fits(layer: nn.Module) -> bool:
     if type(layer) is not nn.Linear or "forward" in vars(layer):
         return False
     weight = layer.weight
-    return weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.numel() >= LARGE
+    return weight.dtype == torch.float32 and weight.device.type == "cpu" and weight.numel() >= LARGE_LAYER
 
 
 def _linear(layer: nn.Linear, inputs: Tensor) -> Tensor:
-    if torch.is_grad_enabled() or inputs.numel() < FEW * layer.in_features or inputs.dtype != torch.float32:
+    if torch.is_grad_enabled() or inputs.numel() < FEW_ROWS * layer.in_features or inputs.dtype != torch.float32:
         return nn.functional.linear(inputs, layer.weight, layer.bias)
     return torch.ops.mkldnn._linear_pointwise(inputs, layer.weight, layer.bias, "none", [], "")

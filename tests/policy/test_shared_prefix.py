@@ -75,6 +75,19 @@ def test_the_same_texts_as_over_whole_prompts(name, n, temperature, in_parts):
     assert n == 1 or len({len(ids) for ids in shared.token_ids}) > 2, "the test needs rows that end at different times"
 
 
+def test_adapters_on_one_model_share_too():
+    lora = pytest.importorskip("spkit.policy.lora")
+    plain = chat("biases")
+    base = lora.with_adapters(plain.model, lora.LoraSettings(rank=4), {})
+    policy = lora.LoraPolicy(base, plain.tokenizer, SHOWN).clone()
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(0))
+    shared, whole = draw(policy, 4, 1.0), draw(plainly(policy), 4, 1.0)
+    assert policy.shares and shared.token_ids == whole.token_ids
+    assert apart(shared.token_logprobs, whole.token_logprobs) < 1e-4
+
+
 def logits_of(policy: Policy, decoder: GrowingDecoder, prompts: list[list[int]]) -> Tensor:
     """The model's own last logits, in its precision, of steps in which lines leave."""
     seen: list[Tensor] = []
@@ -175,7 +188,7 @@ def test_plain_prompts_single_rows_and_short_beginnings_share_nothing(monkeypatc
 def test_a_model_that_cannot_share_is_found_out(monkeypatch):
     assert shares_prefix(chat("grouped heads").model)
     assert not shares_prefix(random_policy(small(MistralConfig, sliding_window=8)).model)
-    monkeypatch.setattr("spkit.policy.shared_prefix.Part.joined", lambda own, other: own.output)
+    monkeypatch.setattr("spkit.policy.shared_prefix.Attended.joined", lambda own, other: own.output)
     assert not shares_prefix(chat("grouped heads").model), "other logits"
     monkeypatch.setattr("spkit.policy.shared_prefix._attended", lambda *_: 1 / 0)
     policy = chat("grouped heads")
