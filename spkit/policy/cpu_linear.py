@@ -5,8 +5,8 @@ which comes with PyTorch, too, takes 512-bit ones wherever there are. On one cor
 layer of 576 x 1536, that is 220 against 106 GFLOP/s. It reads the weights where they are: nothing is copied, and an
 update is seen.
 
-Sums are added up in another order, so results differ by rounding. Layers of the tiny models, below LARGE_LAYER, stay with
-MKL: there the call is what takes time, and their texts stay bit for bit what they were.
+Sums are added up in another order, so results differ by rounding. Layers of the tiny models, below LARGE_LAYER, stay
+with MKL: there the call is what takes time, and their texts stay bit for bit what they were.
 """
 
 import platform
