@@ -1,8 +1,9 @@
 """Which decoder a policy samples with, and how many rows at once.
 
 `growing` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA
-graphs (`static_cache`); `auto` is static on a GPU where the model allows it, and growing elsewhere. A model whose cache
-is of its own kind has none (`rereading`).
+graphs (`static_cache`); `auto` is static on a GPU where the model allows it, and growing elsewhere. Behind an
+instruction or solved examples, growing on a CPU is beside a shared prefix (`shared_prefix`). A model whose cache is of
+its own kind has none (`rereading`).
 """
 
 from collections.abc import Callable

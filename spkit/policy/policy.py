@@ -147,9 +147,10 @@ class Policy:
         """n completions of each prompt; temperature 0 is greedy and needs no generator.
 
         Row r's randomness is the r-th row of one (rows, max_new_tokens) draw from `generator`, so it does not depend on
-        batches or on which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, is
-        not `finished`. Raises SpkitError for a negative temperature, n or max_new_tokens below 1, a prompt `prompt_ids`
-        refuses, or one row that memory does not hold.
+        batches or on which rows finish first. A completion that meets the end of the context, or `max_new_tokens`, or
+        is cut because it repeats itself (`stopping.Repetition`, for other than plain prompting), is not `finished`.
+        Raises SpkitError for a negative temperature, n or max_new_tokens below 1, a prompt `prompt_ids` refuses, or one
+        row that memory does not hold.
         """
         if temperature < 0 or n < 1 or max_new_tokens < 1:
             raise SpkitError("sample needs temperature >= 0, n >= 1 and max_new_tokens >= 1")

@@ -3,8 +3,8 @@
 `model.generate` computes finished rows until the last one ends, prefills the same prompt once a sample, and its cache
 copies every key and value at every token (`torch.cat`), which on a tiny model on a CPU is most of the time. Here each
 distinct prompt is prefilled once, the cache keeps room ahead, and finished rows leave the batch. One loop writes; what
-computes its steps is a decoder: `GrowingDecoder` here, or on a GPU `static_cache.StaticDecoder`, whose steps have fixed
-shapes and replay as a graph.
+computes its steps is a decoder: `GrowingDecoder` here; `shared_prefix.SharedPrefixDecoder` where prompts have a long
+beginning in common; or on a GPU `static_cache.StaticDecoder`, whose steps have fixed shapes and replay as a graph.
 
 Randomness: one uniform number a (row, token) is drawn before the loop, so a row's text depends on its own numbers only,
 not on the batch it ran in or on when other rows finished.

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from .architecture import same_logits, takes, text_config
+from .architecture import bare, same_logits, takes, text_config
 from .rereading import tried
 from .row_budget import is_out_of_memory
 from .sampling import GrowingDecoder, GrowingLayer, plain_layers, prefill
@@ -28,7 +28,7 @@ from .sampling import GrowingDecoder, GrowingLayer, plain_layers, prefill
 ATTENTION = "spkit_shared_prefix"
 SHARED_FROM = 16  # tokens; below, one attention over the whole is faster than two
 READ_AT_ONCE = 1024  # tokens of prompts; with more, what is computed on the way leaves the processor's cache
-UNKNOWN = ("softcap", "s_aux", "position_bias", "sliding_window")  # of attention that `attend` does not compute
+NOT_COMPUTED = ("softcap", "s_aux", "position_bias", "sliding_window")  # of attention that `attend` does not compute
 TRIED = ([3, 4, 5, 6, 7, 8, 9, 10], [3, 4, 5, 6, 11])
 
 
@@ -60,7 +60,7 @@ def common_beginning(texts: Sequence[Sequence[int]]) -> list[int]:
     return list(low[: next((i for i in range(room) if low[i] != high[i]), room)])
 
 
-class Part(NamedTuple):
+class Attended(NamedTuple):
     """What attention to one part of a text gives: outputs (..., queries, head size) and logarithms of the sum of
     exponentials (..., queries, 1).
     """
@@ -68,17 +68,17 @@ class Part(NamedTuple):
     output: Tensor
     weight: Tensor
 
-    def joined(self, other: "Part") -> Tensor:
+    def joined(self, other: "Attended") -> Tensor:
         """Outputs of one attention over both parts."""
         share = (other.weight - self.weight).sigmoid().to(self.output.dtype)
         return torch.lerp(self.output, other.output, share)
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Part:
+def _attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Attended:
     output, weight = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         query, key, value, attn_mask=bias, scale=scale
     )
-    return Part(output, weight[..., None])
+    return Attended(output, weight[..., None])
 
 
 def attend(
@@ -96,7 +96,7 @@ def attend(
 
     Raises TypeError for kinds of attention that it does not compute.
     """
-    if any(other.get(name) is not None for name in UNKNOWN):
+    if any(other.get(name) is not None for name in NOT_COMPUTED):
         raise TypeError("attention of another kind")
     lines, heads, queries, size = query.shape
     kinds = key.shape[1]
@@ -106,7 +106,7 @@ def attend(
     own = _attended(packed, key, value, bias, scaling)
     together = packed.transpose(0, 1).reshape(1, kinds, lines * group * queries, size)
     shared = _attended(together, *shared_prefix[module.layer_idx], None, scaling)
-    apart = Part(*(part.view(kinds, lines, group * queries, -1).transpose(0, 1) for part in shared))
+    apart = Attended(*(part.view(kinds, lines, group * queries, -1).transpose(0, 1) for part in shared))
     output = own.joined(apart).reshape(lines, heads, queries, size)
     return output.transpose(1, 2).contiguous(), None
 
@@ -161,7 +161,7 @@ class SharedPrefixDecoder(GrowingDecoder):
         """The additive mask: what is not seen has the lowest finite number, as padding in front sees nothing of its
         own, and -inf alone would make it NaN.
         """
-        dtype = self.model.get_input_embeddings().weight.dtype
+        dtype = bare(self.model).get_input_embeddings().weight.dtype
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
     def _forward(self, ids: Tensor, positions: Tensor, bias: Tensor | None, cache: DynamicCache) -> Tensor:

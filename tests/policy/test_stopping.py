@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from spkit.policy import Policy, SftConfig
 from spkit.policy.prompting import Prompting, prompting_for
 from spkit.policy.static_cache import StaticDecoder
-from spkit.policy.stopping import StopText
+from spkit.policy.stopping import Repetition, StopText
 from spkit.run.streams import generator
 from spkit.stages.solve import verify_all
 from spkit.tasks import load_task, problems
@@ -203,3 +203,42 @@ def test_a_turn_end_that_is_no_token_of_its_own_ends_a_chat_by_its_text():
     assert policy.stop_text.text == "<done>" and policy.stop_text.ends(written)
     assert policy.prompting.text(tokenizer, written, finished=True) == "46 "
     assert policy.stop_text.ends(policy.completion_ids("46"))
+
+
+@pytest.mark.parametrize(("length", "times"), [(8, 3), (2, 3), (3, 2), (1, 4)])
+def test_a_row_is_cut_at_the_token_with_which_its_end_has_been_there_so_many_times(length, times):
+    """Against Python's `str.count`, which counts what does not overlap; rows leave, and lines move."""
+    draw, rule, found, expected = random.Random(0), Repetition(length, times), {}, {}
+    texts = ["".join(draw.choice("ab"[: draw.randint(1, 2)]) for _ in range(60)) for _ in range(40)]
+    texts += ["abcdefgh" * 4, "abcdefghabcdefg" * 5, "a" * 60, "".join(map(chr, range(40, 100)))]
+    counts, width = rule.counts(), max(map(len, texts))
+    for row, text in enumerate(texts):
+        ends = (n for n in range(length, len(text) + 1) if text[:n].count(text[n - length : n]) >= times)
+        expected[row] = next(ends, None)
+        found[row] = None
+    active = list(range(len(texts)))
+    for step in range(width):
+        active = [row for row in active if step < len(texts[row]) and found[row] is None]
+        draw.shuffle(active)
+        chosen, rows = torch.tensor([ord(texts[row][step]) for row in active]), torch.tensor(active)
+        writing = torch.ones(len(active), dtype=torch.bool)
+        for row, cut in zip(active, counts.ended(chosen, rows, writing).tolist()):
+            found[row] = step + 1 if cut else None
+    assert found == expected and len(set(expected.values())) > 2 and None in expected.values()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_row_that_repeats_itself_is_cut_and_not_finished(path):
+    """24 equal tokens are three times eight; an end token, or a blank line, in that very place is an end."""
+    tokenizer = KINDS["two"]()
+    seven, line, end = tokenizer.convert_tokens_to_ids(["7", "Ċ", "<|endoftext|>"])
+    sample = lambda written, shown=FEW: by(scripted("two", shown, "3+4=", written, seven), path).sample(
+        ["3+4="], 3, temperature=0.0, max_new_tokens=40
+    )
+    cut = sample([])
+    assert cut.token_ids == [[seven] * 24] * 3 and cut.texts == ["7" * 24] * 3 and cut.finished == [False] * 3
+    assert all(len(scores) == 24 for scores in cut.token_logprobs)
+    assert sample([seven] * 23 + [end]).finished == [True] * 3
+    assert sample([seven] * 22 + [line, line]).finished == [True] * 3
+    plain = sample([], Prompting())
+    assert plain.token_ids == [[seven] * 40] * 3 and plain.finished == [False] * 3
