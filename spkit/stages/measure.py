@@ -31,8 +31,8 @@ def measure(
 ) -> dict[str, Any]:
     """Greedy accuracy on the fixed test set, on `train` problems and on harder ones if asked for; `samples`.
 
-    The samples are the first completions of each difficulty; `finished` is the share of the test completions that ended by
-    themselves (see `finished_share`). Where the task has a lenient check, the accuracies are there as it finds them,
+    The samples are the first completions of each difficulty; `finished` is the share of the test completions that ended
+    by themselves (see `finished_share`). Where the task has a lenient check, the accuracies are there as it finds them,
     too, and `mean_tokens`, the mean length of the test completions.
     """
     tests = test_set(task, per_difficulty)
