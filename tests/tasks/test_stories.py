@@ -21,7 +21,7 @@ from spkit.tasks.base import item_rng
 from spkit.tasks.stories.equations import equations
 from spkit.tasks.stories.task import answer_in, split_of_numbers
 from spkit.tasks.stories.telling import StoryProblem, fault_of, story_of
-from spkit.tasks.stories.words import ASIDES, CAST, COMINGS, LEAVINGS, OPENINGS, THINGS, plural
+from spkit.tasks.stories.words import ASIDES, CAST, COMINGS, LEAVINGS, STORY_OPENINGS, THINGS, plural
 from tests.hostile import TEXTS
 from tests.policy.test_prompting import CHAT
 
@@ -42,7 +42,7 @@ BEN = StoryProblem(
 def test_words_are_many_and_different():
     assert len({one.name for one in CAST}) == len(CAST) >= 40 and len(set(THINGS)) == len(THINGS) >= 40
     assert len(set(COMINGS)) == len(COMINGS) >= 20 and len(set(LEAVINGS)) == len(LEAVINGS) >= 20
-    for form in (*COMINGS, *LEAVINGS, *OPENINGS):
+    for form in (*COMINGS, *LEAVINGS, *STORY_OPENINGS):
         assert form.count("@") == 1 and form.count("#") == 1 and form.count("%") <= 1 and not form.endswith(".")
     assert not set(COMINGS) & set(LEAVINGS)
 

@@ -18,7 +18,7 @@ from .sentences import ASKING, LEADS, NUMBERED, OF_CATEGORY, OPEN_PLACES, OPENIN
 from .topics import Topic
 
 LONGEST_ANSWER = 300  # characters of a reference
-TRIED = 20  # texts tried before the constraints count as impossible together
+TRIED_TEXTS = 20  # texts tried before the constraints count as impossible together
 TRIED_LONGER = 1000  # the same, where they are known to be possible
 DRAWS = 60  # sentences tried before one is taken that breaks a constraint
 
@@ -154,7 +154,7 @@ class _Draft:
 
 
 def written(
-    topic: Topic, constraints: Sequence[Constraint], voice: Voice, *stream: str | int, attempts: int = TRIED
+    topic: Topic, constraints: Sequence[Constraint], voice: Voice, *stream: str | int, attempts: int = TRIED_TEXTS
 ) -> str | None:
     """A text that keeps all of the constraints, None if none is found in `attempts`.
 

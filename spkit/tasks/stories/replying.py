@@ -8,12 +8,12 @@ from .telling import StoryProblem
 from .words import counted
 
 FORMS = ("{equation}.", "{equation} {thing}.", "{first}{equation} {thing}.", "{now} {who} has {equation} {thing}.")
-ENDS = ("The answer is {total}.", "So the answer is {total}.", "Answer: {total}", "#### {total}")
+ANSWER_FORMS = ("The answer is {total}.", "So the answer is {total}.", "Answer: {total}", "#### {total}")
 
 
 def reply(problem: StoryProblem, totals: Sequence[int], numbers: Sequence[int], rng: random.Random) -> str:
     """A short sentence for each equation, `totals[i]` being what `numbers` up to i are said to make, and the answer."""
-    form, end, between = rng.choice(FORMS), rng.choice(ENDS), rng.choice((" ", "\n"))
+    form, end, between = rng.choice(FORMS), rng.choice(ANSWER_FORMS), rng.choice((" ", "\n"))
     lines = []
     for i in range(1, len(numbers)):
         equation = f"{totals[i - 1]} {'+' if numbers[i] > 0 else '-'} {abs(numbers[i])} = {totals[i]}"

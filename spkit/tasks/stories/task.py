@@ -29,8 +29,8 @@ from ..worked import Calculation
 from .equations import equations
 from .proposing import (
     ASIDES_AT,
-    LONGEST,
-    MARK,
+    LONGEST_PROPOSAL,
+    PROPOSER_MARK,
     MAX_CHANGES,
     answers_offered,
     asks_for_numbers,
@@ -48,7 +48,7 @@ class Stories(Proposable):
 
     kind: ClassVar[Kind] = "deduction"
     hardest: ClassVar[int] = MAX_CHANGES
-    longest_proposal: ClassVar[int] = LONGEST
+    longest_proposal: ClassVar[int] = LONGEST_PROPOSAL
     name: str = "stories"
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
@@ -127,7 +127,7 @@ class Stories(Proposable):
 
     def roles(self, stream: int, shown: int) -> list[tuple[str, list[tuple[str, str]], str]]:
         """The proposer, who is shown no examples beside those of its prompt."""
-        return [(MARK, [], "")]
+        return [(PROPOSER_MARK, [], "")]
 
     def seed_entry(self, kind: Kind) -> Entry:
         """The smallest sum."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ...run.errors import SpkitError
 from ..base import Kind, Problem
 from ..word_problems.story import Person
-from .words import ASIDES, BEFORE, CAST, COMINGS, CONNECTIONS, LEAVINGS, OPENINGS, QUESTIONS, THINGS, counted, plural
+from .words import ASIDES, BEFORE, CAST, COMINGS, CONNECTIONS, LEAVINGS, STORY_OPENINGS, QUESTIONS, THINGS, counted, plural
 
 MOST_AT_ONCE = 12  # things that come or go in one sentence
 MOST_THINGS = 40  # that somebody has at any time
@@ -53,7 +53,7 @@ class _Teller:
         other = self.others.pop().name if "%" in form else ""
         return form.replace("#", quantity).replace("@", subject or self.who.name, 1).replace("%", other)
 
-    def opening(self, number: int, forms: Sequence[str] = OPENINGS) -> str:
+    def opening(self, number: int, forms: Sequence[str] = STORY_OPENINGS) -> str:
         return self.sentence(self.rng.choice(forms), counted(number, self.thing))
 
     def change(self, number: int, form: str, subject: str = "") -> str:

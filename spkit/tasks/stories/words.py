@@ -64,7 +64,7 @@ LEAVINGS = (
     "% buys # from @",
     "% borrows # from @",
 )
-OPENINGS = ("@ has #", "@ has #", "@ starts with #", "At first, @ has #", "@ owns #")
+STORY_OPENINGS = ("@ has #", "@ has #", "@ starts with #", "At first, @ has #", "@ owns #")
 BEFORE = ("Before that, @ had #", "@ had # before that")
 CONNECTIONS = ("", "", "Then ", "Then ", "Later, ", "After that, ", "Next, ")
 QUESTIONS = ("now", "now", "in the end", "at the end")
