@@ -30,8 +30,8 @@ from .equations import equations
 from .proposing import (
     ASIDES_AT,
     LONGEST_PROPOSAL,
-    PROPOSER_MARK,
     MAX_CHANGES,
+    PROPOSER_MARK,
     answers_offered,
     asks_for_numbers,
     fault_in,

@@ -9,7 +9,19 @@ from typing import ClassVar
 from ...run.errors import SpkitError
 from ..base import Kind, Problem
 from ..word_problems.story import Person
-from .words import ASIDES, BEFORE, CAST, COMINGS, CONNECTIONS, LEAVINGS, STORY_OPENINGS, QUESTIONS, THINGS, counted, plural
+from .words import (
+    ASIDES,
+    BEFORE,
+    CAST,
+    COMINGS,
+    CONNECTIONS,
+    LEAVINGS,
+    QUESTIONS,
+    STORY_OPENINGS,
+    THINGS,
+    counted,
+    plural,
+)
 
 MOST_AT_ONCE = 12  # things that come or go in one sentence
 MOST_THINGS = 40  # that somebody has at any time
