@@ -184,6 +184,8 @@ def test_bad_settings_are_one_sentence(changes, message):
 
 
 def test_another_task_has_no_proposer():
-    wanted = "Absolute Zero needs a task whose problems can be proposed: expressions or python_programs, not sums"
+    wanted = (
+        "Absolute Zero needs a task whose problems can be proposed: expressions, python_programs or stories, not sums"
+    )
     with pytest.raises(SpkitError, match=wanted):
         proposable(load_task("sums"), ("deduction",))

@@ -13,7 +13,9 @@ from spkit.policy import Rollouts
 from spkit.policy.prompting import prompting_for
 from spkit.run.errors import SpkitError
 from spkit.run.tables import IterationTable
+from spkit.stages.buffers import Buffers
 from spkit.stages.measure import attempt_counts, first_samples, kept_counts, lenient_on_tests, verdict_row
+from spkit.stages.propose import proposable
 from spkit.stages.solve import Attempts, verify_all
 from spkit.stages.verify import Filter, keep
 from spkit.tasks import Stories, Verdict, load_task, problems, test_set
@@ -375,3 +377,53 @@ def test_the_table_shows_a_lenient_column_where_there_is_one(capsys):
 )
 def test_answers_are_what_a_mark_holds_or_the_last_number(text, value):
     assert answer_in(text) == value
+
+
+PROPOSALS = [
+    ("9 - 4 + 6", (9, -4, 6), None),
+    ("9-4+6.", (9, -4, 6), None),
+    (" 7 + 5 = 12\n", (7, 5), "held out"),
+    ("7 - 7", (7, -7), None),
+    ("7", None, "text"),
+    ("Ben has 7 + 5", None, "text"),
+    ("7 * 5", None, "text"),
+    ("7 + 5 = 12 = 12", None, "text"),
+    ("7 - 9", None, "input"),
+    ("7 + 13", None, "input"),
+    ("12 + 12 + 12 + 12", None, "input"),
+    ("1 + 1 + 1 + 1 + 1 + 1", None, "depth"),
+    ("1 + " * 2_000_000 + "1", None, "text"),
+]
+
+
+@pytest.mark.parametrize("text, numbers, fault", PROPOSALS, ids=[text[:20] for text, *_ in PROPOSALS])
+def test_what_proposed_numbers_come_to(text, numbers, fault):
+    problem, found = TASK.parse("deduction", text)
+    assert found == fault and (problem and problem.numbers) == numbers
+    if problem:
+        assert problem.answer == str(sum(numbers)) and (found == "held out") == (split_of_numbers(numbers) == "test")
+
+
+def test_a_buffer_gives_a_proposed_story_back():
+    problem, _ = TASK.parse("deduction", "9 - 4 + 6")
+    buffers = Buffers(("deduction",), TASK)
+    buffers.add(problem)
+    again = Buffers.load(buffers.dump(), TASK)
+    entry = TASK.entry_of(problem)
+    assert again.has("deduction", entry) and TASK.from_entry("deduction", entry) == problem
+    assert str(TASK.triplet(entry)) in TASK.proposer_prompt("deduction", [TASK.triplet(entry)])
+    assert split_of_numbers(TASK.from_entry("deduction", TASK.seed_entry("deduction")).numbers) == "train"
+
+
+def test_an_invalid_proposal_has_no_right_answer_and_several_answers_are_several():
+    nothing = TASK.invalid("deduction", " ")
+    assert nothing.prompt and not TASK.verify(nothing, "The answer is 2.").correct
+    assert TASK.verify(nothing, "The answer is 2.").lenient is False
+    problem, _ = TASK.parse("deduction", "9 - 4 + 6")
+    offered = TASK.offered("deduction", "It is\n11 or 12")
+    assert [TASK.verify(problem, one).correct for one in offered] == [True, False]
+
+
+def test_only_deduction_can_be_proposed():
+    with pytest.raises(SpkitError, match="stories has no problems of abduction: choose kinds among deduction"):
+        proposable(TASK, ("deduction", "abduction"))

@@ -14,7 +14,7 @@ from .telling import MOST_AT_ONCE, MOST_THINGS, StoryProblem, fault_of, story_of
 MAX_CHANGES = 4
 ASIDES_AT = {4: 2}  # sentences whose numbers do not count, by the number of changes
 PROPOSER_MARK = "Make up an exercise:"
-LONGEST_PROPOSAL = 48  # characters of a proposal
+LONGEST_SUM = 48  # characters of a proposal
 
 _SUM = re.compile(r"\s*(\d{1,2}(?:\s*[-+]\s*\d{1,2})+)\s*(?:=\s*(?:\d{1,3}|\?)?)?\s*\.?\s*", re.ASCII)
 _PART = re.compile(r"([-+]?)\s*(\d{1,2})", re.ASCII)
@@ -22,7 +22,7 @@ _PART = re.compile(r"([-+]?)\s*(\d{1,2})", re.ASCII)
 
 def numbers_of(text: str) -> tuple[int, ...] | None:
     """The start and the signed changes of a sum, whatever result stands behind it; None if it is no sum."""
-    found = _SUM.fullmatch(text) if len(text) <= LONGEST_PROPOSAL else None
+    found = _SUM.fullmatch(text) if len(text) <= LONGEST_SUM else None
     return tuple(int(sign + digits) for sign, digits in _PART.findall(found[1])) if found else None
 
 
@@ -30,8 +30,8 @@ def asks_for_numbers(references: Sequence[str]) -> str:
     """The prompt of a proposer, with sums that are there already."""
     other = f" It must be another one than {'; '.join(references)}." if references else ""
     return (
-        f"{PROPOSER_MARK} two to four whole numbers from 1 to {MOST_AT_ONCE}, added or taken away, such as 7 + 5 or 9 - 4 + 6."
-        f"{other} Write only the numbers with their signs."
+        f"{PROPOSER_MARK} two to four whole numbers from 1 to {MOST_AT_ONCE}, added or taken away, such as 7 + 5 or "
+        f"9 - 4 + 6.{other} Write only the numbers with their signs."
     )
 
 

@@ -29,7 +29,7 @@ from ..worked import Calculation
 from .equations import equations
 from .proposing import (
     ASIDES_AT,
-    LONGEST_PROPOSAL,
+    LONGEST_SUM,
     MAX_CHANGES,
     PROPOSER_MARK,
     answers_offered,
@@ -48,7 +48,7 @@ class Stories(Proposable):
 
     kind: ClassVar[Kind] = "deduction"
     hardest: ClassVar[int] = MAX_CHANGES
-    longest_proposal: ClassVar[int] = LONGEST_PROPOSAL
+    longest_proposal: ClassVar[int] = LONGEST_SUM
     name: str = "stories"
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
