@@ -42,8 +42,9 @@ class StarConfig:
     """Settings of a run; the paper's value in brackets where there is one.
 
     `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn
-    without looking. `direct` is the baseline without rationales: gold answers alone, for every problem seen so
-    far, with every step used so far.
+    without looking. `all_steps` is not the paper's: a hinted rationale may copy the answer to the end of wrong steps.
+    `direct` is the baseline without rationales: gold answers alone, for every problem seen so far, with every step used
+    so far.
     """
 
     iterations: int = 8  # rounds after the base; a larger number extends a run [16 to a plateau]
@@ -52,7 +53,8 @@ class StarConfig:
     rationalize: bool = True  # try failed problems again with the answer as a hint [yes]
     rationalizer: Literal["base", "last"] = "base"  # who reads the hints: the base, or the last policy [last]
     restart: Literal["base", "last"] = "base"  # what an iteration trains from [base: "to avoid overfitting"]
-    select: Literal["correct", "random"] = "correct"  # keep right answers, or as many at random (the control)
+    # keep right answers, or those with every step right, or as many as have a right answer at random (the control)
+    select: Literal["correct", "all_steps", "random"] = "correct"
     direct: bool = False  # baseline: train on gold answers without a rationale
     temperature: float = 0.0  # of the rationales; 0 is greedy [greedy]
     # how steps grow: exponential (steps x growth) or linear (steps + increment) [by default x1.2; arithmetic +20]
@@ -126,9 +128,10 @@ def attempt(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )
     samples = attempts.samples(task)
-    right = [sample for sample in samples if sample.verdict.correct]
-    chosen = right if config.select == "correct" else matched_at_random(samples, len(right), draw)
-    return chosen, [sample.problem for sample in samples if not sample.verdict.correct]
+    passes = [one.verdict.reward == 1 if config.select == "all_steps" else one.verdict.correct for one in samples]
+    right = [sample for sample, passed in zip(samples, passes) if passed]
+    chosen = matched_at_random(samples, len(right), draw) if config.select == "random" else right
+    return chosen, [sample.problem for sample, passed in zip(samples, passes) if not passed]
 
 
 def direct_answers(policy: Policy, task: Task, config: StarConfig, t: int) -> list[Pair]:
