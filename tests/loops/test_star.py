@@ -7,9 +7,10 @@ import torch
 
 from spkit.loops import star as module
 from spkit.loops.star import StarConfig, attempt, direct_answers, star
-from spkit.policy import Policy, load_policy
+from spkit.policy import Policy, Rollouts, load_policy
 from spkit.run.errors import SpkitError
 from spkit.run.folder import STAGES, Run
+from spkit.stages.solve import Attempts
 from spkit.tasks import load_task, problems, test_set
 
 TASK = load_task("addition")
@@ -45,6 +46,21 @@ def test_only_right_answers_are_kept_and_only_failures_rationalized(base, traine
     alone = base.sample(list(batch), temperature=0.0, max_new_tokens=52)
     solved = sum(TASK.verify(problem, text).correct for problem, text in zip(batch.values(), alone.texts))
     assert rows[1]["kept"] == solved
+
+
+@pytest.mark.parametrize("select, kept", [("correct", [0, 1, 2]), ("all_steps", [0])])
+def test_right_answers_behind_wrong_or_missing_steps(base, monkeypatch, select, kept):
+    """A rationale that copies the hint to the end of wrong steps is kept for its answer, and not for its steps."""
+    stories = load_task("stories")
+    batch = [stories.problem(0, index, 2) for index in range(4)]
+    bare, wrong = [stories.direct(one) for one in batch], stories.careless(batch[0])
+    texts = [stories.solution(batch[0]), f"1 + 1 = 3. {bare[1]}", bare[2], wrong]
+    verdicts = [stories.verify(problem, text) for problem, text in zip(batch, texts)]
+    rows = Rollouts([one.prompt for one in batch], [[1]] * 4, texts, [], torch.zeros(4), [True] * 4)
+    monkeypatch.setattr(module, "solve", lambda *_, **__: Attempts(batch, 1, rows, verdicts))
+    chosen, failed = attempt(base, stories, batch, replace(SMALL, select=select), Run(), 1, hinted=True)
+    assert [batch.index(one.problem) for one in chosen] == kept
+    assert [batch.index(problem) for problem in failed] == [index for index in range(4) if index not in kept]
 
 
 def test_every_iteration_starts_from_the_base(base, trained_on):
