@@ -59,13 +59,17 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, who says so, what decides it, and what is kept of the runs beside the number it is decided by."""
+    """A statement, who says so, what decides it, and what is kept of the runs beside the number it is decided by.
+
+    `repeats` is the claim of a tiny model that this one tries on a real one.
+    """
 
     id: str
     statement: str
     source: str
     criterion: Criterion
     stored: tuple[Mapping[str, Any] | EachRun, ...] = ()
+    repeats: str = ""
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -85,9 +89,16 @@ class Claim:
         return data_of(self.tree, runs)
 
 
-def claim(id: str, statement: str, source: str, criterion: Criterion, *stored: Mapping[str, Any] | EachRun) -> Claim:
+def claim(
+    id: str,
+    statement: str,
+    source: str,
+    criterion: Criterion,
+    *stored: Mapping[str, Any] | EachRun,
+    repeats: str = "",
+) -> Claim:
     """A claim, as the files of claims write it down."""
-    return Claim(id, statement, source, criterion, stored)
+    return Claim(id, statement, source, criterion, stored, repeats)
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,7 @@ def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
         "id": claim.id,
         "statement": claim.statement,
         "source": claim.source,
+        **({"repeats": claim.repeats} if claim.repeats else {}),
         "criterion": str(claim.criterion),
         "threshold": claim.criterion.threshold,
         "seeds": list(seeds),

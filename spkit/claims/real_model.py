@@ -81,6 +81,7 @@ REAL_CLAIMS = (
         OURS,
         final("real-em", LENIENT_ACCURACY) - final("real-em-random", LENIENT_ACCURACY) > 0.1,
         SEEN,
+        repeats="em-selection",
     ),
     claim(
         "real-em-format",
@@ -95,6 +96,7 @@ REAL_CLAIMS = (
         SELF_IMPROVE,
         final("real-em", LENIENT_ACCURACY) - final("real-em-majority", LENIENT_ACCURACY) > 0,
         SEEN,
+        repeats="verify-gold",
     ),
     claim(
         "real-star-rationalization",
@@ -102,6 +104,7 @@ REAL_CLAIMS = (
         f"{STAR}, sec. 4.3",
         final("real-star", LENIENT_ACCURACY) - final("real-star-no-hint", LENIENT_ACCURACY) > 0,
         SEEN,
+        repeats="star-rationalization",
     ),
     claim(
         "real-rlvr",

@@ -11,12 +11,16 @@ BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 
 
 def markdown_table(results: Sequence[dict[str, Any]]) -> str:
-    """One line a claim."""
+    """One line a claim, with the verdict on the real model where that was tried, too."""
+    real = {result["repeats"]: result["verdict"] for result in results if "repeats" in result}
     lines = ["| claim | measured: mean and 95 % interval over seeds | verdict |", "|---|---|---|"]
     for result in results:
         low, high = result["interval"]
         measured = f"{result['criterion']}: {result['mean']:.2f} [{low:.2f}, {high:.2f}], {len(result['seeds'])} seeds"
-        lines.append(f"| {result['statement']} ({result['source']}) | {measured} | **{result['verdict']}** |")
+        verdict = f"**{result['verdict']}**"
+        if result.get("id") in real:
+            verdict += f"; on SmolLM2-135M: {real[result['id']]}"
+        lines.append(f"| {result['statement']} ({result['source']}) | {measured} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 

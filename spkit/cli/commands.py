@@ -199,7 +199,8 @@ class Reproduce:
     stopped.
     """
 
-    ids: tyro.conf.Positional[tuple[str, ...]] = ()  # claims to measure; all of them by default
+    # claims to measure; by default all of the shipped models; `real`: all of the real model (see `spkit model`)
+    ids: tyro.conf.Positional[tuple[str, ...]] = ()
     seeds: int = 3  # how many seeds; an interval needs at least 2
     first_seed: int = 0  # the first of them
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
@@ -208,16 +209,17 @@ class Reproduce:
 
     def run(self) -> None:
         """Measure the claims, write each result, and print their table."""
-        from ..claims import CLAIMS, EXPERIMENTS, Lab, markdown_table, reproduce, write_result
+        from ..claims import CLAIMS, EXPERIMENTS, REAL_CLAIMS, Lab, markdown_table, reproduce, write_result
         from ..run.progress import progress
 
+        groups = {(): [one for one in CLAIMS if one not in REAL_CLAIMS], ("real",): list(REAL_CLAIMS)}
         known = {claim.id: claim for claim in CLAIMS}
-        for name in self.ids:
+        for name in () if self.ids in groups else self.ids:
             if name not in known:
                 raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
         if self.seeds < 2:
             raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
-        chosen = [known[name] for name in self.ids] or list(CLAIMS)
+        chosen = groups.get(self.ids) or [known[name] for name in self.ids]
         asked, bar, results = range(self.first_seed, self.first_seed + self.seeds), progress(), []
         lab = Lab(self.work, EXPERIMENTS, bar)
         minutes = lab.seconds_left(chosen, asked) / 60

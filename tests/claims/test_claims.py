@@ -9,10 +9,12 @@ import pytest
 from spkit.claims import (
     CLAIMS,
     EXPERIMENTS,
+    REAL_CLAIMS,
     Experiment,
     Lab,
     claim,
     interval,
+    markdown_table,
     reproduce,
     stored_curves,
     write_into,
@@ -98,6 +100,15 @@ def test_the_table_goes_between_its_markers_and_nowhere_else(tmp_path):
     with pytest.raises(SpkitError, match="has no place for the table"):
         write_into(readme, "new\n")
     assert readme.read_text() == "nothing here"
+
+
+def test_a_claim_of_a_tiny_model_says_what_became_of_it_on_the_real_one():
+    tiny = {"id": "a", "statement": "A", "source": "s", "criterion": "x > 0", "mean": 1, "interval": [0.5, 1.5]}
+    tiny |= {"seeds": [0, 1, 2], "verdict": "holds"}
+    real = tiny | {"id": "real-a", "repeats": "a", "verdict": "inconclusive"}
+    first, second = markdown_table([tiny, real]).splitlines()[2:]
+    assert first.endswith("| **holds**; on SmolLM2-135M: inconclusive |") and second.endswith("| **inconclusive** |")
+    assert {one.repeats for one in REAL_CLAIMS} - {""} <= {one.id for one in CLAIMS} - {one.id for one in REAL_CLAIMS}
 
 
 def test_stored_curves_are_read_by_seed():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spkit.claims import CLAIMS, Claim, interval, markdown_table, read_results
+from spkit.claims import CLAIMS, REAL_CLAIMS, Claim, interval, markdown_table, read_results
 from spkit.claims.readings import number_of
 from spkit.claims.stored import Blocks, Curve, Rows
 from spkit.claims.terms import Number
@@ -14,7 +14,9 @@ from spkit.run.errors import SpkitError
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "data" / "results"
-BY_ID = {claim.id: claim for claim in CLAIMS}
+# what is not measured on the real model yet has no result, and no row in the README
+MEASURED = {path.stem for path in RESULTS.glob("*.json")}
+BY_ID = {claim.id: claim for claim in CLAIMS if claim not in REAL_CLAIMS or claim.id in MEASURED}
 
 
 def result_of(id: str) -> dict:
@@ -67,7 +69,7 @@ def rebuilt(claim: Claim, value: dict) -> dict[str, list[dict]]:
 
 def test_every_result_is_read():
     assert read_results(CLAIMS, RESULTS) == [result_of(id) for id in BY_ID]
-    assert {path.stem for path in RESULTS.glob("*.json")} == set(BY_ID)
+    assert set(BY_ID) == MEASURED
 
 
 @pytest.mark.parametrize("id", BY_ID)
