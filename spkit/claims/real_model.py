@@ -24,10 +24,11 @@ LENIENT_ACCURACY = Number("lenient_accuracy", "lenient accuracy")
 FINISHED = Number("finished", "share of answers that end by themselves")
 
 EM_RUN = RestEmConfig(
-    problems=60,
+    problems=72,
+    temperature=0.5,
     restart="last",
-    filter=Filter(cap=4),
-    sft=SftConfig(steps=24, batch_size=16, learning_rate=5e-4),
+    filter=Filter("all_steps", cap=4),
+    sft=SftConfig(steps=20, batch_size=8, learning_rate=5e-4),
     validation_problems=0,
     test_per_difficulty=TESTS,
 )
@@ -56,7 +57,8 @@ def on_stories(loop, config, minutes: int) -> Experiment:
 
 REAL_EXPERIMENTS = {
     "real-em": on_stories(rest_em, EM_RUN, 12),
-    "real-em-random": on_stories(rest_em, replace(EM_RUN, filter=Filter("random", cap=4)), 15),
+    "real-em-random": on_stories(rest_em, replace(EM_RUN, filter=Filter("random_all_steps", cap=4)), 15),
+    "real-em-answer": on_stories(rest_em, replace(EM_RUN, filter=Filter(cap=4)), 12),
     "real-em-majority": on_stories(rest_em, replace(EM_RUN, filter=Filter("majority", cap=4)), 12),
     "real-star": on_stories(star, STAR_RUN, 15),
     "real-star-no-hint": on_stories(star, replace(STAR_RUN, rationalize=False), 12),

@@ -30,7 +30,7 @@ from ..tasks import Proposable, Task, Verdict
 from .solve import Attempts, Sample, repeated
 
 _T = TypeVar("T")
-VerifierName = Literal["gold", "steps", "noisy", "majority", "none"]
+VerifierName = Literal["gold", "steps", "all_steps", "noisy", "majority", "none"]
 VERIFIERS: tuple[VerifierName, ...] = get_args(VerifierName)
 
 
@@ -50,6 +50,8 @@ def accept(
         return right
     if verifier == "steps":
         return [verdict.correct and verdict.step_errors == 0 for verdict in verdicts]
+    if verifier == "all_steps":
+        return [verdict.reward == 1 for verdict in verdicts]
     if verifier == "noisy":
         return flipped(torch.tensor(right).float(), flip_rate, draw).bool().tolist()
     if verifier == "majority":
@@ -137,11 +139,11 @@ class Filter:
     """What is kept of the samples: what a verifier accepts, copies dropped (`unique`), at most `cap` a problem.
 
     `random` stands for the control of equal size: as many samples as the gold answer check would leave, drawn without
-    looking from all that uniqueness and cap allow.
+    looking from all that uniqueness and cap allow. `random_all_steps` is the same for the check of all steps.
     """
 
-    # who decides what is kept: `random` is the control of equal size
-    verifier: Literal["gold", "steps", "noisy", "majority", "none", "random"] = "gold"
+    # who decides what is kept: `random` and `random_all_steps` are controls of equal size
+    verifier: Literal["gold", "steps", "all_steps", "noisy", "majority", "none", "random", "random_all_steps"] = "gold"
     flip_rate: float = 0.0  # how often the `noisy` verifier flips a verdict
     unique: bool = True  # keep each reasoning path of a problem once
     cap: int | None = None  # most samples kept of one problem; None: no limit [10 in ReST^EM]
@@ -157,10 +159,11 @@ def keep(samples: Sequence[Sample], k: int, rule: Filter, draw: torch.Generator)
 
     `samples` holds k of every problem, next to each other.
     """
-    verifier = "gold" if rule.verifier == "random" else rule.verifier
+    blind = {"random": "gold", "random_all_steps": "all_steps"}
+    verifier = blind.get(rule.verifier, rule.verifier)
     flags = accept([sample.verdict for sample in samples], k, verifier, rule.flip_rate, draw)
     kept = _limited([sample for sample, flag in zip(samples, flags) if flag], rule)
-    return matched_at_random(_limited(samples, rule), len(kept), draw) if rule.verifier == "random" else kept
+    return matched_at_random(_limited(samples, rule), len(kept), draw) if rule.verifier in blind else kept
 
 
 def _limited(samples: Sequence[Sample], rule: Filter) -> list[Sample]:
