@@ -7,7 +7,7 @@ import torch
 
 from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
-from spkit.stages.solve import Attempts, draw_samples
+from spkit.stages.solve import Attempts, Sample, draw_samples
 from spkit.stages.verify import (
     Filter,
     accept,
@@ -202,6 +202,23 @@ def test_wrong_answers_are_never_kept_and_the_control_does_not_look(adder):
     share = sum(s.verdict.correct for s in control) / len(control)
     assert abs(share - expected) < 0.2 and share < 0.9
     assert control != keep(drawn, 4, Filter("random", cap=2), draw(2))
+
+
+def test_a_check_of_all_steps_and_its_control_of_equal_size():
+    said = [
+        Verdict(True, 1.0, "7", 0),
+        Verdict(True, 0.5, "7", 1),
+        Verdict(True, 0.25, "7", 0),
+        Verdict(False, 0.0, "8", 0),
+    ]
+    problem = SUMS.problem(0, 0)
+    rows = [Sample(problem, [index], str(index), one, str(index)) for index, one in enumerate(said * 5)]
+    assert accept([row.verdict for row in rows], 4, "all_steps", 0.0, draw()) == [True, False, False, False] * 5
+    kept = keep(rows, 4, Filter("all_steps"), draw())
+    assert [row.token_ids for row in kept] == [[0], [4], [8], [12], [16]]
+    control = keep(rows, 4, Filter("random_all_steps"), draw(1))
+    assert len(control) == 5 < len(keep(rows, 4, Filter("random"), draw(1))) == 15
+    assert {row.verdict for row in control} != {said[0]}, "it does not look"
 
 
 def test_a_lenient_check_needs_a_task_whose_problems_can_be_proposed():
