@@ -12,7 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # One iteration of ReST^EM on a real model, in small: a few minutes.
-REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --problems 36 --test-per-difficulty 10
+REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --problems 72 --temperature 0.5 --sft.steps 8 \
+	--test-per-difficulty 10
 
 .PHONY: demo real test portable lab notebooks clean check-python
 .DEFAULT_GOAL := demo
@@ -23,7 +24,7 @@ demo: $(VENV)/.demo
 real: $(VENV)/.real
 	$(BIN)/spkit model smollm2
 	$(BIN)/spkit run rest-em $(REAL) --out runs/real
-	$(BIN)/spkit show runs/real --transcripts 10
+	$(BIN)/spkit show runs/real --transcripts 9
 	@echo "The same model in notebook 06, cell by cell: its code is run, and what does not depend on the model's text is compared"
 	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env notebooks/06_a_real_language_model.ipynb
 	@echo "Open it: make lab, then 06_a_real_language_model.ipynb"

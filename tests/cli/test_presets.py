@@ -184,9 +184,10 @@ def test_the_preset_of_the_real_model_is_what_its_claims_were_measured_with():
 
 def test_make_real_runs_one_iteration_of_it_in_small():
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
-    (options,) = (line.partition(":=")[2] for line in makefile.splitlines() if line.startswith("REAL :="))
+    options = makefile.partition("REAL :=")[2].partition("\n\n")[0].replace("\\\n", " ")
     asked = run_command(["rest-em", *options.split()])
-    assert asked.config == replace(REAL_EM, iterations=1, problems=36, test_per_difficulty=10)
+    sizes = {"iterations": 1, "problems": 72, "temperature": 0.5, "test_per_difficulty": 10}
+    assert asked.config == replace(REAL_EM, **sizes, sft=replace(REAL_EM.sft, steps=8))
     assert (asked.task, asked.model, asked.lora) == ("stories", "smollm2", True)
 
 
