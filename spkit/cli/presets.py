@@ -1,4 +1,4 @@
-"""The settings of the papers: data/presets.json, each value with its source."""
+"""The settings of the papers, and ours for a real model on a CPU: data/presets.json, each value with its source."""
 
 import json
 from collections.abc import Sequence

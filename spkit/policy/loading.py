@@ -3,6 +3,7 @@
 In full precision, or in 4 bits with LoRA.
 """
 
+import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,7 @@ def _frozen_with_adapters(
     lora: "LoraSettings | bool | None",
     prompting: Prompting,
 ) -> Policy:
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # warns of a kernel it can do without
     try:
         from .lora import LoraPolicy, LoraSettings, with_adapters
     except ImportError as error:

@@ -11,3 +11,10 @@ class NotFinite(SpkitError):
     """A loss, gradient, weight or measurement that is NaN or infinite: training has diverged, or
     arithmetic has overflowed.
     """
+
+
+class NotFetched(SpkitError):
+    """A model that is not on this machine yet. A notebook shows the sentence alone, without the calls before it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]

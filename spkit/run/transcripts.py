@@ -1,5 +1,6 @@
 """What a policy wrote before and after a run, the same prompts side by side; and a run as one file."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ def transcripts(folder: Path) -> list[Transcript]:
         for row in rows
         if row["iteration"] == last and (start := before.get(row["prompt"]))
     ]
+
+
+def spread(rows: Sequence[Transcript], count: int) -> list[Transcript]:
+    """At most `count` of the rows, evenly spread over them: records hold those of a difficulty next to each other."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
 
 
 def transcript_table(rows: list[Transcript]) -> Table:

@@ -1,9 +1,12 @@
 """Presets against the papers: values and sources are typed here a second time, from notes on the papers."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from spkit.claims import REAL_EXPERIMENTS
 from spkit.cli.main import main
 from spkit.cli.presets import preset, preset_rows
 from spkit.cli.runs import run_by_default, run_command
@@ -14,7 +17,8 @@ from spkit.run.settings import changed
 STAR, RFT, REST, EM = "2203.14465", "2308.01825", "2308.08998", "2312.06585"
 COLLAPSE, SPIN, TSPIN = "Nature 631:755", "2401.01335", "2601.08198"
 GRPO, DAPO, DR_GRPO, RLOO, RF = "2402.03300", "2503.14476", "2503.20783", "2402.14740", "2501.03262"
-AZR = "2505.03335"
+AZR, OURS = "2505.03335", "our choice"
+REAL_EM = REAL_EXPERIMENTS["real-em"].config
 PAPERS = {
     ("star", "paper"): {
         "iterations": (16, STAR),  # "After 16 iterations overall accuracy 89.5 %"
@@ -51,6 +55,19 @@ PAPERS = {
         "filter.cap": (10, EM),
         "restart": ("base", EM),
         "accumulate": (False, EM),
+    },
+    ("rest-em", "smollm2"): {
+        "iterations": (3, OURS),
+        "problems": (60, OURS),
+        "k": (8, OURS),
+        "temperature": (0.7, OURS),
+        "filter.verifier": ("gold", OURS),
+        "filter.cap": (4, OURS),
+        "restart": ("last", OURS),
+        "sft.steps": (24, OURS),
+        "sft.batch_size": (16, OURS),
+        "sft.learning_rate": (5e-4, OURS),
+        "validation_problems": (0, OURS),
     },
     ("collapse", "paper"): {
         "regime": ("replace", COLLAPSE),
@@ -161,6 +178,19 @@ def test_a_preset_can_be_built_and_is_what_the_command_takes(method, name):
     assert wanted != load_method(method)[1]()
 
 
+def test_the_preset_of_the_real_model_is_what_its_claims_were_measured_with():
+    assert run_command(["rest-em", "--preset", "smollm2"]).config == REAL_EM
+
+
+def test_make_real_runs_one_iteration_of_it_in_small():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    options = makefile.partition("REAL :=")[2].partition("\n\n")[0].replace("\\\n", " ")
+    asked = run_command(["rest-em", *options.split()])
+    sizes = {"iterations": 1, "problems": 72, "temperature": 0.5, "test_per_difficulty": 10}
+    assert asked.config == replace(REAL_EM, **sizes, sft=replace(REAL_EM.sft, steps=8))
+    assert (asked.task, asked.model, asked.lora) == ("stories", "smollm2", True)
+
+
 def test_every_loop_has_its_papers_settings():
     assert {method for method, name in PAPERS if name == "paper"} == set(METHODS)
 
@@ -176,7 +206,7 @@ def test_explicit_options_come_before_the_preset_wherever_they_stand():
 
 
 def test_learning_rates_of_large_models_say_so():
-    small = [row for row in preset_rows() if "learning_rate" in row.setting]
+    small = [row for row in preset_rows() if "learning_rate" in row.setting and "our choice" not in row.source]
     assert len(small) == 4 and all("model of 6 to 8 B parameters" in row.note for row in small)
 
 
@@ -190,7 +220,7 @@ def said(capsys, monkeypatch, *arguments: str) -> str:
 
 def test_the_command_shows_them_with_their_sources(capsys, monkeypatch):
     shown = said(capsys, monkeypatch, "presets", "rest-em")
-    assert shown.splitlines()[0] == "spkit run rest-em --preset paper" and len(shown.splitlines()) == 9
+    assert shown.splitlines()[0] == "spkit run rest-em --preset paper" and len(shown.splitlines()) == 22
     assert "--filter.cap" in shown and "arXiv:2312.06585" in shown
     rows = [json.loads(line) for line in said(capsys, monkeypatch, "presets", "--json").splitlines()]
     assert [row["setting"] for row in rows] == [row.setting for row in preset_rows()]

@@ -7,7 +7,7 @@ import pytest
 from spkit.run.errors import SpkitError
 from spkit.run.files import write_jsonl
 from spkit.run.machine import machines_of, this_machine, write_machine
-from spkit.run.transcripts import Transcript, read_saved_run, save_run, transcript_table, transcripts
+from spkit.run.transcripts import Transcript, read_saved_run, save_run, spread, transcript_table, transcripts
 
 
 def sample(iteration, prompt, completion, correct, **rest):
@@ -32,6 +32,11 @@ def test_the_last_look_beside_the_base_in_its_order_and_without_rollouts(folder)
         Transcript("b", "[bold]yes", "still", True, True),
         Transcript("a", "no", "yes", False, True),
     ]
+
+
+def test_a_few_are_spread_over_all():
+    assert spread(list(range(21)), 3) == [0, 7, 14] and spread(list(range(21)), 6) == [0, 3, 7, 10, 14, 17]
+    assert spread([1, 2], 5) == [1, 2] and spread([], 3) == [] and spread([1, 2], 0) == []
 
 
 def test_nothing_to_compare_is_said(folder):
