@@ -72,7 +72,7 @@ SEEN = curves("accuracy", "lenient_accuracy", "finished", "mean_tokens")
 REAL_CLAIMS = (
     claim(
         "real-em",
-        "SmolLM2-135M: three iterations of ReST^EM_RUN lift lenient accuracy on stories by more than 10 points",
+        "SmolLM2-135M: three iterations of ReST^EM lift lenient accuracy on stories by more than 10 points",
         REST_EM,
         gain("real-em", LENIENT_ACCURACY) > 0.1,
         SEEN,
