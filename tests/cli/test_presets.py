@@ -58,14 +58,14 @@ PAPERS = {
     },
     ("rest-em", "smollm2"): {
         "iterations": (3, OURS),
-        "problems": (60, OURS),
+        "problems": (72, OURS),
         "k": (8, OURS),
-        "temperature": (0.7, OURS),
-        "filter.verifier": ("gold", OURS),
+        "temperature": (0.5, OURS),
+        "filter.verifier": ("all_steps", OURS),
         "filter.cap": (4, OURS),
         "restart": ("last", OURS),
-        "sft.steps": (24, OURS),
-        "sft.batch_size": (16, OURS),
+        "sft.steps": (20, OURS),
+        "sft.batch_size": (8, OURS),
         "sft.learning_rate": (5e-4, OURS),
         "validation_problems": (0, OURS),
     },
@@ -186,8 +186,7 @@ def test_make_real_runs_one_iteration_of_it_in_small():
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
     options = makefile.partition("REAL :=")[2].partition("\n\n")[0].replace("\\\n", " ")
     asked = run_command(["rest-em", *options.split()])
-    sizes = {"iterations": 1, "problems": 72, "temperature": 0.5, "test_per_difficulty": 10}
-    assert asked.config == replace(REAL_EM, **sizes, sft=replace(REAL_EM.sft, steps=8))
+    assert asked.config == replace(REAL_EM, iterations=1, test_per_difficulty=10)
     assert (asked.task, asked.model, asked.lora) == ("stories", "smollm2", True)
 
 
