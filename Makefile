@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 # One iteration of ReST^EM on a real model, in small: a few minutes.
-REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 10
+REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
 .PHONY: demo real test portable lab notebooks clean check-python
 .DEFAULT_GOAL := demo

@@ -24,7 +24,8 @@ LENIENT_ACCURACY = Number("lenient_accuracy", "lenient accuracy")
 FINISHED = Number("finished", "share of answers that end by themselves")
 
 EM_RUN = RestEmConfig(
-    problems=72,
+    problems=288,
+    k=2,
     temperature=0.5,
     restart="last",
     filter=Filter("all_steps", cap=4),

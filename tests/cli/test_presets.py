@@ -58,8 +58,8 @@ PAPERS = {
     },
     ("rest-em", "smollm2"): {
         "iterations": (3, OURS),
-        "problems": (72, OURS),
-        "k": (8, OURS),
+        "problems": (288, OURS),
+        "k": (2, OURS),
         "temperature": (0.5, OURS),
         "filter.verifier": ("all_steps", OURS),
         "filter.cap": (4, OURS),
@@ -186,7 +186,7 @@ def test_make_real_runs_one_iteration_of_it_in_small():
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
     options = makefile.partition("REAL :=")[2].partition("\n\n")[0].replace("\\\n", " ")
     asked = run_command(["rest-em", *options.split()])
-    assert asked.config == replace(REAL_EM, iterations=1, test_per_difficulty=10)
+    assert asked.config == replace(REAL_EM, iterations=1, test_per_difficulty=16)
     assert (asked.task, asked.model, asked.lora) == ("stories", "smollm2", True)
 
 
