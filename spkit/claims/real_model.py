@@ -1,8 +1,8 @@
 """What the course says of tiny models, measured on a real one: SmolLM2-135M-Instruct on `stories` (notebook 06).
 
 All runs train LoRA adapters in float32 on a CPU, one thread; ReST^EM goes on from the last policy. Two numbers of each
-run: `lenient` accuracy takes the last number of whatever was written, and strict accuracy (`accuracy`) asks in addition that
-the answer ended by itself and in the form that was asked for. What lifts the strict one alone is format.
+run: `lenient` accuracy takes the last number of whatever was written, and strict accuracy (`accuracy`) asks in addition
+that the answer ended by itself and in the form that was asked for. What lifts the strict one alone is format.
 
 ReST^EM keeps a sample if every step is right, not the answer alone: of a first pilot's 53 kept by the answer one in
 five had a wrong step, and an iteration on them moved nothing. Two samples each of many problems, not eight of a few: of
