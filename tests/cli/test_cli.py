@@ -190,7 +190,7 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
         (
             ["rft", "--filter.verifier", "golden"],
             "invalid choice 'golden' for argument '--filter.verifier'. "
-            "Expected one of ('gold', 'steps', 'noisy', 'majority', 'none', 'random')",
+            "Expected one of ('gold', 'steps', 'all_steps', 'noisy', 'majority', 'none', 'random', 'random_all_steps')",
         ),
         (["rest", "--thresholds", "0.9,0.7"], "thresholds must rise within [0, 1)"),
         (
