@@ -34,7 +34,7 @@ from .errors import NotFinite, SpkitError
 from .files import disk_errors, finish_before_interrupt, read_jsonl, write_atomic, write_jsonl
 from .json_files import dumps
 from .locks import Hold, hold
-from .machine import write_machine
+from .machine import forget_peak, write_machine
 from .progress import Silent, Tick, tell
 
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
@@ -121,6 +121,7 @@ class Run:
         """
         if self.folder is None:
             return base
+        forget_peak()
         shown = base.prompting.identity(base.tokenizer)
         description = json.loads(dumps(with_words({"prompting": shown, **description})))
         self._last = description.get("config", {}).get("iterations")

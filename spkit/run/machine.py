@@ -1,5 +1,7 @@
 """What a run was computed on, and how much memory it took: `machine.json` in its folder."""
 
+import contextlib
+import gc
 import os
 import platform
 import sys
@@ -27,8 +29,20 @@ def this_machine() -> dict[str, Any]:
     }
 
 
+def forget_peak() -> None:
+    """Let `peak_memory` begin anew, where the system can (Linux)."""
+    gc.collect()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory() -> float | None:
-    """The most memory that this process ever held, in GB; None where the system does not say (Windows)."""
+    """The most memory that this process has held since `forget_peak`, in GB; elsewhere than on Linux, ever; None where
+    the system does not say (Windows).
+    """
+    with contextlib.suppress(OSError):
+        rows = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return round(next(int(row.split()[1]) for row in rows if row.startswith("VmHWM")) * 1024 / 1e9, 2)
     try:
         import resource
     except ImportError:

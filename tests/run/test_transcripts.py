@@ -1,12 +1,13 @@
 """Transcripts before and after, the machine of a run, and a run saved as one file."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.run.files import write_jsonl
-from spkit.run.machine import machines_of, this_machine, write_machine
+from spkit.run.machine import forget_peak, machines_of, peak_memory, this_machine, write_machine
 from spkit.run.transcripts import Transcript, read_saved_run, save_run, spread, transcript_table, transcripts
 
 
@@ -73,3 +74,13 @@ def test_a_machine_is_kept_once_with_the_most_memory_and_another_one_beside_it(f
     (folder / "machine.json").write_text(json.dumps({"machines": [{**first, "processor": "another"}]}))
     write_machine(folder)
     assert [one["processor"] for one in machines_of(folder)] == ["another", first["processor"]]
+
+
+def test_the_peak_is_that_of_the_run_and_not_of_what_came_before():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("only Linux can begin anew")
+    held = bytearray(b"x" * 300_000_000)
+    high = peak_memory()
+    del held
+    forget_peak()
+    assert peak_memory() < high - 0.2
