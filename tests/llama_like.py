@@ -5,10 +5,8 @@ few updates on bare answers to stories, so that it ends its answers and some are
 
 from pathlib import Path
 
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
-
 from spkit.bases.small import bpe_tokenizer
+from spkit.bases.tiny import tiny_llama
 from spkit.policy import Policy, SftConfig
 from spkit.policy.prompting import prompting_for
 from spkit.run.streams import generator
@@ -34,22 +32,7 @@ def save_llama(folder: Path) -> Path:
     tokenizer.add_special_tokens({"additional_special_tokens": SPECIAL})
     tokenizer.eos_token = SPECIAL[1]
     tokenizer.chat_template = SMOLLM2_CHAT
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config)
+    model = tiny_llama(tokenizer, CONTEXT, 0, layers=2)
     policy = Policy(model, tokenizer).prompted(prompting_for(task, tokenizer))
     pairs = [(problem.prompt, policy.completion_ids(task.direct(problem))) for problem in asked]
     policy.fit(pairs, SftConfig(STEPS, 16, 3e-3), generator(0, 0, "train"))

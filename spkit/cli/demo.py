@@ -20,13 +20,11 @@ def run_demo(out: Path, console: Console) -> None:
     """Run both (or show them, if `out` holds them finished), print a table of each, and draw them side by side."""
     task, base = load_task("addition"), load_policy("addition")
     example = task.problem(0, 2, 3)
+    millions = sum(parameter.numel() for parameter in base.model.parameters()) / 1e6
     console.print(
-        f"A language model of {sum(p.numel() for p in base.model.parameters()) / 1e6:.1f} M parameters "
-        "knows short sums. It now writes out longer ones,"
-    )
-    console.print(
-        "keeps what has the right answer, learns from that, and starts over (STaR). The loop gives it "
-        "answers, and never a worked-out sum."
+        f"A language model of {millions:.1f} M parameters knows short sums. It now writes out longer ones, "
+        "keeps what has the right answer, learns from that, and starts over (STaR). The "
+        "loop gives it answers, and never a worked-out sum."
     )
     console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}\n", markup=False)
     panels = {}

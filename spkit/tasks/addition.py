@@ -39,11 +39,8 @@ class Addition(Task):
         """Two operands of exactly `difficulty` digits (1-digit operands are 1 to 9, as in the
         paper), of the asked split.
         """
-        digits = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= digits <= MAX_DIGITS:
-            raise SpkitError(
-                f"addition has sums of 1 to {MAX_DIGITS} digits, not {digits}: ask for a difficulty in that range"
-            )
+        said = f"addition has sums of 1 to {MAX_DIGITS} digits"
+        digits = self.difficulty_at(index, difficulty, range(1, MAX_DIGITS + 1), said)
         rng = item_rng(self.name, split, seed, index, digits)
         while True:
             a, b = (rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(2))

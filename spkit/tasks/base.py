@@ -68,6 +68,16 @@ class Task:
     zero_shot: bool = False
     samples_shown: int = 2
 
+    def difficulty_at(self, index: int, asked: int | None, allowed: range, said: str) -> int:
+        """The difficulty that was asked for; without one, that of place `index`, all in turn.
+
+        Raises SpkitError, which begins with `said` (what is allowed, in words), if it is not allowed.
+        """
+        chosen = self.difficulties[index % len(self.difficulties)] if asked is None else asked
+        if chosen not in allowed:
+            raise SpkitError(f"{said}, not {chosen}: ask for a difficulty in that range")
+        return chosen
+
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """Problem `index` of the stream `seed`; without `difficulty` it cycles through `difficulties`."""
         raise NotImplementedError

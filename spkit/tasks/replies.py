@@ -82,12 +82,8 @@ class Replies(Task):
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """An order of `difficulty` lines, each of another item, of the asked split."""
-        lines = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= lines <= len(CARELESS_REPLIES):
-            raise SpkitError(
-                f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines, not {lines}: ask for a "
-                "difficulty in that range"
-            )
+        said = f"replies has orders of 1 to {len(CARELESS_REPLIES)} lines"
+        lines = self.difficulty_at(index, difficulty, range(1, len(CARELESS_REPLIES) + 1), said)
         rng = item_rng(self.name, split, seed, index, lines)
         while True:
             items = rng.sample(list(PRICES), lines)

@@ -49,11 +49,8 @@ class Sums(Task):
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """`difficulty` terms of the asked split."""
-        count = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 2 <= count <= MAX_TERMS:
-            raise SpkitError(
-                f"sums has problems of 2 to {MAX_TERMS} terms, not {count}: ask for a difficulty in that range"
-            )
+        said = f"sums has problems of 2 to {MAX_TERMS} terms"
+        count = self.difficulty_at(index, difficulty, range(2, MAX_TERMS + 1), said)
         rng = item_rng(self.name, split, seed, index, count)
         while True:
             numbers = [rng.randint(1, LARGEST) for _ in range(count)]

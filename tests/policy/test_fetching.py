@@ -312,6 +312,8 @@ def test_an_adapter_knows_which_weights_it_belongs_to(tiny, tmp_path, monkeypatc
     adapter.save(tmp_path / "adapter")
     again = load_policy(tmp_path / "adapter")
     assert again.fingerprint() == adapter.fingerprint() and again.model.backbone.model.dtype == torch.bfloat16
+    load_policy(model_folder("tiny"), lora=True).clone().save(tmp_path / "by-folder")
+    assert load_policy(tmp_path / "by-folder").origin == base.origin
     source = model_folder("tiny") / "source.json"
     source.write_text(json.dumps({**json.loads(source.read_text()), "weights_sha256": "0" * 64}))
     with pytest.raises(SpkitError, match="holds an adapter of tiny from another source, with other weights"):

@@ -134,6 +134,13 @@ def test_the_child_has_no_environment_and_an_empty_folder_of_its_own(monkeypatch
 PRYING = "import os, json; print(json.dumps(['ok', repr(f'{sorted(os.environ)} {os.listdir()} folder={os.getcwd()}')]))"
 
 
+@pytest.mark.parametrize("text", ["().__class__.__name__", "set(map(str, [1]))", "[1 for _ in (1,)]", "1 + 1", "nan()"])
+def test_an_input_is_read_and_never_run_even_past_the_check(text, monkeypatch):
+    monkeypatch.setattr("spkit.sandbox.process._checked", lambda text: text)
+    (result,) = SubprocessSandbox().run("def f(x):\n    return x", [text])
+    assert (result.status, result.detail) == ("exception", "ValueError")
+
+
 def test_without_a_folder_for_temporary_files_one_sentence_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(SpkitError, match="the sandbox has no folder for temporary files .*: set TMPDIR"):

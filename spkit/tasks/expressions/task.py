@@ -65,9 +65,8 @@ class Expressions(Proposable):
         """A program that is `difficulty` deep, of the asked split, whose value is not the same
         everywhere, at random inputs.
         """
-        levels = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= levels <= MAX_DEPTH:
-            raise SpkitError(f"expressions are 1 to {MAX_DEPTH} deep, not {levels}: ask for a difficulty in that range")
+        said = f"expressions are 1 to {MAX_DEPTH} deep"
+        levels = self.difficulty_at(index, difficulty, range(1, MAX_DEPTH + 1), said)
         rng = item_rng("expressions", split, seed, index, levels)
         while True:
             tree = random_program(rng, levels)

@@ -15,7 +15,6 @@ paragraphs cannot be written under it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...run.errors import SpkitError
 from ...run.streams import DEMONSTRATIONS
 from ..base import Problem, Split, Task, Verdict, item_rng, split_by_content
 from .checks import LONGEST_READ, Constraint, holds, loosely
@@ -54,12 +53,8 @@ class Instructions(Task):
         self, seed: int, index: int, difficulty: int | None = None, split: Split = "train"
     ) -> InstructionProblem:
         """A request with `difficulty` constraints, of the asked split."""
-        count = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= count <= MAX_CONSTRAINTS:
-            raise SpkitError(
-                f"instructions has problems of 1 to {MAX_CONSTRAINTS} instructions, not {count}: ask for a "
-                "difficulty in that range"
-            )
+        said = f"instructions has problems of 1 to {MAX_CONSTRAINTS} instructions"
+        count = self.difficulty_at(index, difficulty, range(1, MAX_CONSTRAINTS + 1), said)
         rng = item_rng(self.name, split, seed, index, count)
         while True:
             topic = rng.choice(TOPICS)

@@ -94,12 +94,8 @@ class PythonPrograms(Proposable):
         """A program of `difficulty` variables, of the asked split, with at least three different
         outputs at ten random inputs.
         """
-        variables = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= variables <= MAX_VARIABLES:
-            raise SpkitError(
-                f"python_programs have 1 to {MAX_VARIABLES} variables, not {variables}: ask for a "
-                "difficulty in that range"
-            )
+        said = f"python_programs have 1 to {MAX_VARIABLES} variables"
+        variables = self.difficulty_at(index, difficulty, range(1, MAX_VARIABLES + 1), said)
         rng = item_rng("python_programs", split, seed, index, variables)
         while True:
             program = random_program(rng, variables)

@@ -22,7 +22,6 @@ from functools import cached_property
 from itertools import accumulate
 from typing import ClassVar
 
-from ...run.errors import SpkitError
 from ..answers import MAX_READ, as_text, last_number, marked_text, number_in
 from ..base import Entry, Kind, Proposable, Split, Verdict, graded_reward, item_rng, split_by_content
 from ..worked import Calculation
@@ -60,11 +59,8 @@ class Stories(Proposable):
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> StoryProblem:
         """A story with exactly `difficulty` changes, of the asked split."""
-        changes = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= changes <= MAX_CHANGES:
-            raise SpkitError(
-                f"stories have 1 to {MAX_CHANGES} steps, not {changes}: ask for a difficulty in that range"
-            )
+        said = f"stories have 1 to {MAX_CHANGES} steps"
+        changes = self.difficulty_at(index, difficulty, range(1, MAX_CHANGES + 1), said)
         rng = item_rng(self.name, split, seed, index, changes)
         while True:
             numbers = drawn_numbers(rng, changes)

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ...run.errors import SpkitError
 from ..answers import as_text, final_text, number_in
 from ..base import Split, Task, Verdict, graded_reward, item_rng, split_by_content, test_set
 from ..worked import INSTRUCTION, WorkedProblem, calculated_path, calculations, hinted, question_prompt
@@ -65,11 +64,8 @@ class WordProblems(Task):
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> WorkedProblem:
         """A story with exactly `difficulty` calculations, of the asked split."""
-        steps = self.difficulties[index % len(self.difficulties)] if difficulty is None else difficulty
-        if not 1 <= steps <= MAX_STEPS:
-            raise SpkitError(
-                f"word problems have 1 to {MAX_STEPS} steps, not {steps}: ask for a difficulty in that range"
-            )
+        said = f"word problems have 1 to {MAX_STEPS} steps"
+        steps = self.difficulty_at(index, difficulty, range(1, MAX_STEPS + 1), said)
         rng = item_rng(self.name, split, seed, index, steps)
         while True:
             told = tell_story(rng.choice(STORIES), steps, rng)
