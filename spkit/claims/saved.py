@@ -59,6 +59,14 @@ def format_and_skill(groups: Mapping[str, Sequence[SavedRun]], title: str) -> Fi
     return figure
 
 
+def headline(method: str, groups: Mapping[str, Sequence[SavedRun]]) -> str:
+    """A figure's one sentence: mean lenient accuracy before, and after the last iteration of each."""
+    curves = {label: saved_curves(runs, "lenient_accuracy") for label, runs in groups.items()}
+    start = fmean(curve[0] for some in curves.values() for curve in some)
+    ends = ", ".join(f"{fmean(curve[-1] for curve in some):.0%} with {label}" for label, some in curves.items())
+    return f"{method}: right (lenient) {start:.0%} before, after it {ends}"
+
+
 def end_lines(groups: Mapping[str, Sequence[SavedRun]]) -> list[str]:
     """For each label a line: seeds, and of each number the mean over seeds at the start and at the end with the lowest
     and the highest seed there.

@@ -10,6 +10,7 @@ from spkit.claims.saved import (
     cost_lines,
     end_lines,
     format_and_skill,
+    headline,
     minutes_an_iteration,
     saved_curves,
     saved_runs,
@@ -63,6 +64,12 @@ def test_where_runs_ended_is_the_mean_with_its_seeds_and_what_they_took(folder):
     line, other = cost_lines(runs)
     assert "3.0 minutes an iteration (solve 33%, learn 67%); 2.5 GB at most; abacus, threads: 1" in line
     assert "GB" not in other
+
+
+def test_a_headline_says_where_lenient_accuracy_begins_and_ends(folder):
+    runs = saved_runs(["em", "em-random"], folder)
+    said = headline("ReST^EM", {"gold": runs["em"], "random samples": runs["em-random"]})
+    assert said == "ReST^EM: right (lenient) 20% before, after it 45% with gold, 10% with random samples"
 
 
 def test_the_figure_has_both_verdicts_on_one_scale_and_says_how_many_seeds(folder):

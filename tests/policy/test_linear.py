@@ -70,9 +70,8 @@ def test_merged_and_unmerged_agree_on_a_model_like_one_of_the_hub(hub_folder):
     policy.fit(list(zip(drawn.prompts, drawn.token_ids)), SftConfig(5, 8, 1e-2), draw())
     drawn = policy.sample(["12+34=", "7+8="], 8, max_new_tokens=24, generator=draw(1))
     merged = torch.cat(policy.logprobs(drawn.prompts, drawn.token_ids))
-    for layer in layers(policy):
-        layer.__class__ = PeftLinear
-    alone = torch.cat(policy.logprobs(drawn.prompts, drawn.token_ids))
+    with patch.object(AdaptedLinear, "forward", PeftLinear.forward):
+        alone = torch.cat(policy.logprobs(drawn.prompts, drawn.token_ids))
     assert 0 < (merged - alone).abs().max() < 1e-4
     assert (torch.cat(drawn.token_logprobs) - alone).abs().max() < 1e-4
 
