@@ -67,6 +67,7 @@ REAL_EXPERIMENTS = {
     "real-em-answer": on_stories(rest_em, replace(EM_RUN, filter=Filter(cap=4)), 12),
     "real-em-majority": on_stories(rest_em, replace(EM_RUN, filter=Filter("majority", cap=4)), 12),
     "real-star": on_stories(star, STAR_RUN, 15),
+    "real-star-random": on_stories(star, replace(STAR_RUN, select="random_all_steps"), 15),
     "real-star-no-hint": on_stories(star, replace(STAR_RUN, rationalize=False), 12),
     "real-rlvr": on_stories(rlvr, RLVR_RUN, 20),
     "real-rlvr-random": on_stories(rlvr, replace(RLVR_RUN, reward="random"), 20),

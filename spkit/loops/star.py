@@ -42,7 +42,8 @@ class StarConfig:
     """Settings of a run; the paper's value in brackets where there is one.
 
     `select="random"` is the control of equal size: as many rationales as the answer check would keep, drawn
-    without looking. `all_steps` is not the paper's: a hinted rationale may copy the answer to the end of wrong steps.
+    without looking. `all_steps` is not the paper's: a hinted rationale may copy the answer to the end of wrong steps;
+    `random_all_steps` is its control.
     `direct` is the baseline without rationales: gold answers alone, for every problem seen so far, with every step used
     so far.
     """
@@ -53,8 +54,8 @@ class StarConfig:
     rationalize: bool = True  # try failed problems again with the answer as a hint [yes]
     rationalizer: Literal["base", "last"] = "base"  # who reads the hints: the base, or the last policy [last]
     restart: Literal["base", "last"] = "base"  # what an iteration trains from [base: "to avoid overfitting"]
-    # keep right answers, or those with every step right, or as many as have a right answer at random (the control)
-    select: Literal["correct", "all_steps", "random"] = "correct"
+    # keep right answers, or those with every step right, or as many as either keeps at random (the controls)
+    select: Literal["correct", "all_steps", "random", "random_all_steps"] = "correct"
     direct: bool = False  # baseline: train on gold answers without a rationale
     temperature: float = 0.0  # of the rationales; 0 is greedy [greedy]
     # how steps grow: exponential (steps x growth) or linear (steps + increment) [by default x1.2; arithmetic +20]
@@ -128,9 +129,10 @@ def attempt(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )
     samples = attempts.samples(task)
-    passes = [one.verdict.reward == 1 if config.select == "all_steps" else one.verdict.correct for one in samples]
+    every_step = config.select.endswith("all_steps")
+    passes = [one.verdict.reward == 1 if every_step else one.verdict.correct for one in samples]
     right = [sample for sample, passed in zip(samples, passes) if passed]
-    chosen = matched_at_random(samples, len(right), draw) if config.select == "random" else right
+    chosen = matched_at_random(samples, len(right), draw) if config.select.startswith("random") else right
     return chosen, [sample.problem for sample, passed in zip(samples, passes) if not passed]
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor, nn
 
+from ..run.machine import trim_heap
 from .architecture import bare
 
 LARGE_LAYER = 1 << 16  # weights of a layer; the tiny models have at most 44,032
@@ -33,7 +34,10 @@ def has_onednn() -> bool:
 
 @contextmanager
 def by_onednn(model: nn.Module) -> Iterator[None]:
-    """Within, the model's large float32 linear layers on the CPU compute by oneDNN where no gradient is recorded."""
+    """Within, the model's large float32 linear layers on the CPU compute by oneDNN where no gradient is recorded.
+
+    Afterwards the memory that it worked in is the system's again.
+    """
     layers = [layer for layer in bare(model).modules() if _fits(layer)] if has_onednn() else []
     for layer in layers:
         layer.forward = partial(_forward, layer)
@@ -42,6 +46,8 @@ def by_onednn(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             del layer.forward
+        if layers:
+            trim_heap()
 
 
 def _fits(layer: nn.Module) -> bool:

@@ -18,9 +18,10 @@ from .memory import model_cache_bytes, rows_that_fit
 from .rereading import cache_is_right
 from .row_budget import RowBudget
 from .static_cache import CudaGraphs, StaticDecoder, supports
+from .training import large
 
 ROWS_PER_BATCH = 1024
-CPU_CACHE = 1 << 30  # bytes of keys and values of one batch on a CPU
+CPU_CACHE = 1 << 30  # bytes of keys and values of one batch on a CPU; half of that beside the weights of a large model
 SAMPLERS = ("auto", "growing", "static")
 Sampler = Literal["auto", "growing", "static"]
 
@@ -59,12 +60,14 @@ def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:
 
 def rows_at_once(model: PreTrainedModel, prompt_tokens: int, new_tokens: int, budget: RowBudget, kept: int) -> int:
     """Rows of one batch, at most ROWS_PER_BATCH: what was found to fit, or on a GPU what its free memory and a
-    cache of `kept` bytes hold, on a CPU what CPU_CACHE holds. `prompt_tokens` are those of each row's own.
+    cache of `kept` bytes hold, on a CPU what CPU_CACHE, or half of it, holds. `prompt_tokens` are those of each row's
+    own.
     """
     if budget.sampling is None and model.device.type == "cuda":
         return min(ROWS_PER_BATCH, rows_that_fit(model, prompt_tokens, new_tokens, kept=kept))
     row = model_cache_bytes(model, 1, prompt_tokens + new_tokens) if model.device.type == "cpu" else 0
-    return budget.size("sampling", min(ROWS_PER_BATCH, max(1, CPU_CACHE // max(1, row))))
+    room = CPU_CACHE // 2 if large(model) else CPU_CACHE
+    return budget.size("sampling", min(ROWS_PER_BATCH, max(1, room // max(1, row))))
 
 
 class Told:

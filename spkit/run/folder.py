@@ -34,7 +34,7 @@ from .errors import NotFinite, SpkitError
 from .files import disk_errors, finish_before_interrupt, read_jsonl, write_atomic, write_jsonl
 from .json_files import dumps
 from .locks import Hold, hold
-from .machine import forget_peak, write_machine
+from .machine import forget_peak, trim_heap, write_machine
 from .progress import Silent, Tick, tell
 
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
@@ -226,6 +226,7 @@ class Run:
                 yield tick
         except NotFinite as error:
             raise self._diverged(len(self.records), f"{name}: {error}") from error
+        trim_heap()
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
 
     def record(

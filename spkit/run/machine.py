@@ -1,6 +1,7 @@
 """What a run was computed on, and how much memory it took: `machine.json` in its folder."""
 
 import contextlib
+import ctypes
 import gc
 import os
 import platform
@@ -34,6 +35,16 @@ def forget_peak() -> None:
     gc.collect()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def trim_heap() -> None:
+    """Give the system back what the C library keeps of freed memory, where it can (glibc).
+
+    Tensors of a few megabytes that come and go leave holes: after ten batches of a 135 M-parameter model the process
+    held 1.0 GB that nothing used.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def peak_memory() -> float | None:

@@ -172,7 +172,7 @@ def test_nothing_kept_leaves_the_base(base):
         ("problems_per_iteration", 0, "problems_per_iteration must be 1 or more"),
         ("temperature", -0.1, "temperature must be 0 or more"),
         ("restart", "bse", "restart must be one of base, last, not 'bse'"),
-        ("select", "best", "select must be one of correct, all_steps, random"),
+        ("select", "best", "select must be one of correct, all_steps, random, random_all_steps"),
         ("schedule", "cosine", "schedule must be one of exponential, linear"),
         ("learning_rate", float("nan"), "learning_rate and growth must be above 0"),
     ],
