@@ -12,15 +12,19 @@ a story with one step there is one right path, and it is kept once.
 from dataclasses import replace
 from typing import Any
 
+from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.rlvr import RlvrConfig, rlvr
 from ..loops.spin import SpinConfig, spin
 from ..loops.star import StarConfig, star
 from ..policy import SftConfig
+from ..stages.learn_roles import RolesConfig
+from ..stages.propose import ProposerConfig
 from ..stages.verify import Filter
+from ..stages.verify_roles import VerifierConfig
 from .base import Experiment, claim
 from .readings import base, final, gain
-from .sources import OURS, REST_EM, SELF_IMPROVE, SPIN, STAR
+from .sources import ABSOLUTE_ZERO, OURS, REST_EM, SELF_IMPROVE, SPIN, STAR
 from .stored import curves
 from .terms import Number
 
@@ -54,6 +58,15 @@ RLVR_RUN = RlvrConfig(
 SPIN_RUN = SpinConfig(
     iterations=2, references=500, batch_size=32, epochs=1, learning_rate=(2e-4,), beta=(0.1,), test_per_difficulty=TESTS
 )
+ZERO_RUN = AbsoluteZeroConfig(
+    iterations=8,
+    tasks=24,
+    proposer=ProposerConfig(seed_rounds=2),
+    learn=RolesConfig("rloo", rows_at_once=96),
+    measure_every=8,
+    test_per_difficulty=TESTS,
+    test_samples=2,
+)
 
 
 def on_stories(loop: Any, config: Any, minutes: int) -> Experiment:
@@ -71,6 +84,8 @@ REAL_EXPERIMENTS = {
     "real-star-no-hint": on_stories(star, replace(STAR_RUN, rationalize=False), 12),
     "real-rlvr": on_stories(rlvr, RLVR_RUN, 20),
     "real-rlvr-random": on_stories(rlvr, replace(RLVR_RUN, reward="random"), 20),
+    "real-zero": on_stories(absolute_zero, ZERO_RUN, 25),
+    "real-zero-random": on_stories(absolute_zero, replace(ZERO_RUN, verifier=VerifierConfig("random")), 25),
     "real-spin": on_stories(spin, SPIN_RUN, 20),
     "real-spin-sft": on_stories(spin, replace(SPIN_RUN, kind="sft"), 15),
 }
@@ -129,6 +144,13 @@ REAL_CLAIMS = (
         "SmolLM2-135M: RLOO on the checker's rewards beats RLOO on rewards shuffled within the group",
         OURS,
         final("real-rlvr", LENIENT_ACCURACY) - final("real-rlvr-random", LENIENT_ACCURACY) > 0,
+        SEEN,
+    ),
+    claim(
+        "real-zero",
+        "SmolLM2-135M: Absolute Zero on sums it proposes beats Absolute Zero on rewards shuffled within the group",
+        ABSOLUTE_ZERO,
+        final("real-zero", LENIENT_ACCURACY) - final("real-zero-random", LENIENT_ACCURACY) > 0,
         SEEN,
     ),
     claim(

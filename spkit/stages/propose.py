@@ -98,7 +98,8 @@ def propose(
     made, known = [], set()
     rows = zip(prompts, texts.texts, texts.token_ids, texts.token_logprobs, texts.finished)
     for (kind, prompt, program), text, ids, logprobs, finished in rows:
-        problem, fault = task.parse(kind, text, program) if finished else (None, "text")
+        read = finished or task.reads_unfinished
+        problem, fault = task.parse(kind, text, program) if read else (None, "text")
         if problem is not None and fault is None:
             key = (kind, buffers.task.entry_of(problem))
             fault = "duplicate" if key in known or buffers.has(*key) else None

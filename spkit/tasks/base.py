@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from ..run.errors import SpkitError
 
@@ -138,6 +138,7 @@ class Proposable(Task):
     kind: Kind
     hardest: int  # the largest difficulty that a completion has to have room for
     longest_proposal: int  # characters of a valid proposal
+    reads_unfinished: ClassVar[bool] = False  # whether a proposal may be read out of a text that did not end by itself
 
     @cached_property
     def of_kind(self) -> dict[Kind, "Proposable"]:

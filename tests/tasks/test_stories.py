@@ -21,6 +21,7 @@ from spkit.stages.verify import Filter, keep
 from spkit.tasks import Stories, Verdict, load_task, problems, test_set
 from spkit.tasks.base import item_rng
 from spkit.tasks.stories.equations import equations
+from spkit.tasks.stories.proposing import EXAMPLE_SUMS
 from spkit.tasks.stories.task import answer_in, split_of_numbers
 from spkit.tasks.stories.telling import StoryProblem, fault_of, story_of
 from spkit.tasks.stories.words import ASIDES, CAST, COMINGS, LEAVINGS, STORY_OPENINGS, THINGS, plural
@@ -385,14 +386,21 @@ PROPOSALS = [
     (" 7 + 5 = 12\n", (7, 5), "held out"),
     ("7 - 7", (7, -7), None),
     ("7", None, "text"),
-    ("Ben has 7 + 5", None, "text"),
+    ("Sure! Here it is:\n1. 9 - 4 + 6 = 11\n2. 3 + 8", (9, -4, 6), None),
+    ("9 - 4 + 6\n7 - 7", (9, -4, 6), None),
     ("7 * 5", None, "text"),
-    ("7 + 5 = 12 = 12", None, "text"),
+    ("7 * 5 + 3", None, "text"),
+    ("7 + 5 * 3", None, "text"),
+    ("2.7 + 5", None, "text"),
+    ("7 + 5.5", None, "text"),
+    ("7 + 123", None, "text"),
+    ("a7 + 5b", None, "text"),
     ("7 - 9", None, "input"),
     ("7 + 13", None, "input"),
     ("12 + 12 + 12 + 12", None, "input"),
     ("1 + 1 + 1 + 1 + 1 + 1", None, "depth"),
-    ("1 + " * 2_000_000 + "1", None, "text"),
+    ("1 + " * 2_000_000 + "1", None, "depth"),
+    ("no sum " * 1_000_000 + "7 - 7", None, "text"),
 ]
 
 
@@ -427,3 +435,9 @@ def test_an_invalid_proposal_has_no_right_answer_and_several_answers_are_several
 def test_only_deduction_can_be_proposed():
     with pytest.raises(SpkitError, match="stories has no problems of abduction: choose kinds among deduction"):
         proposable(TASK, ("deduction", "abduction"))
+
+
+def test_a_proposer_that_copies_its_examples_proposes_what_may_be_learned():
+    for example in EXAMPLE_SUMS:
+        assert example in TASK.proposer_prompt("deduction")
+        assert TASK.parse("deduction", example)[1] is None

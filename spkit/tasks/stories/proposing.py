@@ -9,30 +9,31 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ..base import item_rng
-from .telling import MOST_AT_ONCE, MOST_THINGS, StoryProblem, fault_of, story_of
+from .telling import MOST_THINGS, StoryProblem, fault_of, story_of
 
 MAX_CHANGES = 4
 ASIDES_AT = {4: 2}  # sentences whose numbers do not count, by the number of changes
-PROPOSER_MARK = "Make up an exercise:"
+PROPOSER_MARK = "Make up one more sum like these:"
+EXAMPLE_SUMS = ("6 + 5", "9 - 4 + 6")
 LONGEST_SUM = 48  # characters of a proposal
+MOST_READ_OF_A_PROPOSAL = 4 * LONGEST_SUM  # characters in which a sum is looked for
 
-_SUM = re.compile(r"\s*(\d{1,2}(?:\s*[-+]\s*\d{1,2})+)\s*(?:=\s*(?:\d{1,3}|\?)?)?\s*\.?\s*", re.ASCII)
+_SUM = re.compile(r"(?<![\w.+*/-])(?<![*/=+-] )\d{1,2}(?:[ \t]*[-+][ \t]*\d{1,2})+(?![\w.]\w|\w|[ \t]*[*/])", re.ASCII)
 _PART = re.compile(r"([-+]?)\s*(\d{1,2})", re.ASCII)
 
 
 def numbers_of(text: str) -> tuple[int, ...] | None:
-    """The start and the signed changes of a sum, whatever result stands behind it; None if it is no sum."""
-    found = _SUM.fullmatch(text) if len(text) <= LONGEST_SUM else None
-    return tuple(int(sign + digits) for sign, digits in _PART.findall(found[1])) if found else None
+    """The start and the signed changes of the first sum in the text, whatever stands around it; None if there is none.
+
+    A small model seldom writes the sum alone. Absolute Zero's reads a proposal out of the text around it, too.
+    """
+    found = _SUM.search(text[:MOST_READ_OF_A_PROPOSAL])
+    return tuple(int(sign + digits) for sign, digits in _PART.findall(found[0])) if found else None
 
 
 def asks_for_numbers(references: Sequence[str]) -> str:
-    """The prompt of a proposer, with sums that are there already."""
-    other = f" It must be another one than {'; '.join(references)}." if references else ""
-    return (
-        f"{PROPOSER_MARK} two to four whole numbers from 1 to {MOST_AT_ONCE}, added or taken away, such as 7 + 5 or "
-        f"9 - 4 + 6.{other} Write only the numbers with their signs."
-    )
+    """The prompt of a proposer: examples, one a line, and behind them sums that are there already."""
+    return "\n".join([PROPOSER_MARK, *EXAMPLE_SUMS, *references])
 
 
 def fault_in(numbers: Sequence[int]) -> str | None:

@@ -48,6 +48,7 @@ class Stories(Proposable):
     kind: ClassVar[Kind] = "deduction"
     hardest: ClassVar[int] = MAX_CHANGES
     longest_proposal: ClassVar[int] = LONGEST_SUM
+    reads_unfinished: ClassVar[bool] = True
     name: str = "stories"
     difficulties: tuple[int, ...] = (1, 2, 3)
     extrapolation: tuple[int, ...] = (4,)
