@@ -39,6 +39,10 @@ def group_table(rows: "polars.DataFrame", copies: "polars.DataFrame") -> "polars
             f"cov:{name}": (one * reward).sum() - one.sum() * reward.sum() / pl.len()
             for name, one in zip(reward_names(rows), functions)
         },
+        **{
+            f"vary:{name}": (one.max() - one.min() > 1e-9).cast(pl.Int64)
+            for name, one in zip(reward_names(rows), functions)
+        },
     )
     different = copies.group_by("step", "group").agg(texts=pl.len())
     groups = groups.filter(pl.col("n") > 1).join(different, on=["step", "group"])
@@ -101,7 +105,7 @@ def group_sums(groups: "polars.DataFrame") -> "polars.DataFrame":
     useful, prompt = pl.col("useful"), pl.col("prompt").fill_null("")
     judged = useful & pl.col("known")
     backwards = judged & (pl.col("cov_gain") <= 1e-9 * pl.col("spread_gain").abs())
-    names = [name for name in groups.columns if name.startswith("cov:")]
+    names = [name for name in groups.columns if name.startswith(("cov:", "vary:"))]
     return groups.group_by("step").agg(
         groups=pl.len(),
         useful=useful.sum(),

@@ -164,6 +164,7 @@ def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], cap:
         **_variances(row),
         rewards={name: row[f"sum:{name}"] / row[f"count:{name}"] for name in functions if get(f"count:{name}")},
         reward_shares=_reward_shares(row, functions, weights),
+        reward_varies={name: part(f"vary:{name}", "groups") or 0.0 for name in functions} if groups else {},
         vote=part("vote_right", "voted"),
         vote_share=part("votes", "voted"),
         **{name: part(name, "groups") for name in ("plain", "prefilled", "double_bos", "merged")},
