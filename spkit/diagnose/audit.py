@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..run.errors import SpkitError
 from ..run.json_files import rows_in
 from .batches import the_polars
-from .rows import text_of
+from .reading import plain_text
 from .steps import Checked
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Audit:
         """Rows of the log: each answers for one audited sample that reads the same, if one has no reward yet."""
         pl = the_polars()
         prompts = {prompt for (prompt, _), samples in self.waiting.items() if samples}
-        found = rows.filter(pl.col("prompt").is_in(prompts)).select("prompt", "completion", "reward", "step")
+        found = rows.filter(pl.col("prompt").is_in(prompts)).select("prompt", "completion", "mark", "step")
         for prompt, completion, reward, step in found.iter_rows():
             waiting = self.waiting.get((prompt, completion))
             if waiting:
@@ -87,7 +87,7 @@ def read_audit(path: Path) -> Audit:
             if missing or raw["correct"] not in (True, False):
                 fault = f"no {missing[0]}" if missing else "correct = " + repr(raw["correct"])
                 raise SpkitError(f"{place} has {fault}: {WANTED}")
-            key = text_of(raw["prompt"]), text_of(raw["completion"])
+            key = plain_text(raw["prompt"]), plain_text(raw["completion"])
             items.setdefault(key, []).append(_Item(bool(raw["correct"])))
     if not items:
         raise SpkitError(f"{path} has no audited samples")

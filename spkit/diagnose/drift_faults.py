@@ -33,7 +33,8 @@ def length_drift(evidence: Evidence, early: Step, late: Step, limits: Thresholds
     if evidence.self_play or None in (early.solve_rate, late.solve_rate):
         return None
     times, gain = ratio(late.length, early.length), late.solve_rate - early.solve_rate
-    if not (times >= limits.drift or times <= 1 / limits.drift) or gain >= limits.change / 2:
+    better = max(limits.change, moved(early, late)) / 2
+    if not (times >= limits.drift or times <= 1 / limits.drift) or gain >= better:
         return None
     parts = quarters(evidence.steps, "length")
     text = (

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from .batches import PREFIX, reward_names, the_polars
+from .scales import Scale
 
 if TYPE_CHECKING:
     import polars
 
+SAME = 0.1  # of the scale: a reward model says about the same twice, and a verdict that is flipped does not
 LEVELS = 16  # different rewards of a step that are told apart in counts
 CHAT_MARKS = (
     r"(?i)<\|?(?:im_start|start_header_id|user|system|assistant|start_of_turn|begin_of_sentence|User)"
@@ -76,18 +78,32 @@ def joint_table(counted: "polars.DataFrame", read: "polars.DataFrame") -> "polar
         *key, parsed=pl.col("answer").is_not_null(), right=pl.col("answer").eq_missing(pl.col("gold")), gold="gold"
     )
     told = told.with_columns(right=pl.when(pl.col("gold").is_not_null()).then("right"))
-    joint = few_values(counted.join(told, on=key))
+    joint = few_values(counted.join(told, on=key).rename({"mark": "value"}))
     return joint.group_by("step", "value", "right", "parsed").agg(count=pl.col("c").sum())
 
 
-def answer_clusters(counted: "polars.DataFrame", read: "polars.DataFrame") -> "polars.DataFrame":
-    """Clusters of equal answers in a group: how many, and how many ordered pairs have the same reward."""
+def answer_counts(counted: "polars.DataFrame", read: "polars.DataFrame") -> "polars.DataFrame":
+    """How many samples of a group have each answer and mark."""
     pl = the_polars()
-    told = read.filter("looked").drop_nulls("answer")
-    key = ["step", "group", "answer"]
-    each = counted.join(told.select("step", "group", "copy", "answer"), on=["step", "group", "copy"])
-    each = each.group_by([*key, "value"]).agg(c=pl.col("c").sum())
-    return each.group_by(key).agg(m=pl.col("c").sum(), same=(pl.col("c") * (pl.col("c") - 1)).sum())
+    told = read.filter("looked").drop_nulls("answer").select("step", "group", "copy", "answer")
+    each = counted.join(told, on=["step", "group", "copy"])
+    return each.group_by("step", "group", "answer", "mark").agg(c=pl.col("c").sum())
+
+
+def clusters(counted: "polars.DataFrame", by: str, scale: Scale) -> "polars.DataFrame":
+    """Equal samples of a group: `m` of them, of which `same` ordered pairs have the same mark.
+
+    Marks are the same that lie less than a tenth of the scale apart; else the cluster has two, parted in the middle.
+    """
+    pl = the_polars()
+    key, mark, c = ["step", "group", by], pl.col("mark"), pl.col("c")
+    found = counted.group_by(key).agg(m=c.sum(), low=mark.min(), high=mark.max()).filter(pl.col("m") > 1)
+    apart = pl.col("high") - pl.col("low") > SAME * (scale.ends[1] - scale.ends[0])
+    middle = (pl.col("high") + pl.col("low")) / 2
+    upper = counted.join(found.filter(apart), on=key).filter(mark > middle).group_by(key).agg(upper=c.sum())
+    found = found.join(upper, on=key, how="left").with_columns(upper=pl.col("upper").fill_null(0))
+    lower = pl.col("m") - pl.col("upper")
+    return found.with_columns(same=lower * (lower - 1) + pl.col("upper") * (pl.col("upper") - 1).cast(pl.Int64))
 
 
 def agreement_sums(clusters: "polars.DataFrame") -> tuple[float, ...]:
@@ -135,7 +151,7 @@ def vote_sums(read: "polars.DataFrame", middle: float) -> "polars.DataFrame":
         .agg(
             m=m.sum(),
             size=pl.col("size").first(),
-            reward=pl.col("reward").sum(),
+            marks=pl.col("marks").sum(),
             right=(pl.col("right") * m).sum() / m.sum(),
             checked=pl.col("right").is_not_null().all(),
             gold=pl.col("gold").first(),
@@ -143,7 +159,7 @@ def vote_sums(read: "polars.DataFrame", middle: float) -> "polars.DataFrame":
     )
     top = answers.filter(pl.col("size") > 1).sort("m", "answer", descending=[True, False])
     top = top.unique(["step", "group"], keep="first", maintain_order=True)
-    rewarded = pl.col("reward") / m > middle
+    rewarded = pl.col("marks") / m > middle
     by_gold = pl.when(pl.col("gold").is_not_null()).then(pl.col("answer") == pl.col("gold")).otherwise(rewarded)
     right = pl.when("checked").then(pl.col("right") > 0.5).otherwise(by_gold)
     return top.group_by("step").agg(voted=pl.len(), votes=(m / pl.col("size")).sum(), vote_right=right.sum())

@@ -1,10 +1,16 @@
 """Prompts of a test set that the log trains on."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..run.errors import SpkitError
 from .batches import the_polars
+from .reading.columns import GUESSES
+from .reading.folders import pieces_of
+from .reading.json_pieces import Types
+from .reading.tallies import Tally
+from .reading.values import text_column
 
 if TYPE_CHECKING:
     import polars
@@ -50,3 +56,23 @@ def keys_of(prompts: "polars.Series") -> tuple["polars.Series", "polars.Series"]
     keys = prompts.rename("prompt").to_frame().select(whole=whole, last=last)
     long = keys.filter(pl.col("last").str.len_chars() >= LEAST)["last"]
     return keys.filter(pl.col("whole") != "")["whole"].hash().alias("key"), long.hash().alias("key")
+
+
+def read_test(path: Path) -> TestPrompts:
+    """The prompts of a test set: a file of a kind that logs have (JSON lines, parquet, CSV, ...), with a column prompt,
+    question, problem or the like.
+
+    Raises SpkitError if there is none.
+    """
+    if not path.is_file():
+        raise SpkitError(f"there is no test file {path}")
+    prompts, tally = list[str](), Tally()
+    for piece in pieces_of(path, tally, [], Types()):
+        names = piece.names()
+        column = next((name for name in GUESSES["prompt"] if name in names), None)
+        if column is None:
+            raise SpkitError(
+                f"{path} has no column of prompts among {', '.join(names)}: call it prompt, question or problem"
+            )
+        prompts += text_column(piece.values(column), tally).to_list()
+    return TestPrompts(prompts)

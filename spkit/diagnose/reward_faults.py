@@ -2,14 +2,10 @@
 others, groups that only differ from one another, votes that agree on what is wrong.
 """
 
-import re
-
 from .findings import Finding, before_and_after, from_to, mostly, moved, quarters, share_with_interval, sure
+from .scales import MINOR, SKILL
 from .steps import Evidence, Step
 from .thresholds import Thresholds
-
-SKILL = re.compile(r"acc|correct|answer|exact|solve|pass|math|verif|gold", re.IGNORECASE)  # names of what is meant
-MINOR = re.compile(r"format|think|tag|struct|xml|len|style|penal|repet|soft|cosine", re.IGNORECASE)
 
 
 def stale_rows(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:

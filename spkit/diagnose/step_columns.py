@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .answer_columns import AnswerReader
 from .batches import PREFIX, reward_names, the_polars
-from .group_columns import agreement_sums, answer_clusters, flat_table, group_sums, group_table, joint_table, vote_sums
+from .group_columns import (
+    agreement_sums,
+    answer_counts,
+    clusters,
+    flat_table,
+    group_sums,
+    group_table,
+    joint_table,
+    vote_sums,
+)
+from .scales import Scale
 
 if TYPE_CHECKING:
     import polars
@@ -29,38 +39,46 @@ class Block(NamedTuple):
 
     steps: "polars.DataFrame"
     flat: "polars.DataFrame"  # step, value: groups that agree on it, and the sum of their shares of different texts
-    joint: "polars.DataFrame"  # step, value, right, parsed: completions
+    joint: "polars.DataFrame"  # step, mark, right, parsed: completions
     texts: tuple[float, ...]  # sums of agreement between equal completions
     answers: tuple[float, ...]  # and between equal answers
     moments: tuple[float, ...]  # within useful groups: length x reward, length^2, reward^2
 
 
-def block_of(rows: "polars.DataFrame", reader: AnswerReader, middle: float) -> Block:
-    """The tables of rows of the solver, whole steps of them; rewards above `middle` are right, as far as is known."""
+def block_of(rows: "polars.DataFrame", reader: AnswerReader, scale: Scale) -> Block:
+    """The tables of rows of the solver, whole steps of them, with a `mark`, the reward that is the verdict; `scale` are
+    the marks that are known so far.
+    """
     pl = the_polars()
     rows = rows.with_columns(
         value=pl.col("reward").round(6),
+        mark=pl.col("mark").round(6),
         group=pl.col("prompt").fill_null("").hash(),
         text=pl.col("completion").fill_null(""),
         right=pl.col("correct").cast(pl.Float64),
     )
     rows = rows.with_columns(copy=pl.col("text").hash())
     key = ["step", "group", "copy"]
-    counted = rows.group_by([*key, "value"]).agg(c=pl.len())
-    copies = rows.group_by(key).agg(pl.len().alias("m"), *_firsts(pl), reward=pl.col("value").sum())
-    copies = copies.join(counted.group_by(key).agg(same=(pl.col("c") * (pl.col("c") - 1)).sum()), on=key)
-    read = reader(copies.select(*key, "m", "text", "gold", "right", "reward"))
+    counted = rows.group_by([*key, "mark"]).agg(c=pl.len())
+    copies = rows.group_by(key).agg(pl.len().alias("m"), *_firsts(pl), marks=pl.col("mark").sum())
+    read = reader(copies.select(*key, "m", "text", "gold", "right", "marks"))
+    answered = answer_counts(counted, read)
     groups = group_table(rows, copies)
     steps = _merged(
-        _row_sums(rows), _text_sums(copies), group_sums(groups), _read_sums(read), vote_sums(read, middle), _pairs(rows)
+        _row_sums(rows),
+        _text_sums(copies),
+        group_sums(groups),
+        _read_sums(read),
+        vote_sums(read, scale.middle),
+        _pairs(rows),
     )
     useful = groups.filter("useful")
     return Block(
         steps,
         flat_table(groups),
         joint_table(counted, read),
-        agreement_sums(copies),
-        agreement_sums(answer_clusters(counted, read)),
+        agreement_sums(clusters(counted, "copy", scale)),
+        agreement_sums(clusters(answered, "answer", scale)),
         tuple(useful.select("cov_length", "var_length", "var_reward").sum().row(0)),
     )
 
@@ -72,7 +90,7 @@ def _firsts(pl) -> list:
 
 def _row_sums(rows: "polars.DataFrame") -> "polars.DataFrame":
     pl = the_polars()
-    reward, finish, tokens = pl.col("value"), pl.col("finish"), pl.col("tokens")
+    reward, mark, finish, tokens = (pl.col(name) for name in ("value", "mark", "finish", "tokens"))
     cut, size = finish == "length", pl.col("characters")
     quantiles = {
         f"{unit}_p{share}": of.quantile(share / 100, "nearest").cast(pl.Float64)
@@ -84,6 +102,7 @@ def _row_sums(rows: "polars.DataFrame") -> "polars.DataFrame":
     return rows.group_by("step").agg(
         rows=pl.len(),
         reward=reward.sum(),
+        marks=mark.sum(),
         square=(reward * reward).sum(),
         length=size.sum(),
         tokens=tokens.sum(),
@@ -94,10 +113,10 @@ def _row_sums(rows: "polars.DataFrame") -> "polars.DataFrame":
         right_known=pl.col("right").count(),
         tokens_max=tokens.max(),
         at_cap=(at_cap := (tokens == tokens.max()) & ~pl.col("text").str.slice(-TAIL).str.contains(MARKED)).sum(),
-        at_cap_reward=reward.filter(at_cap).sum(),
+        at_cap_mark=mark.filter(at_cap).sum(),
         finish_known=finish.count(),
         finish_cut=cut.sum(),
-        finish_cut_reward=reward.filter(cut).sum(),
+        finish_cut_mark=mark.filter(cut).sum(),
         **quantiles,
         **functions,
         **known,
@@ -109,12 +128,12 @@ def _text_sums(copies: "polars.DataFrame") -> "polars.DataFrame":
     pl = the_polars()
     text, size, m = pl.col("text"), pl.col("characters"), pl.col("m")
     tail = pl.col("tail")
-    whole = copies.select("step", "m", "reward", "characters", "text", tail=text.str.slice(-TAIL))
+    whole = copies.select("step", "m", "marks", "characters", "text", tail=text.str.slice(-TAIL))
     long = pl.col("long")
     seen = whole.select(
         "step",
         "m",
-        "reward",
+        "marks",
         long=size >= 0.75 * size.quantile(0.95).over("step"),
         sizeable=size.quantile(0.95).over("step") >= LEAST_LONG,
         peak=size == size.max().over("step"),
@@ -130,7 +149,7 @@ def _text_sums(copies: "polars.DataFrame") -> "polars.DataFrame":
         sizeable=pl.col("sizeable").first(),
         long=(m * long).sum(),
         long_open=(m * (long & pl.col("open"))).sum(),
-        long_open_reward=pl.col("reward").filter(long & pl.col("open")).sum(),
+        long_open_mark=pl.col("marks").filter(long & pl.col("open")).sum(),
         short_open=(m * (~long & pl.col("open"))).sum(),
         unmarked=(m * ~pl.col("marked")).sum(),
         repeats=(m * pl.col("repeats")).sum(),

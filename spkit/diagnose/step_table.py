@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .batches import the_polars
+from .scales import Scale
 from .step_columns import Block
 from .steps import Step
 
@@ -19,60 +19,18 @@ COMMON_CAP = 0.25  # of the steps have the same longest completion in tokens: it
 KEEP_FIRST = ("sizeable", "tokens_max")
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The rewards there are, and those that mean wrong and right: 0 and 1, or -1 and 1, if all lie between; else the
-    lowest and highest there are.
-    """
-
-    low: float = math.inf
-    high: float = -math.inf
-
-    def widened(self, low: float, high: float) -> "Scale":
-        return Scale(min(self.low, low), max(self.high, high))
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        if self.low >= 0 and self.high <= 1:
-            return 0.0, 1.0
-        return (-1.0, 1.0) if self.low >= -1 and self.high <= 1 else (self.low, max(self.high, self.low + 1e-9))
-
-    @property
-    def middle(self) -> float:
-        """Rewards above it are right."""
-        return 0.0 if self.low == self.high else sum(self.ends) / 2
-
-    def of(self, mean: float) -> float:
-        """A mean reward on the scale from 0 to 1."""
-        low, high = self.ends
-        return float(self.low > 0) if self.low == self.high else (mean - low) / (high - low)
-
-    def note(self) -> str:
-        low, high = self.ends
-        return (
-            f"rewards from {self.low:g} to {self.high:g} are read as 0 at {low:g} and 1 at {high:g}; above "
-            f"{self.middle:g} is right"
-        )
-
-    def warnings(self) -> tuple[str, ...]:
-        if self.low != self.high:
-            return ()
-        read = "right, since it is above 0" if self.low > 0 else "wrong, since it is not above 0"
-        return (f"every reward is {self.low:g}: read as {read}",)
-
-
 def step_table(
     blocks: Sequence[Block],
     proposed: Sequence["polars.DataFrame"],
-    scale: Scale,
+    scales: tuple[Scale, Scale],
     unit: str,
     weights: Mapping[str, float],
 ) -> tuple[Step, ...]:
-    """The steps in their order, each once; lengths in `unit`."""
+    """The steps in their order, each once; lengths in `unit`. `scales` are those of rewards and of verdicts."""
     pl = the_polars()
     sums = _added([block.steps for block in blocks])
-    flat = _flat_sums(pl.concat([block.flat for block in blocks]), scale.middle)
-    joint = _joint_sums(pl.concat([block.joint for block in blocks]), scale.middle)
+    flat = _flat_sums(pl.concat([block.flat for block in blocks]), scales[0].middle)
+    joint = _joint_sums(pl.concat([block.joint for block in blocks]), scales[1].middle)
     table = sums.join(flat, on="step", how="left").join(joint, on="step", how="left")
     if proposed:
         made = _added(list(proposed)).rename({"length": "made_length"})
@@ -80,7 +38,7 @@ def step_table(
         table = table.join(made, on="step", how="full", coalesce=True)
     cap = common_cap(table)
     rows = table.sort("step").iter_rows(named=True)
-    return tuple(_step(row, scale, unit, weights, cap) for row in rows)
+    return tuple(_step(row, scales[1], unit, weights, cap) for row in rows)
 
 
 def _added(frames: list["polars.DataFrame"]) -> "polars.DataFrame":
@@ -136,12 +94,12 @@ def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], cap:
     groups, unsolved = get("groups"), get("useful") + get("all_wrong")
     functions = [name[4:] for name in row if name.startswith("sum:")]
     right_known = get("right_known") + get("gold_known")
-    cut, cut_reward = truncation(row, cap)
+    cut, cut_marks = truncation(row, cap)
     return Step(
         row["step"],
         groups,
         *(part(name, "groups") if groups else None for name in ("useful", "all_right", "all_wrong")),
-        solve_rate=scale.of(row["reward"] / row["rows"]) if get("rows") else None,
+        solve_rate=scale.of(row["marks"] / row["rows"]) if get("rows") else None,
         accuracy=(get("right") + get("gold_right")) / right_known if right_known else None,
         distinct=(get("useful_different") + get("wrong_different")) / unsolved if unsolved else None,
         distinct_2=part("different_pairs", "pairs"),
@@ -152,7 +110,7 @@ def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], cap:
         tokens=part("tokens", "tokens_known"),
         **{f"length_p{share}": row[f"{unit}_p{share}"] for share in (10, 50, 90)},
         truncated=None if cut is None else cut / row["rows"],
-        truncated_right=scale.of(cut_reward / cut) if cut else None,
+        truncated_right=scale.of(cut_marks / cut) if cut else None,
         **{
             name: part(of, "rows") for name, of in (("repeated", "repeats"), ("runs_on", "next"), ("reopened", "think"))
         },
@@ -211,7 +169,7 @@ def _reward_shares(row: dict, functions: Sequence[str], weights: Mapping[str, fl
 
 
 def truncation(row: dict, cap: int | None) -> tuple[float | None, float]:
-    """How many completions of a step were cut off, and the sum of their rewards; None if nothing shows it.
+    """How many completions of a step were cut off, and the sum of their marks; None if nothing shows it.
 
     By the reasons for which they finished; else by a number of tokens that the longest of many steps have in common;
     else by texts that stop in the middle where they are long, and do not where they are short.
@@ -220,10 +178,10 @@ def truncation(row: dict, cap: int | None) -> tuple[float | None, float]:
     if not rows:
         return None, 0.0
     if row["finish_known"] >= rows / 2:
-        return row["finish_cut"] * rows / row["finish_known"], row["finish_cut_reward"] * rows / row["finish_known"]
+        return row["finish_cut"] * rows / row["finish_known"], row["finish_cut_mark"] * rows / row["finish_known"]
     if row["tokens_known"] == rows:
-        return (row["at_cap"], row["at_cap_reward"]) if cap is not None and row["tokens_max"] == cap else (0.0, 0.0)
+        return (row["at_cap"], row["at_cap_mark"]) if cap is not None and row["tokens_max"] == cap else (0.0, 0.0)
     long, short = row["long"], rows - row["long"]
     piled = row["long_open"] >= PILE * long
     ends = short <= FEW_SHORT * rows or row["short_open"] <= ENDING * short
-    return (row["long_open"], row["long_open_reward"]) if row["sizeable"] and piled and ends else (0.0, 0.0)
+    return (row["long_open"], row["long_open_mark"]) if row["sizeable"] and piled and ends else (0.0, 0.0)

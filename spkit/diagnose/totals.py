@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from ..run.errors import SpkitError
 from .answer_columns import AnswerReader
 from .audit import Audit
-from .batches import reward_names, the_polars
+from .batches import PREFIX, reward_names, the_polars
 from .leaks import TestPrompts
+from .scales import Scale, verdict_among
 from .spreads import Examples, Spreads
 from .step_columns import Block, block_of
-from .step_table import Scale, step_table
+from .step_table import step_table
 from .steps import Agreement, Checked, Evidence
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ class Totals:
         self.blocks: list[Block] = []
         self.proposed: list[polars.DataFrame] = []
         self.reader, self.spreads, self.examples = AnswerReader(), Spreads(), Examples()
-        self.scale, self.values = Scale(), set[float]()
+        self.scale, self.marks, self.values = Scale(), Scale(), set[float]()  # of rewards, and of verdicts
         self.verdicts: Counter = Counter()  # (reward, right) of rows that say whether they are right
         self.seen: polars.Series | None = None
         self.closed, self.late = set[int](), set[int]()
-        self.unjudged, self.solver_rows, self.rewards = 0, 0, ()
+        self.solver_rows, self.rewards = 0, ()
 
     def add(self, batch: "polars.DataFrame") -> None:
         """One batch; the oldest open steps are closed if there are too many."""
@@ -54,8 +55,9 @@ class Totals:
         if made.height:
             self._propose(made)
         solved = batch.filter(~proposer.fill_null(False))
-        judged = solved.filter(pl.col("reward").is_finite())
-        self.unjudged += solved.height - judged.height
+        verdict = verdict_among(self.rewards)
+        mark = pl.col("reward") if verdict is None else pl.coalesce(pl.col(PREFIX + verdict), pl.lit(0.0))
+        judged = solved.filter(pl.col("reward").is_finite()).with_columns(mark=mark)
         if judged.height:
             self._look(judged)
             self.open = judged if self.open is None else pl.concat([self.open, judged])
@@ -64,12 +66,13 @@ class Totals:
     def _look(self, rows: "polars.DataFrame") -> None:
         """What is counted over all steps: the range of the rewards, verdicts beside the truth, audited samples."""
         pl = the_polars()
-        value = pl.col("reward").round(6)
+        value, mark = pl.col("reward").round(6), pl.col("mark").round(6)
         self.solver_rows += rows.height
         self.scale = self.scale.widened(*rows.select(low=value.min(), high=value.max()).row(0))
+        self.marks = self.marks.widened(*rows.select(low=mark.min(), high=mark.max()).row(0))
         if len(self.values) <= 2:
-            self.values |= set(rows.select(value)["reward"].unique().head(3).to_list())
-        pairs = rows.drop_nulls("correct").group_by(value, "correct").agg(n=pl.len())
+            self.values |= set(rows.select(mark)["mark"].unique().head(3).to_list())
+        pairs = rows.drop_nulls("correct").group_by(mark, "correct").agg(n=pl.len())
         for reward, right, count in pairs.iter_rows():
             self.verdicts[reward, right] += count
         if self.audit is not None:
@@ -118,7 +121,7 @@ class Totals:
         steps = set(rows["step"].unique().to_list())
         self.late |= steps & self.closed
         self.closed |= steps
-        self.blocks.append(block_of(rows, self.reader, self.scale.middle))
+        self.blocks.append(block_of(rows, self.reader, self.marks))
         self.spreads.add(rows)
         self.examples.add(rows)
 
@@ -140,13 +143,14 @@ class Totals:
             self.open = self.open.clear()
         if not self.blocks:
             raise SpkitError(f"{source} has no rows with a reward: give a log that a trainer wrote completions to")
-        table = step_table(self.blocks, self.proposed, self.scale, self._unit(), weights or {})
+        table = step_table(self.blocks, self.proposed, (self.scale, self.marks), self._unit(), weights or {})
         if not any(step.groups for step in table):
             why = "its steps are out of order: sort the rows by step" if self.late else "log every sample of a group"
             raise SpkitError(f"{source}: no problem has two samples in one step, so there is nothing to compare: {why}")
-        checked, middle = Checked(), self.scale.middle
-        for (reward, right), count in self.verdicts.items():
-            checked.counts[reward > middle, right] += count
+        checked, middle = Checked(), self.marks.middle
+        if len(self.rewards) < 2 or verdict_among(self.rewards) is not None or len(self.values) <= 2:
+            for (mark, right), count in self.verdicts.items():
+                checked.counts[mark > middle, right] += count
         by_gold = any(block.steps["gold_known"].sum() for block in self.blocks)
         return Evidence(
             source,
@@ -183,7 +187,9 @@ class Totals:
         return covariance / math.sqrt(length * reward) if length > 0 and reward > 0 else None
 
     def _notes(self, by_gold: bool) -> list[str]:
-        notes = [self.scale.note()]
+        notes, verdict = [self.scale.note()], verdict_among(self.rewards)
+        if verdict is not None:
+            notes.append(f"right is what {verdict} says, above {self.marks.middle:g}; so are solve rates")
         if by_gold:
             notes.append("accuracy: the final answer, as far as it can be read, is the gold one")
         looked, rows = (sum(block.steps[name].sum() for block in self.blocks) for name in ("looked", "rows"))
@@ -199,6 +205,4 @@ class Totals:
             warnings.append(
                 f"steps {some} are too large or out of order, and were read as several: their groups may be split"
             )
-        if self.unjudged:
-            warnings.append(f"{self.unjudged} rows have no reward at all and were left out")
         return warnings + ([] if self.audit is None else self.audit.warnings())

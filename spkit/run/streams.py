@@ -40,7 +40,7 @@ def generator(seed: int, iteration: int, purpose: str, part: object = "") -> "to
 
     The purposes of this package are in PURPOSES, each once.
     """
-    import torch  # half a second and 125 MB, which reading a log does without
+    import torch  # 200 MB that who reads a log or a task does without
 
     digest = hashlib.sha256(f"{seed}/{iteration}/{purpose}{part}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

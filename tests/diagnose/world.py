@@ -44,10 +44,12 @@ class World:
     runs: Setting = 0.0  # chance that somebody else's turn follows the answer
     unformed: Setting = 0.0  # chance that the answer is said in another form, which earns nothing
     silent: Setting = 0.0  # chance that no answer is said
+    reopens: Setting = 0.0  # chance that the completion begins with a think tag
     symbols: Setting = 0.0  # chance that the completion is one symbol over and over
     entropy: Setting | None = None  # nats a token, as logged
     advantages: bool = False  # rows carry an advantage
     shuffled: Setting = 0.0  # share of the groups whose advantages are those of other samples
+    shaky: float = 0.0  # how far a reward of the same text may lie apart
     style: float = 0.0  # scale of a second reward function that has nothing to do with the answer
     form: float = 0.0  # scale of a reward for the form, which nearly all earn
     fate: Setting = 0.0  # share of the groups whose samples are all right or all wrong
@@ -131,6 +133,8 @@ def _sample(world: World, now: World, draw: random.Random, answer: int) -> dict:
     said = [f"way {'abcdefghijkl'[way]}:", *rationale, *["well"] * round(now.padding), form]
     cut = bool(now.cap) and sum(len(part.split()) for part in said) > now.cap
     text = " ".join(" ".join(said).split()[: round(now.cap)] if cut else said)
+    if draw.random() < now.reopens:
+        text = f"<think>\n{text}"
     if draw.random() < now.symbols:
         text, cut, silent = "!" * 80, False, True
     elif draw.random() < now.runs:
@@ -152,12 +156,12 @@ def _judge(world: World, now: World, draw: random.Random, made: list[dict]) -> N
         right, formed, liked = (row.pop(name) for name in ("right", "formed", "liked"))
         accepted = (right and formed) or (liked and draw.random() < now.fooled) or draw.random() < now.padded_pays
         accepted ^= draw.random() < now.flip
-        distance = world.graded * draw.random()
-        parts = {"answer_reward": abs(float(accepted) - distance)}
+        grade = random.Random(row["completion"])  # what is not right or wrong is a matter of the text
+        parts = {"answer_reward": abs(float(accepted) - world.graded * grade.random()) + world.shaky * draw.random()}
         if world.style:
-            parts["style_reward"] = world.style * draw.random()
+            parts["style_reward"] = world.style * grade.random()
         if world.form:
-            parts["format_reward"] = world.form * (draw.random() < 0.9)
+            parts["format_reward"] = world.form * (grade.random() < 0.9)
         row["reward"] = sum(parts.values())
         row |= {f"reward:{name}": value for name, value in parts.items()}
         if world.truth:
