@@ -162,7 +162,10 @@ def last_number_of(path: Path) -> int | None:
 
 
 def step_in(path: Path) -> int | None:
-    """The step that a name says, `step_12`, `checkpoint-12`: the file's, else the nearest folder's."""
+    """The step that a name says, `12.jsonl`, `step_12`, `checkpoint-12`: the file's, else the nearest folder's."""
+    stem = path.name.split(".")[0]
+    if re.fullmatch(r"\d{1,18}", stem, re.ASCII):
+        return int(stem)
     for name in (path.name, *reversed(path.parent.parts[-4:])):
         found = _STEP.findall(name)
         if found and len(found[-1]) < 19:

@@ -123,6 +123,8 @@ def _decided(plan: Plan, files: tuple[Path, ...], columns: ColumnMap) -> Iterato
     yield f"{plan.name} rows; reward = {summed}"
     if "gold" in plan.fields:
         yield f"the right answers are read from {plan.fields['gold']}"
+    if plan.fields.get("tokens", "tokens") != "tokens":
+        yield f"lengths in tokens are read from {plan.fields['tokens']}"
     if "step" not in plan.fields:
         yield NO_STEP + _step_said(files, columns)
 

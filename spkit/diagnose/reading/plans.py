@@ -188,7 +188,9 @@ def batch_of(piece: Piece, plan: Plan, step: int | None, tally: Tally) -> Any:
     }
     made |= {what: read(found) for what, read in reading.items() if (found := values(what)) is not None}
     schema = batch_schema([name for name, _, _ in plan.rewards])
-    batch = pl.DataFrame([made[n].alias(n) if n in made else _nulls(n, t, len(piece)) for n, t in schema.items()])
+    batch = pl.DataFrame(
+        [made[n].alias(n).cast(t) if n in made else _nulls(n, t, len(piece)) for n, t in schema.items()]
+    )
     tally.count(NO_REWARD, batch["reward"].filter(generated & (batch["role"] == "solver")).null_count())
     tally.count(NOT_GENERATED, len(piece) - generated.sum())
     return batch.filter(generated)
