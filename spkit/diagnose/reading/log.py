@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...run.errors import SpkitError
+from ...run.json_files import Raw
 from .columns import ColumnMap
 from .folders import found_files, last_number_of, pieces_of, step_in
 from .json_pieces import Types
@@ -118,11 +119,22 @@ class Log:
         return self.tally.lines()
 
 
+def careful_rows(path: Path, tally: Tally) -> Iterator[Raw]:
+    """(place, columns) of every row of a file of any kind, one piece in memory at a time; `tally` collects what is
+    wrong with it. Raises SpkitError for what is damaged or no row.
+    """
+    for piece in pieces_of(path, tally, [], Types()):
+        for index, row in enumerate(piece.as_rows()):
+            yield piece.place(index), dict(row)
+
+
 def _decided(plan: Plan, files: tuple[Path, ...], columns: ColumnMap) -> Iterator[str]:
     summed = " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, _, weight in plan.rewards)
     yield f"{plan.name} rows; reward = {summed}"
     if "gold" in plan.fields:
         yield f"the right answers are read from {plan.fields['gold']}"
+    if plan.fields.get("tokens", "tokens") != "tokens":
+        yield f"lengths in tokens are read from {plan.fields['tokens']}"
     if "step" not in plan.fields:
         yield NO_STEP + _step_said(files, columns)
 
