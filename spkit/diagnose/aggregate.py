@@ -14,7 +14,7 @@ from .files import RowLog
 from .reading import ColumnMap, Log
 from .rows import Row
 from .steps import Agreement, Checked, Evidence, Step
-from .texts import final_answer, has_extra, shortened, words
+from .texts import final_answer, gold_answer, has_extra, shortened, words
 
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
 OPEN_ROWS = 1 << 16  # rows of a step that are compared with one another; a larger step is treated as several
@@ -258,7 +258,8 @@ def read_log(
         log = Log(path, columns, tokenizer)
         for batch in log:
             for row in batch.filter(batch["reward"].is_not_null()).iter_rows(named=True):
-                totals.add(Row(**{item.name: row[item.name] for item in fields(Row)}))
+                made = {item.name: row[item.name] for item in fields(Row)}
+                totals.add(Row(**made | {"gold": gold_answer(row["gold"] or "") or None}))
         return totals.evidence(str(path), log.notes, log.warnings)
     plain = RowLog(path, rewards)
     for row in plain:
