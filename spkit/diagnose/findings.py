@@ -49,9 +49,9 @@ def windows(steps: tuple[Step, ...], limits: Thresholds) -> list[Step]:
     return result or [pooled(steps)]
 
 
-def sure(share: float, count: int) -> dict[str, Any]:
-    """A share of so many as a figure: its rate, the 95 % interval, and of how many."""
-    return {"rate": share, "interval": wilson(share * count, count), "of": count}
+def sure(share: float | None, count: int) -> dict[str, Any] | None:
+    """A share of so many as a figure: its rate, the 95 % interval, and of how many; None of an unknown share."""
+    return None if share is None else {"rate": share, "interval": wilson(share * count, count), "of": count}
 
 
 def quarters(steps: Sequence[Step], name: str) -> tuple[float | None, ...]:
@@ -77,7 +77,13 @@ def from_to(before: float, now: float) -> str:
     return f"from {before:.2f} to {now:.2f}"
 
 
-def share_with_interval(share: float, count: int) -> str:
+def percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{share:.0%}"
+
+
+def share_with_interval(share: float | None, count: int) -> str:
+    if share is None:
+        return percent(None)
     low, high = wilson(share * count, count)
     return f"{share:.0%} [{low:.0%}, {high:.0%}]"
 

@@ -6,6 +6,7 @@ from .findings import (
     from_to,
     mostly,
     moved,
+    percent,
     quarters,
     ratio,
     share_with_interval,
@@ -135,9 +136,7 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
     """Nearly all groups are right: the solver has nothing to learn from what it is asked."""
     if not mostly(late.all_right, late.groups, limits.nearly_all, limits):
         return None
-    text = (
-        f"{share_with_interval(late.all_right, late.groups)} of the groups are all right, {late.useful:.0%} are useful"
-    )
+    text = f"{share_with_interval(late.all_right, late.groups)} of the groups are all right, {percent(late.useful)} are useful"
     advice = (
         "ask harder problems, or reward the proposer for problems of middling solve rate",
         "leave solved problems out and sample others in their place",
@@ -170,8 +169,8 @@ def starvation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
     if not too_hard and (solved or not none_useful):
         return None
     text = (
-        f"{share_with_interval(late.all_wrong, late.groups)} of the groups are all wrong, {late.all_right:.0%} all "
-        f"right, {late.useful:.0%} useful"
+        f"{share_with_interval(late.all_wrong, late.groups)} of the groups are all wrong, "
+        f"{percent(late.all_right)} all right, {percent(late.useful)} useful"
     )
     advice = (
         (

@@ -13,6 +13,7 @@ from .truncation import Caps, common_cap, truncation, with_pooled
 if TYPE_CHECKING:
     import polars
 
+MOST_STEPS = 4096  # in the evidence; of a log with more, neighbouring ones are counted as one
 KEEP_MOST = ("tokens_max", "characters_max")
 
 
@@ -25,12 +26,12 @@ def step_table(
 ) -> tuple[Step, ...]:
     """The steps in their order, each once; lengths in `unit`. `scales` are those of rewards and of verdicts."""
     pl = the_polars()
-    sums = _added([block.steps for block in blocks])
-    flat = _flat_sums(pl.concat([block.flat for block in blocks]), scales[0].middle)
-    joint = _joint_sums(pl.concat([block.joint for block in blocks]), scales[1].middle)
-    table = sums.join(flat, on="step", how="left").join(joint, on="step", how="left")
-    if proposed:
-        made = _added(list(proposed)).rename({"length": "made_length"})
+    parts = [[getattr(block, name) for block in blocks] for name in ("steps", "flat", "joint")]
+    steps, flats, joints, proposals = _few_steps([pl.concat(part, how="diagonal") for part in parts], proposed)
+    flat, joint = _flat_sums(flats, scales[0].middle), _joint_sums(joints, scales[1].middle)
+    table = _added(steps).join(flat, on="step", how="left").join(joint, on="step", how="left")
+    if proposals is not None:
+        made = _added(proposals).rename({"length": "made_length"})
         made = made.rename({name: f"made_{name}" for name in made.columns if ":" in name})
         table = table.join(made, on="step", how="full", coalesce=True)
     caps = common_cap(table["tokens_max"]), common_cap(table["characters_max"], True)
@@ -38,10 +39,29 @@ def step_table(
     return tuple(_step(row, scales[1], unit, weights, caps) for row in rows)
 
 
-def _added(frames: list["polars.DataFrame"]) -> "polars.DataFrame":
+def _few_steps(tables: list["polars.DataFrame"], proposed: Sequence["polars.DataFrame"]) -> list:
+    """The tables, and that of the proposals or None, with neighbouring steps under the number of the last of them, if
+    there are very many.
+    """
+    pl = the_polars()
+    tables = [*tables, *([pl.concat(proposed)] if proposed else [])]
+    steps = pl.concat([table["step"] for table in tables]).unique().sort()
+    width = steps_in_one(steps.len())
+    if width > 1:
+        number = pl.int_range(steps.len())
+        ends = steps.to_frame().with_columns(end=pl.col("step").last().over(number // width))
+        tables = [table.join(ends, on="step").drop("step").rename({"end": "step"}) for table in tables]
+    return tables if proposed else [*tables, None]
+
+
+def steps_in_one(count: int) -> int:
+    """How many neighbouring steps of so many are counted as one."""
+    return math.ceil(count / MOST_STEPS)
+
+
+def _added(table: "polars.DataFrame") -> "polars.DataFrame":
     """Sums of steps that were read in parts; what is no sum is the mean of the parts by rows."""
     pl = the_polars()
-    table = pl.concat(frames, how="diagonal")
     if table["step"].is_unique().all():
         return table
     means = [name for name in table.columns if name[-4:-2] == "_p"]

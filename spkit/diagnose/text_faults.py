@@ -51,16 +51,16 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
         return None
     if not other and (late.truncated_right or 0.0) > max(limits.cut, late.solve_rate or 0.0):
         return None  # what is cut is right as often as the rest
-    least = min(step.truncated or 0.0 for step in evidence.steps if step.rows)
+    least = min(step.truncated or 0.0 for step in evidence.steps)
     if least < limits.cut and divergence(evidence, early, late, limits):
         return None
     text = f"{share_with_interval(late.truncated or 0.0, late.groups)} of the completions are cut off"
-    if late.length_p90 is not None:
+    if None not in (late.length_p50, late.length_p90):
         text += (
             f"; half of all are longer than {late.length_p50:.0f} {evidence.length_unit}, one in ten than "
             f"{late.length_p90:.0f}"
         )
-    if late.truncated_right is not None:
+    if None not in (late.truncated_right, late.solve_rate):
         text += (
             f"; those that are cut have a solve rate of {late.truncated_right:.2f}, all together {late.solve_rate:.2f}"
         )

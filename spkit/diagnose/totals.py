@@ -15,7 +15,7 @@ from .leaks import TestPrompts
 from .scales import Scale, verdict_among
 from .spreads import Examples, Spreads
 from .step_columns import Block, block_of
-from .step_table import step_table
+from .step_table import step_table, steps_in_one
 from .steps import Agreement, Checked, Evidence
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ class Totals:
         if by_gold:
             notes.append("accuracy: the final answer, as far as it can be read, is the gold one")
         looked, rows = (sum(block.steps[name].sum() for block in self.blocks) for name in ("looked", "rows"))
+        if steps_in_one(len(self.closed)) > 1:
+            notes.append(f"{len(self.closed)} steps: every {steps_in_one(len(self.closed))} of them are counted as one")
         if looked < rows:
             notes.append(f"answers were read in {looked / rows:.0%} of the completions, whole groups of every step")
         return notes

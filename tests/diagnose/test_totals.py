@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import polars as pl
 import pytest
 
-from spkit.diagnose import answer_columns, totals
+from spkit.diagnose import answer_columns, step_table, totals
 from spkit.diagnose.answer_columns import quick_answers
 from spkit.diagnose.batches import from_rows
 from spkit.diagnose.spreads import BINS, STEP_COLUMNS
@@ -122,6 +122,19 @@ def test_a_step_too_large_is_read_in_parts(monkeypatch):
     made = rows(World(steps=2, problems=64, proposer=False), 0)
     whole = read(made, 100)
     assert "steps 0, 1 are too large" in whole.warnings[0] and sum(step.rows for step in whole.steps) == len(made)
+
+
+def test_many_steps_are_counted_in_twos_and_threes(monkeypatch):
+    made = rows(World(steps=20), 0)
+    every = read(made)
+    monkeypatch.setattr(step_table, "MOST_STEPS", 8)
+    few = read(made, 300)
+    assert [step.step for step in few.steps] == [2, 5, 8, 11, 14, 17, 19]
+    assert "20 steps: every 3 of them are counted as one" in few.notes
+    for name in ("groups", "rows", "proposals"):
+        assert sum(getattr(step, name) for step in few.steps) == sum(getattr(step, name) for step in every.steps)
+    means = [sum(step.solve_rate for step in every.steps[i : i + 3]) / 3 for i in range(0, 18, 3)]
+    assert [step.solve_rate for step in few.steps[:6]] == pytest.approx(means)
 
 
 def test_the_rows_of_a_few_steps_are_held_and_no_more():
