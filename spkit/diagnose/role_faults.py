@@ -54,7 +54,7 @@ def _lost(evidence: Evidence, name: str, best: Step, late: Step, limits: Thresho
 def _broken(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> list[str]:
     """Signs in the texts: one piece over and over, a length or a distance to the base that grows without a gain."""
     signs, gain = [], (late.solve_rate or 0.0) - (early.solve_rate or 0.0)
-    least = min(step.repeated or 0.0 for step in evidence.steps)
+    least = min((step.repeated or 0.0 for step in evidence.steps if step.rows), default=0.0)
     if mostly(late.repeated, late.groups, limits.broken, limits) and least < limits.broken / 2:
         text = share_with_interval(late.repeated, late.groups)
         signs.append(f"{text} of the completions end in one piece of text over and over")
@@ -136,7 +136,8 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
     """Nearly all groups are right: the solver has nothing to learn from what it is asked."""
     if not mostly(late.all_right, late.groups, limits.nearly_all, limits):
         return None
-    text = f"{share_with_interval(late.all_right, late.groups)} of the groups are all right, {percent(late.useful)} are useful"
+    shares = share_with_interval(late.all_right, late.groups), percent(late.useful)
+    text = f"{shares[0]} of the groups are all right, {shares[1]} are useful"
     advice = (
         "ask harder problems, or reward the proposer for problems of middling solve rate",
         "leave solved problems out and sample others in their place",

@@ -51,7 +51,7 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
         return None
     if not other and (late.truncated_right or 0.0) > max(limits.cut, late.solve_rate or 0.0):
         return None  # what is cut is right as often as the rest
-    least = min(step.truncated or 0.0 for step in evidence.steps)
+    least = min((step.truncated or 0.0 for step in evidence.steps if step.rows), default=0.0)
     if least < limits.cut and divergence(evidence, early, late, limits):
         return None
     text = f"{share_with_interval(late.truncated or 0.0, late.groups)} of the completions are cut off"

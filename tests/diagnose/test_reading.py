@@ -164,6 +164,11 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     )
     code, said, _ = call(log, "--json")
     assert code == 0 and json.loads(said)["role"] == "verifier"
+    test = write(tmp_path / "test.jsonl", [{"prompt": "problem 3.1"}, {"prompt": "problem 99.1"}])
+    code, said, _ = call(log, "--test", test)
+    assert code == 0 and "1 of the 2 test prompts are trained on" in said
+    code, _, errors = call(log, "--test", tmp_path / "nowhere")
+    assert code == 2 and errors.startswith("spkit: there is no test file") and errors.count("\n") == 1
     log.write_text(log.read_text()[:-5])
     code, _, errors = call(log)
     assert code == 0 and errors.startswith("warning: 1 line at the end of a file is cut off")
@@ -243,6 +248,20 @@ def test_a_run_of_self_play_is_read_from_its_rollouts_and_its_records(tmp_path):
     assert [step.groups for step in without.steps] == [24, 24, 24] and diagnose(without).early.valid == pytest.approx(
         diagnosis.early.valid
     )
+
+
+def test_a_run_without_polars_is_read_from_its_records(tmp_path, monkeypatch):
+    records = [{"iteration": 0}, {"iteration": 1, "reward": 0.5, "useful_groups": 0.5, "problems": 32}]
+    folder = run_folder(tmp_path / "r", records, k=8, reward="gold")
+    write(folder / "samples.jsonl", [{**ROW, "role": "solver"}] * 4)
+    assert read_run(folder).notes[0] == "rollouts in samples.jsonl and records of the run"
+    monkeypatch.setattr("spkit.diagnose.records.has_polars", lambda: False)
+    evidence = read_run(folder)
+    assert "polars is not installed" in evidence.warnings[0] and evidence.steps[0].groups == 32
+    (folder / "samples.jsonl").write_text(json.dumps({**ROW, "role": "judge"}) + "\n")
+    monkeypatch.undo()
+    with pytest.raises(SpkitError, match="samples.jsonl line 1 is no rollout of a run of spkit"):
+        read_run(folder)
 
 
 @pytest.mark.parametrize(
