@@ -119,7 +119,7 @@ def agreement_sums(clusters: "polars.DataFrame") -> tuple[float, ...]:
 def group_sums(groups: "polars.DataFrame") -> "polars.DataFrame":
     pl = the_polars()
     useful, prompt = pl.col("useful"), pl.col("prompt").fill_null("")
-    judged = useful & pl.col("known")
+    judged = useful & pl.col("known") & (pl.col("spread_gain") > 0)
     backwards = judged & (pl.col("cov_gain") <= 1e-9 * pl.col("spread_gain").abs())
     names = [name for name in groups.columns if name.startswith(("cov:", "vary:"))]
     return groups.group_by("step").agg(

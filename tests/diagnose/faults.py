@@ -42,7 +42,12 @@ FAULTS = {  # expected verdict: worlds that have earned it
         World(**TEXT, silent=0.6, skill=5.0, depth=3.0),
     ],
     "saturation": [World(skill=(4.0, 8.0), depth=2.0), World(skill=(4.0, 8.0), depth=2.0, ways=2, proposer=False)],
-    "starvation": [World(depth=(4.0, 9.0)), World(depth=9.0, skill=3.0, proposer=False)],
+    "starvation": [
+        World(**TEXT, code=True, depth=9.0, skill=3.0),
+        World(proposer=False, sums=True, depth=9.0, skill=3.0),
+        World(depth=(4.0, 9.0)),
+        World(depth=9.0, skill=3.0, proposer=False),
+    ],
     "proposer degeneration": [
         World(duplicates=(0.05, 0.9)),
         World(invalid=(0.05, 0.8)),
@@ -92,6 +97,7 @@ NEAR = {  # the fault that is nearly there: worlds that are healthy
         World(**TEXT, cap=78.0, ends="finish"),
         World(proposer=False, sums=True, skill=2.0),
         World(proposer=False, label=True),
+        World(**TEXT, code=True),
     ],
     "format": [World(**TEXT, unformed=0.15, gold=True), World(**TEXT, silent=0.2, gold=True, skill=(3.0, 4.5))],
     "saturation": [World(skill=5.0, depth=3.0)],

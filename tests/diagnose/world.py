@@ -43,6 +43,7 @@ class World:
     ends: str = ""  # how a cut is logged: "", "tokens" or "finish"
     letters: int = 0  # characters after which a completion is cut off and wrong
     sums: bool = False  # completions are sums of signs and digits, as the shipped models write them
+    code: bool = False  # completions are lines of words, and end in a word
     label: bool = False  # completions are one of five words
     runs: Setting = 0.0  # chance that somebody else's turn follows the answer
     unformed: Setting = 0.0  # chance that the answer is said in another form, which earns nothing
@@ -138,6 +139,8 @@ def _sample(world: World, now: World, draw: random.Random, answer: int) -> dict:
         start = [draw.randint(1, 15) for _ in range(3)]
         said = [";".join(f"{a}+{b}:{a + b}" for a, b in pairwise(start)) + f";{answer}"]
         formed, silent = True, False
+    if world.code:
+        said, formed, silent = ["def f(x):\n   ", *rationale, "return", f"v{answer}x"], True, False
     if world.label:
         said, formed = [("neutral", "nothing", "angry", "happy", "sorrow")[answer - 10]], True
     cut = bool(now.cap) and sum(len(part.split()) for part in said) > now.cap
@@ -152,7 +155,7 @@ def _sample(world: World, now: World, draw: random.Random, answer: int) -> dict:
         text += f"\nUser: and what is {draw.randint(2, 99)} plus {draw.randint(2, 99)}?"
     spoken = "10" in text or world.label
     row = {"completion": text, "right": answer == 10 and not cut and spoken}
-    row["formed"] = "<answer>" in text or world.sums or world.label
+    row["formed"] = "<answer>" in text or world.sums or world.label or world.code
     row["liked"] = answer in (11, 12) and not cut and not silent
     if world.ends:
         row["tokens"] = len(text.split())
