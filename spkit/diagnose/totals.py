@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
 OPEN_ROWS = 1 << 16  # rows of a step that are compared with one another; a larger step is treated as several
-OPEN_BYTES = 1 << 26  # of the rows that are held
+OPEN_BYTES = 1 << 26  # of text of the rows that are held
+MARKS = 10_000  # different verdicts beside the truth that are told apart
 REMEMBERED = 500_000  # proposals by which later ones are known as duplicates
 UNIT_SHARE = 0.99  # of the completions with their tokens counted: then lengths are in tokens
 
@@ -72,6 +73,7 @@ class Totals:
         self.marks = self.marks.widened(*rows.select(low=mark.min(), high=mark.max()).row(0))
         if len(self.values) <= 2:
             self.values |= set(rows.select(mark)["mark"].unique().head(3).to_list())
+        mark = mark.round(2) if len(self.verdicts) > MARKS else mark
         pairs = rows.drop_nulls("correct").group_by(mark, "correct").agg(n=pl.len())
         for reward, right, count in pairs.iter_rows():
             self.verdicts[reward, right] += count
@@ -115,7 +117,9 @@ class Totals:
             self.open = self.open.clear()
 
     def _too_large(self, rows: "polars.DataFrame") -> bool:
-        return rows.height >= OPEN_ROWS or rows.estimated_size() > OPEN_BYTES
+        pl = the_polars()
+        texts = rows.select(pl.sum_horizontal(pl.col("prompt", "completion").str.len_bytes().cast(pl.Int64).sum()))
+        return rows.height >= OPEN_ROWS or texts.item() > OPEN_BYTES
 
     def _close(self, rows: "polars.DataFrame") -> None:
         steps = set(rows["step"].unique().to_list())

@@ -124,6 +124,17 @@ def test_a_step_too_large_is_read_in_parts(monkeypatch):
     assert "steps 0, 1 are too large" in whole.warnings[0] and sum(step.rows for step in whole.steps) == len(made)
 
 
+def test_long_texts_split_no_step_that_would_fit(monkeypatch):
+    monkeypatch.setattr(totals, "OPEN_BYTES", 200_000)
+    text = "x" * 5_000
+    made = [{**ROW, "step": i // 20, "prompt": str(i // 5), "completion": f"{text}{i}"} for i in range(800)]
+    made = [{**row, "reward": index % 2.0} for index, row in enumerate(made)]
+    whole = read(made, 400)
+    assert not whole.warnings and [step.groups for step in whole.steps] == [4] * 40
+    longer = read([{**row, "completion": 3 * row["completion"]} for row in made], 7)
+    assert "too large" in longer.warnings[0] and sum(step.rows for step in longer.steps) == 800
+
+
 def test_many_steps_are_counted_in_twos_and_threes(monkeypatch):
     made = rows(World(steps=20), 0)
     every = read(made)
@@ -184,8 +195,9 @@ def test_answers_of_large_steps_are_read_in_whole_groups_the_same_ones_every_tim
     assert first.steps == second.steps and any("answers were read in" in note for note in first.notes)
     monkeypatch.undo()
     every = read(made, 1000)
-    for one, other in zip(first.steps, every.steps):
-        assert abs(one.accuracy - other.accuracy) < 0.25 and one.solve_rate == other.solve_rate
+    apart = [one.accuracy - other.accuracy for one, other in zip(first.steps, every.steps)]
+    assert abs(sum(apart)) / len(apart) < 0.12 and any(apart), "30 of 96 groups"
+    assert [step.solve_rate for step in first.steps] == [step.solve_rate for step in every.steps]
 
 
 def test_new_numbers_of_a_step_by_hand():
