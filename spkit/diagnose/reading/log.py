@@ -7,7 +7,7 @@ from typing import Any
 from ...run.errors import SpkitError
 from ...run.json_files import Raw
 from .columns import ColumnMap
-from .folders import found_files, last_number_of, pieces_of, step_in
+from .folders import found_files, kind_of_file, last_number_of, pieces_of, step_in
 from .json_pieces import Types
 from .nested import Decode
 from .pieces import Piece
@@ -41,13 +41,14 @@ class Log:
         """Raises SpkitError for a row that is damaged, misses a column or is another trainer's, and for no row with a
         reward.
         """
-        types, repeats, rewarded = Types(), Repeats(self.tally), 0
+        kind = kind_of_file(self.files[0])
+        types, repeats, rewarded = Types(), Repeats(self.tally, whole=kind in ("W&B", "trackio")), 0
         for number, file in enumerate(self.files):
             last = number == len(self.files) - 1
-            for piece in pieces_of(file, self.tally, self._notes, types, last):
+            for index, piece in enumerate(pieces_of(file, self.tally, self._notes, types, last)):
                 for batch in self._batches(piece, types, number):
                     rewarded += batch["reward"].count()
-                    yield from repeats.passed(batch, number)
+                    yield from repeats.passed(batch, index if kind == "trackio" else number)
         yield from repeats.rest()
         if not rewarded and self.tally.counts[NOT_GENERATED]:
             text = (

@@ -26,8 +26,9 @@ AGAIN = "{} rows were logged again (the same completions under another step, or 
 class Repeats:
     """Takes batches as they are read, and gives them on in bounded ones, without what was logged before."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
+    def __init__(self, tally: Tally, whole: bool = False) -> None:
+        """`whole`: each file is a table that is written whole each time, so that a step of it is the same step."""
+        self.tally, self.whole = tally, whole
         self.waiting: list[Any] = []
         self.fresh = self.size = 0  # rows and bytes since it was looked at what waits
         self.known: dict[tuple[int, int], int] = {}  # (step, digest) of a block: its file
@@ -104,7 +105,7 @@ class Repeats:
     def _without_repeats(self, frame: Any, blocks: Any) -> Any:
         dropped, kept = 0, []
         for step, file, start, rows, digest, variety in blocks.iter_rows():
-            if variety >= VARIETY and self._is_repeat(step, file, digest):
+            if (variety >= VARIETY or self.whole) and self._is_repeat(step, file, digest, variety):
                 dropped += rows
                 self._see(step)
                 continue
@@ -117,8 +118,8 @@ class Repeats:
             return frame
         return the_polars().concat([frame.head(0)] + [frame.slice(start, rows) for start, rows in kept])
 
-    def _is_repeat(self, step: int, file: int, digest: int) -> bool:
-        if self.before is not None and digest == self.before[1] and step != self.before[0]:
+    def _is_repeat(self, step: int, file: int, digest: int, variety: int) -> bool:
+        if variety >= VARIETY and self.before is not None and digest == self.before[1] and step != self.before[0]:
             return True
         return self.known.get((step, digest), file) != file
 
@@ -144,15 +145,19 @@ class Repeats:
     def _said(self) -> Iterator[str]:
         if self.back["again"]:
             yield (
-                f"the steps go back {self.back['again']} times to one that was there before: the run was started again "
-                "and wrote on, or several wrote at once; its steps may hold rows of both"
+                f"the steps go back {_times(self.back['again'])} to one that was there before: the run was started "
+                "again and wrote on, or several wrote at once; its steps may hold rows of both"
             )
         if self.back["late"]:
-            yield f"the steps are out of order: {self.back['late']} times a lower step follows a higher one"
+            yield f"the steps are out of order: a lower one follows a higher one {_times(self.back['late'])}"
         gaps = missing_steps(sorted(self.steps)) if len(self.steps) < KNOWN_STEPS else []
         if gaps:
             shown = ", ".join(f"{low} to {high}" for low, high in gaps[:3]) + (", ..." if len(gaps) > 3 else "")
             yield f"steps are missing between {shown}: what happened there is not in the log"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def missing_steps(steps: list[int]) -> list[tuple[int, int]]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from .values import as_number
 
-STRONG = {"reward", "rewards", "score", "scores", "func", "fn"}  # words of a name that say: a reward
+STRONG = {"reward", "rewards", "score", "scores", "rm"}  # words of a name that say: a reward
+FUNCTION = (["func"], ["fn"])  # last words that say so
 WEAK = set("accuracy acc correct correctness format formatting penalty bonus quality match judge".split())
 STATISTIC = set(  # words of a name that say: about rewards, but none
     "std mean var variance min max median baseline weight weights count num id idx index threshold advantage "
-    "advantages version model name time seconds logprob logprobs".split()
+    "advantages latency ms calls tokens name time seconds logprob logprobs".split()
 )
 OTHER = STATISTIC | set(  # words of a name that say: something else
     "n length len size tokens token chars words turns calls epoch step steps seed iteration rank worker kl entropy "
@@ -32,10 +33,10 @@ class RewardChoice:
     unsure: tuple[str, ...] = ()  # none was chosen, since any of these might be it
 
 
-def words_of(name: str) -> set[str]:
+def words_of(name: str) -> list[str]:
     """The words of a column's name: `accuracy_reward_func`, `AccuracyReward`, `reward/accuracy` have two or three."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return set(re.findall(r"[a-z]+", spaced.lower()))
+    return re.findall(r"[a-z]+", spaced.lower())
 
 
 def chosen_rewards(columns: Sequence[tuple[str, Sequence[Any]]]) -> RewardChoice:
@@ -51,7 +52,11 @@ def chosen_rewards(columns: Sequence[tuple[str, Sequence[Any]]]) -> RewardChoice
     ranks = {
         "strong": [name for name, found in numeric if _is_strong(name) and _within(found, NAMED_RANGE)],
         "weak": [name for name, found in numeric if _is_weak(name) and _within(found, RANGE)],
-        "other": [name for name, found in numeric if found and not words_of(name) & OTHER and _within(found, RANGE)],
+        "other": [
+            name
+            for name, found in numeric
+            if found and not OTHER.intersection(words_of(name)) and _within(found, RANGE)
+        ],
     }
     for rank, chosen in ranks.items():
         if rank == "other" and len(chosen) > 1:
@@ -62,11 +67,12 @@ def chosen_rewards(columns: Sequence[tuple[str, Sequence[Any]]]) -> RewardChoice
 
 
 def _is_strong(name: str) -> bool:
-    return bool(words_of(name) & STRONG) and not words_of(name) & STATISTIC
+    words = words_of(name)
+    return (bool(STRONG.intersection(words)) or words[-1:] in FUNCTION) and not STATISTIC.intersection(words)
 
 
 def _is_weak(name: str) -> bool:
-    return bool(words_of(name) & WEAK) and not words_of(name) & OTHER
+    return bool(WEAK.intersection(words_of(name))) and not OTHER.intersection(words_of(name))
 
 
 def _within(found: Sequence[float], size: float) -> bool:
@@ -81,7 +87,7 @@ def _numbers(name: str, values: Sequence[Any]) -> list[float] | None:
     for value in values:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             continue
-        if isinstance(value, bool) and not named:
+        if isinstance(value, bool) and (not named or OTHER.intersection(words_of(name))):
             return None
         if isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no"):
             return None

@@ -104,6 +104,13 @@ def test_a_table_that_grows_counts_once(tmp_path):
     assert len(found) == formats.ROWS and log.warnings[0].startswith("16 rows were logged again")
 
 
+@pytest.mark.parametrize("writer", ["W&B", "trackio"])
+def test_a_table_that_grows_counts_once_though_its_answers_are_all_the_same(tmp_path, writer, monkeypatch):
+    rows = [{**row, "completion": "1", "prompt": "p"} for row in formats.trl_rows()]
+    monkeypatch.setattr(formats, "trl_rows", lambda: rows)
+    assert len(read(formats.TABLE[writer][0](tmp_path))[1]) == formats.ROWS
+
+
 @pytest.mark.parametrize("left", ["eval", "val", "validation"])
 def test_evaluations_beside_training_are_left_out(tmp_path, left):
     formats.verl(tmp_path / "train")

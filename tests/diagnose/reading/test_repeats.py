@@ -78,13 +78,13 @@ def test_a_run_that_was_started_again_is_said(tmp_path):
     log, found = read(tmp_path / "a.jsonl", rows)
     assert (
         len(found) == len(rows)
-        and "go back 1 times to one that was there before: the run was started again" in log.warnings[0]
+        and "go back once to one that was there before: the run was started again" in log.warnings[0]
     )
 
 
 def test_steps_out_of_order_and_missing_are_said(tmp_path):
     log, _ = read(tmp_path / "a.jsonl", [row for step in (1, 2, 5, 4, 3, 6) for row in buffer(step, step)])
-    assert log.warnings == ["the steps are out of order: 2 times a lower step follows a higher one"]
+    assert log.warnings == ["the steps are out of order: a lower one follows a higher one 2 times"]
     log, _ = read(tmp_path / "b.jsonl", [row for step in (1, 2, 3, 4, 5, 9, 10, 11) for row in buffer(step, step)])
     assert log.warnings == ["steps are missing between 5 to 9: what happened there is not in the log"]
     log, _ = read(tmp_path / "c.jsonl", [row for step in range(0, 100, 10) for row in buffer(step, step)])

@@ -22,6 +22,9 @@ REWARDS = {  # what functions are called, in TRL and in what people write for it
     "rewards/accuracy": [0.0, 1.0],
     "length_reward": [250.0, 300.0],
     "judge_score": [7.0, 9.0],
+    "reward_model": [-3.5, 2.0],
+    "Skywork-Reward-V2-Llama-3.1-8B": [11.5, -2.0],
+    "Qwen2.5-Math-RM-72B": [1.5, -2.0],
 }
 NO_REWARDS = {
     "completion_length": [225.0, 300.0],
@@ -51,6 +54,11 @@ NO_REWARDS = {
     "answer_parsed": ["72", "12"],
     "verdict": ["yes", "no"],
     "big": [1e5, 2e5],
+    "n_func_calls": [1, 2],
+    "reward_calls": [1, 2],
+    "reward_latency_ms": [30.0, 20.0],
+    "reward_truncated": [True, False],
+    "num_rewarded_tokens": [3, 4],
 }
 
 
