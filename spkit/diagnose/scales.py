@@ -34,6 +34,11 @@ class Scale:
         return (-1.0, 1.0) if self.low >= -1 and self.high <= 1 else (self.low, max(self.high, self.low + 1e-9))
 
     @property
+    def is_usual(self) -> bool:
+        """Whether wrong and right are known by convention, and not guessed from the lowest and the highest."""
+        return self.low >= -1 and self.high <= 1
+
+    @property
     def middle(self) -> float:
         """Rewards above it are right."""
         return 0.0 if self.low == self.high else sum(self.ends) / 2

@@ -13,6 +13,7 @@ from .truncation import Caps, common_cap, truncation, with_pooled
 if TYPE_CHECKING:
     import polars
 
+FEW_VALUES = 3  # of a verdict: wrong, right, and one more for no answer
 MOST_STEPS = 4096  # in the evidence; of a log with more, neighbouring ones are counted as one
 KEEP_MOST = ("tokens_max", "characters_max")
 
@@ -28,7 +29,7 @@ def step_table(
     pl = the_polars()
     parts = [[getattr(block, name) for block in blocks] for name in ("steps", "flat", "joint")]
     steps, flats, joints, proposals = _few_steps([pl.concat(part, how="diagonal") for part in parts], proposed)
-    flat, joint = _flat_sums(flats, scales[0].middle), _joint_sums(joints, scales[1].middle)
+    flat, joint = _flat_sums(flats, scales[0].middle), _joint_sums(joints, scales[1])
     table = _added(steps).join(flat, on="step", how="left").join(joint, on="step", how="left")
     if proposals is not None:
         made = _added(proposals).rename({"length": "made_length"})
@@ -83,9 +84,12 @@ def _flat_sums(flat: "polars.DataFrame", middle: float) -> "polars.DataFrame":
     )
 
 
-def _joint_sums(joint: "polars.DataFrame", middle: float) -> "polars.DataFrame":
+def _joint_sums(joint: "polars.DataFrame", scale: Scale) -> "polars.DataFrame":
+    """Completions by verdict beside what their answer is; not where many values on no usual scale make no verdict."""
     pl = the_polars()
-    paid, right, n = pl.col("value") > middle, pl.col("right"), pl.col("count")
+    paid, right, n = pl.col("value") > scale.middle, pl.col("right"), pl.col("count")
+    if not scale.is_usual and joint["value"].n_unique() > FEW_VALUES:
+        right = pl.lit(None, dtype=pl.Boolean)
     return joint.group_by("step").agg(
         paid=n.filter(paid).sum(),
         paid_parsed=n.filter(paid & pl.col("parsed")).sum(),

@@ -226,6 +226,16 @@ def test_new_numbers_of_a_step_by_hand():
     assert (step.plain, step.prefilled, step.double_bos, step.merged, step.against) == (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
+def test_points_on_no_usual_scale_are_no_verdict_on_gold_answers():
+    """Right answers earn 5, and now and then 100 more for something else: 5 is not refused."""
+    made = [{**ROW, "prompt": str(i // 4), "completion": f"#### {18 + i % 2}", "gold": "18"} for i in range(400)]
+    points = [5.0 * (i % 2 == 0) + (i % 97 == 0) * 100.0 + (i % 7) / 10 for i in range(400)]
+    step = read([{**row, "reward": value, "reward:r": value} for row, value in zip(made, points)]).steps[0]
+    assert step.refused is None and step.accuracy == 0.5
+    plain = read([{**row, "reward": 10.0 * (i % 2), "reward:r": 10.0 * (i % 2)} for i, row in enumerate(made)]).steps[0]
+    assert (plain.refused, plain.accepted) == (1.0, 1.0), "two values are a verdict on any scale"
+
+
 def test_advantages_that_fall_with_rewards_are_seen():
     made = [{**ROW, "prompt": str(i // 4), "reward": float(i % 2), "advantage": -float(i % 2)} for i in range(40)]
     assert read(made).steps[0].against == 1.0
