@@ -38,10 +38,9 @@ HEAD = """# What `spkit diagnose` finds, and how often it is wrong
 Made by `python -m tests.diagnose.calibrate docs/diagnose.md`; `tests/diagnose/test_calibration.py` holds what is said
 here. The limits are in `spkit/diagnose/thresholds.py`. They were chosen while looking at the simulated worlds below, so
 that the first table shows that the findings do not get in each other's way, and not how often they are right on a run
-of yours. TRL's runs were made afterwards: 21 of 25 were named rightly, and the rule for texts that were cut off was
-then changed for `short` and `endless` (letters that follow no pattern are known by their last sign, and steps of few
-completions are looked at together).
-Seeds 10 to 12 were made after that.
+of yours. TRL's runs were made afterwards. The first `short` and `endless` were called starvation, so the rule for
+texts that were cut off was written anew; then 22 of the 25 runs were named rightly, and 24 since steps of few
+completions are looked at together. Seeds 10 to 12 were made after that.
 
 ## Simulated runs
 

@@ -71,7 +71,7 @@ FAULTS = {  # expected verdict: worlds that have earned it
     ],
     "vote against accuracy": [World(**TEXT, truth=True, skill=(3.2, 1.8), depth=3.0, agreed=(0.0, 1.0))],
     "entropy rising": [
-        World(**TEXT, entropy=(0.4, 1.2), skill=(3.0, 2.8), depth=3.0),
+        World(**TEXT, entropy=(0.4, 1.2), skill=(3.0, 2.6), depth=3.0),
         World(**TEXT, entropy=(0.3, 0.9), skill=(3.3, 2.7), depth=3.0, graded=0.2),
     ],
     "between groups only": [
