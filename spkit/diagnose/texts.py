@@ -3,7 +3,6 @@ them.
 """
 
 import re
-from collections.abc import Iterator
 
 from ..tasks.answers import (
     EXPLICIT,
@@ -20,7 +19,6 @@ from ..tasks.answers import (
 READ = 20_000  # characters of a completion that are looked at, half of them its end
 
 _CURRENCY = re.compile("USD|EUR|GBP|CAD|AUD|NZD|CHF|JPY|INR")
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def shortened(text: str) -> str:
@@ -77,8 +75,3 @@ def has_extra(text: str, gold: str | None) -> bool:
     number = last_number(place)  # in any spelling: `it is 1,234` says no more than `it is 1234`
     written = re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", place) is not None
     return written or (number is not None and as_text(number) == gold)
-
-
-def words(text: str) -> Iterator[str]:
-    """Words and signs, one after another."""
-    return (match[0] for match in _WORD.finditer(text))

@@ -3,13 +3,14 @@ oracle.
 """
 
 import math
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from spkit.diagnose.steps import Agreement, Checked, Evidence, Step
-from spkit.diagnose.texts import final_answer, gold_answer, has_extra, shortened, words
+from spkit.diagnose.texts import final_answer, gold_answer, has_extra, shortened
 from spkit.run.errors import SpkitError
 
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
@@ -134,7 +135,7 @@ class RowTotals:
             sums["correct?"] += 1
         self.by_gold |= right is not None and row.correct is None
         if step.words < WORD_PAIRS:
-            pairs = [hash(pair) for pair in pairwise(words(text))][: WORD_PAIRS - step.words]
+            pairs = [hash(pair) for pair in pairwise(re.findall(r"\w+|[^\w\s]", text))][: WORD_PAIRS - step.words]
             step.words += len(pairs)
             step.pairs.update(pairs)
         self.low, self.high = min(self.low, reward), max(self.high, reward)

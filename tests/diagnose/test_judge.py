@@ -14,7 +14,7 @@ from spkit.diagnose import Thresholds, diagnose, read_audit, read_log, read_run
 from spkit.diagnose.report import data, figure, text
 from spkit.diagnose.steps import Agreement, wilson
 from spkit.diagnose.verifier_faults import flip_rates
-from tests.diagnose.keep_runs import load
+from tests.diagnose.keep_runs import as_data, as_evidence, load
 from tests.diagnose.world import World, diagnosis_of, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
@@ -208,3 +208,9 @@ def test_text_data_and_figure_hold_the_numbers_behind_the_verdict():
 
 def test_every_limit_is_a_number_within_reach():
     assert all(0 < getattr(Thresholds(), item.name) < 100 for item in fields(Thresholds))
+
+
+def test_evidence_that_is_kept_says_the_same():
+    evidence = diagnosis_of(rows(World(steps=6), 0)).evidence
+    again = as_evidence("a world", json.loads(json.dumps(as_data(evidence))))
+    assert diagnose(again).verdict == diagnose(evidence).verdict and again.texts == evidence.texts
