@@ -70,26 +70,47 @@ class Show:
 
 @dataclass(frozen=True)
 class Diagnose:
-    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL and verl."""
+    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL, verl, verifiers,
+    prime-rl, open-instruct, NeMo-RL, ART, lm-evaluation-harness, W&B and trackio, and others by their columns.
+    """
 
     path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
     audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
-    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of the reward; several are added up
+    test: Path | None = None  # the test set, to see whether its prompts are trained on
+    prompt: str = ""  # column of the prompt; this and the next ones are for logs of a format that is not known
+    completion: str = ""  # column of the completion
+    step: str = ""  # column of the step
+    step_from: Literal["", "filename"] = ""  # filename: the step is the last number in a file's name
+    gold: str = ""  # column of the right answer
+    correct: str = ""  # column that says whether a completion is right
+    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of a reward, with a weight as a:0.5; they add up
+    tokenizer: str = ""  # name or folder of the tokenizer, for logs that hold token ids
     plot: Path | None = None  # where to write a figure
     json: Flag = False  # print plain JSON instead of text
 
     def run(self) -> None:
         """Print the verdict with its figures, and warnings on stderr."""
-        from ..diagnose import diagnose, read_audit, read_log, read_run
+        from ..diagnose import ColumnMap, diagnose, parse_reward, read_audit, read_log, read_run, read_test
         from ..diagnose.report import data, figure, text
         from ..run.plots import save
 
         checked = read_audit(self.audit) if self.audit else None
+        names = (self.prompt, self.completion, self.step, self.gold, self.correct)
+        columns = ColumnMap(*names, tuple(map(parse_reward, self.reward)), self.step_from)
         ours = (self.path / "metrics.jsonl").is_file()
-        if self.reward and ours:
-            raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
+        if columns != ColumnMap() and ours:
+            raise SpkitError(
+                "--reward and its like name columns of a log, and a run of spkit knows its own: leave it out"
+            )
         ours = ours and (self.path / "config.json").is_file()
-        diagnosis = diagnose(read_run(self.path, checked) if ours else read_log(self.path, self.reward, checked))
+        if ours:
+            if self.test is not None:
+                raise SpkitError("--test looks for prompts in a log, and a run of spkit splits its own: leave it out")
+            evidence = read_run(self.path, checked)
+        else:
+            test = read_test(self.test) if self.test else None
+            evidence = read_log(self.path, columns, checked, self.tokenizer or None, test)
+        diagnosis = diagnose(evidence)
         for warning in diagnosis.evidence.warnings:
             say(f"warning: {warning}", error=True)
         print(dumps(data(diagnosis)) if self.json else text(diagnosis))

@@ -1,10 +1,11 @@
 """What a fault looks like when it is found, and how its numbers are told."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .steps import Step, pooled, wilson
+from .steps import Step, Z, pooled, wilson
 from .thresholds import Thresholds
 
 Role = Literal["solver", "proposer", "verifier"]
@@ -12,13 +13,19 @@ Role = Literal["solver", "proposer", "verifier"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, the role it points at, the numbers behind it, and what to try."""
+    """One thing that is wrong, the role it points at, the numbers behind it, and what to try first.
+
+    `where` is the notebook and section that explain it, `shown` the fields of `Step` that it was seen in. A figure is
+    a number, a pair (before, now), or a dict with a rate, its `interval` of 95 % and `of` how many it is.
+    """
 
     name: str
     role: Role
     text: str
     figures: dict[str, Any]
     advice: tuple[str, ...]
+    where: str = ""
+    shown: tuple[str, ...] = ()
 
 
 def mostly(share: float | None, count: int, limit: float, limits: Thresholds) -> bool:
@@ -42,6 +49,22 @@ def windows(steps: tuple[Step, ...], limits: Thresholds) -> list[Step]:
     return result or [pooled(steps)]
 
 
+def sure(share: float | None, count: int) -> dict[str, Any] | None:
+    """A share of so many as a figure: its rate, the 95 % interval, and of how many; None of an unknown share."""
+    return None if share is None else {"rate": share, "interval": wilson(share * count, count), "of": count}
+
+
+def quarters(steps: Sequence[Step], name: str) -> tuple[float | None, ...]:
+    """A number in each quarter of the steps."""
+    size = max(1, math.ceil(len(steps) / 4))
+    return tuple(getattr(pooled(steps[i : i + size]), name) for i in range(0, len(steps), size))
+
+
+def moved(early: Step, late: Step) -> float:
+    """How far a share may move between two windows by the draw of their groups alone (95 %)."""
+    return Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
+
+
 def ratio(now: float | None, before: float | None) -> float:
     return math.nan if now is None or not before else now / before
 
@@ -54,7 +77,13 @@ def from_to(before: float, now: float) -> str:
     return f"from {before:.2f} to {now:.2f}"
 
 
-def share_with_interval(share: float, count: int) -> str:
+def percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{share:.0%}"
+
+
+def share_with_interval(share: float | None, count: int) -> str:
+    if share is None:
+        return percent(None)
     low, high = wilson(share * count, count)
     return f"{share:.0%} [{low:.0%}, {high:.0%}]"
 

@@ -31,9 +31,10 @@ PLAIN = ("binary", "reward_gap", "self_play", "accuracy_was_read", "length_unit"
 
 
 def as_data(evidence: Evidence) -> dict[str, Any]:
-    """Evidence as plain data; what is None is left out of the steps."""
+    """Evidence as plain data; what is None is left out of the steps, and so are reward functions."""
     steps = [
-        {key: round(value, 5) for key, value in asdict(step).items() if value is not None} for step in evidence.steps
+        {key: round(value, 5) for key, value in asdict(step).items() if isinstance(value, (int, float))}
+        for step in evidence.steps
     ]
     agreements = {name: asdict(getattr(evidence, name)) for name in ("texts", "answers")}
     checked = [[*key, count] for key, count in evidence.checked.counts.items()]
