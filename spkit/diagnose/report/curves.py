@@ -1,0 +1,195 @@
+"""Line charts over the steps: where everything stands on a small canvas, and what it says in words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..judge import Diagnosis
+from ..steps import Step, pooled
+from .names import PANELS, numbers_of_a_step, quantity, unit_of
+from .shown import known_number, number
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 44, 10, 10, 24  # a canvas as wide as a phone
+POINTS = 120  # of a line; longer logs are pooled
+LINES = 4  # of a chart: as many as can be told apart
+DOTTED = 40  # points up to which each is marked
+
+Point = tuple[float, float | None]  # a step and its value
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as it is drawn: its name, the path of SVG, and its marked points (x, y)."""
+
+    label: str
+    path: str
+    dots: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis in the units of the canvas, and what is written there."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as it is drawn; `windows` are (x, width) of the start and the end that were compared."""
+
+    title: str
+    unit: str
+    alternative: str
+    lines: tuple[Line, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    windows: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """From numbers to places on the canvas."""
+
+    left: float
+    right: float
+    low: float
+    high: float
+
+    def x(self, step: float) -> float:
+        """The place of a step; a single one stands in the middle."""
+        inside = (step - self.left) / (self.right - self.left) if self.right > self.left else 0.5
+        return round(LEFT + inside * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        """The place of a value; the canvas counts downwards."""
+        inside = (value - self.low) / (self.high - self.low)
+        return round(HEIGHT - BOTTOM - inside * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def curves(diagnosis: Diagnosis) -> list[Chart]:
+    """Every number that the log has, over the steps."""
+    steps = thinned(diagnosis.evidence.steps)
+    listed = {name for names in PANELS.values() for name in names}
+    panels = [*PANELS.items(), *((quantity(n).label, (n,)) for n in numbers_of_a_step() if n not in listed)]
+    drawn = [_of_fields(title, names, steps, diagnosis) for title, names in panels]
+    return [chart for chart in (*drawn[:2], *_of_rewards(steps, diagnosis), *drawn[2:]) if chart]
+
+
+def curves_of(names: Sequence[str], diagnosis: Diagnosis) -> list[Chart]:
+    """The named fields of `Step` over the steps, those of one unit together."""
+    steps, by_unit = thinned(diagnosis.evidence.steps), {}
+    for name in names:
+        by_unit.setdefault(unit_of(name, diagnosis.evidence), []).append(name)
+    if "rewards" in names:
+        del by_unit[unit_of("rewards", diagnosis.evidence)]
+    charts = [
+        _of_fields(", ".join(quantity(n).label for n in some), some, steps, diagnosis)
+        for every in by_unit.values()
+        for some in (every[start : start + LINES] for start in range(0, len(every), LINES))
+    ]
+    return [chart for chart in (*charts, *(_of_rewards(steps, diagnosis) if "rewards" in names else ())) if chart]
+
+
+def thinned(steps: Sequence[Step]) -> list[Step]:
+    """At most `POINTS` steps, neighbours pooled."""
+    size = math.ceil(len(steps) / POINTS)
+    return [pooled(steps[start : start + size]) for start in range(0, len(steps), size)] if size > 1 else list(steps)
+
+
+def _of_fields(title: str, names: Sequence[str], steps: Sequence[Step], diagnosis: Diagnosis) -> Chart | None:
+    present = [name for name in names if name in Step.__dataclass_fields__]
+    series = {quantity(name).label: [(s.step, getattr(s, name)) for s in steps] for name in present}
+    return chart(title, unit_of(names[0], diagnosis.evidence), series, compared(diagnosis))
+
+
+def _of_rewards(steps: Sequence[Step], diagnosis: Diagnosis) -> list[Chart]:
+    """The reward functions, if there are several."""
+    names = list(dict.fromkeys(name for step in steps for name in step.rewards or {}))
+    if len(names) < 2:
+        return []
+    series = {name: [(step.step, (step.rewards or {}).get(name)) for step in steps] for name in names}
+    parts = [dict(list(series.items())[start : start + LINES]) for start in range(0, len(names), LINES)]
+    return [one for part in parts if (one := chart("Reward functions", "mean reward", part, compared(diagnosis)))]
+
+
+def compared(diagnosis: Diagnosis) -> tuple[tuple[float, float], ...]:
+    """First and last step of the start, and of the end: each is pooled, and named by the step next to the middle."""
+    steps = diagnosis.evidence.steps
+    if not steps or diagnosis.early.step >= diagnosis.late.step:
+        return ()
+    return (steps[0].step, diagnosis.early.step), (diagnosis.late.step, steps[-1].step)
+
+
+def chart(
+    title: str, unit: str, series: dict[str, Sequence[Point]], windows: Sequence[tuple[float, float]] = ()
+) -> Chart | None:
+    """A chart of named series over the steps, up to four; None if no value is known.
+
+    Shares have an axis from 0 to 100 %, all else one that holds 0. A value that is missing leaves a gap.
+    """
+    known = {
+        label: [(step, known_number(value)) for step, value in points]
+        for label, points in series.items()
+        if any(known_number(value) is not None for _, value in points)
+    }
+    if not known:
+        return None
+    values = [value for points in known.values() for _, value in points if value is not None]
+    places = [step for points in known.values() for step, _ in points]
+    up = [0.0, 0.5, 1.0] if unit == "share" and 0 <= min(values) and max(values) <= 1 else round_numbers(values)
+    frame = Frame(min(places), max(places), up[0], up[-1])
+    return Chart(
+        title,
+        {"share": "%"}.get(unit, unit),
+        f"{title}. " + " ".join(in_words(label, points, unit) for label, points in known.items()),
+        tuple(_line(label, points, frame) for label, points in known.items()),
+        tuple(Tick(frame.x(step), str(step)) for step in whole_steps(frame.left, frame.right)),
+        tuple(Tick(frame.y(value), number(value, unit).removesuffix(" %")) for value in up),
+        tuple((frame.x(first), max(2.0, round(frame.x(last) - frame.x(first), 1))) for first, last in windows),
+    )
+
+
+def in_words(label: str, points: Sequence[Point], unit: str) -> str:
+    """A line for those who do not see it: where it starts and ends, and its extremes."""
+    (first, start), (last, end) = (lambda known: (known[0], known[-1]))([p for p in points if p[1] is not None])
+    values = [value for _, value in points if value is not None]
+    if len(values) == 1:
+        return f"{label}: {number(start, unit)} at step {first}."
+    between = f"between {number(min(values), unit)} and {number(max(values), unit)}"
+    return f"{label}: {number(start, unit)} at step {first}, {number(end, unit)} at step {last}, {between}."
+
+
+def _line(label: str, points: Sequence[Point], frame: Frame) -> Line:
+    path, dots, pen = [], [], "M"
+    alone = len(points) <= DOTTED
+    for index, (step, value) in enumerate(points):
+        if value is None:
+            pen = "M"
+            continue
+        place = frame.x(step), frame.y(value)
+        path.append(f"{pen}{place[0]:g} {place[1]:g}")
+        ends = index + 1 == len(points) or points[index + 1][1] is None
+        if alone or (pen == "M" and ends):
+            dots.append(place)
+        pen = "L"
+    return Line(label, " ".join(path), tuple(dots))
+
+
+def round_numbers(values: Sequence[float]) -> list[float]:
+    """Three to six equally spaced round numbers from at most the least of the values, and 0, to at least the most."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    if low == high:
+        return [0.0, 0.5, 1.0]
+    raw = high / 4 - low / 4
+    scale = 10.0 ** math.floor(math.log10(raw))
+    stride = next(scale * factor for factor in (1, 2, 2.5, 5, 10) if scale * factor >= raw * (1 - 1e-9))
+    first, last = math.floor(low / stride + 1e-9), math.ceil(high / stride - 1e-9)
+    return [stride * count for count in range(first, last + 1)]
+
+
+def whole_steps(first: float, last: float) -> list[int]:
+    """A few whole steps from the first to the last."""
+    stride = max(1, round((last - first) / 4))
+    return sorted({*range(int(first), int(last) - stride // 2, stride), int(last)})
+

@@ -1,0 +1,92 @@
+"""The verdict for a terminal: at most fifteen lines; and the whole of it, table included."""
+
+from ..judge import Diagnosis
+from .names import numbers_of_a_step, quantity, unit_of
+from .shown import number, one_line
+
+LONGEST = 15  # lines of the verdict
+TOLD = 4  # findings of two lines each; the names of the others are said
+NOTES = 3  # what was decided in reading, and what the format cannot say
+
+
+def text(diagnosis: Diagnosis, width: int | None = None) -> str:
+    """The verdict, each finding in two lines (what was seen; what to try first), what was read as the reward, and
+    what could not be judged: at most 15 lines of at most `width` characters, None for any.
+    """
+    lines = [headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, NOTES), *_not_judged(diagnosis)]
+    left_out = len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > NOTES
+    if left_out or any(width is not None and len(line) > width for line in lines):
+        lines.append("all of it: --verbose, --html report.html or --json")
+    return "\n".join(one_line(line, width) for line in lines[:LONGEST])
+
+
+def whole_text(diagnosis: Diagnosis) -> str:
+    """All findings with all advice, all notes, and the numbers at the start and at the end."""
+    lines = [headline(diagnosis)]
+    for finding in diagnosis.findings:
+        lines += ["", f"{finding.name} ({finding.role}): {finding.text}"]
+        lines += [f"  try: {advice}" for advice in finding.advice]
+        lines += [f"  read: {finding.where}"] if finding.where else []
+    lines += ["", *_table(diagnosis), ""]
+    lines += [*_reading(diagnosis, None), *(f"not judged: {reason}" for reason in diagnosis.unknown)]
+    return "\n".join(line[: len(line) - len(line.lstrip())] + one_line(line) for line in lines)
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The verdict in one line, with the role it points at, or with why there is none."""
+    if diagnosis.verdict == "undecided":
+        return f"verdict: undecided: {diagnosis.late.groups} groups at the end are too few to judge: log more steps"
+    return f"verdict: {diagnosis.verdict}" + (f" (bottleneck: the {diagnosis.role})" if diagnosis.role else "")
+
+
+def _findings(diagnosis: Diagnosis) -> list[str]:
+    lines = []
+    for finding in diagnosis.findings[:TOLD]:
+        lines.append(f"{finding.name} ({finding.role}): {finding.text}")
+        first = f"  try: {finding.advice[0]}" if finding.advice else "  no advice"
+        lines.append(first + (f"; explained in {finding.where}" if finding.where else ""))
+    others = ", ".join(finding.name for finding in diagnosis.findings[TOLD:])
+    return [*lines, f"and {others}"] if others else lines
+
+
+def _reading(diagnosis: Diagnosis, most: int | None) -> list[str]:
+    return [f"read: {size_of(diagnosis)}", *(f"  {note}" for note in diagnosis.evidence.notes[:most])]
+
+
+def size_of(diagnosis: Diagnosis) -> str:
+    """What was read: the format, how much of it, and what was taken as the reward."""
+    evidence = diagnosis.evidence
+    rows, groups = (sum(getattr(step, name) or 0 for step in evidence.steps) for name in ("rows", "groups"))
+    parts = [
+        f"{evidence.format} rows" if evidence.format else "",
+        f"{len(evidence.steps):,} steps, {groups:,} groups" + (f", {rows:,} rows" if rows else ""),
+        f"reward = {' + '.join(evidence.rewards)}" if evidence.rewards else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _not_judged(diagnosis: Diagnosis) -> list[str]:
+    return [f"not judged: {'; '.join(diagnosis.unknown)}"] if diagnosis.unknown else []
+
+
+def _table(diagnosis: Diagnosis) -> list[str]:
+    rows = start_and_end(diagnosis)
+    wide = max([10, *(len(label) for label, _, _ in rows)])
+    heads = [f"{'':<{wide}}{'start':>10}{'end':>10}"]
+    why = "start and end are a quarter of the steps each, or more if those have few groups"
+    return heads + [f"{label:<{wide}}{before:>10}{now:>10}" for label, before, now in rows] + ["", why]
+
+
+def start_and_end(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
+    """(label with unit, start, end) of every number that is known at the end, rewards by their names."""
+    rows = []
+    for name in numbers_of_a_step():
+        before, now = getattr(diagnosis.early, name), getattr(diagnosis.late, name)
+        if now is not None:
+            unit = unit_of(name, diagnosis.evidence)
+            label = quantity(name).label + ("" if unit in ("share", quantity(name).label) else f" ({unit})")
+            rows.append((label, number(before, unit), number(now, unit)))
+    early, late = (dict(step.rewards or {}) for step in (diagnosis.early, diagnosis.late))
+    return rows + [(f"reward {name}", number(early.get(name)), number(value)) for name, value in late.items()]
+
+
