@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from ..judge import Diagnosis
 from ..steps import Step, pooled
-from .names import PANELS, numbers_of_a_step, quantity, unit_of
+from .names import BAND, NAMED, PANELS, numbers_of_a_step, panel_title, quantity, unit_of
 from .shown import known_number, number
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 44, 10, 10, 24  # a canvas as wide as a phone
 POINTS = 120  # of a line; longer logs are pooled
 LINES = 4  # of a chart: as many as can be told apart
-DOTTED = 40  # points up to which each is marked
+DOTTED = 16  # points up to which each is marked
 
 Point = tuple[float, float | None]  # a step and its value
 
@@ -36,7 +36,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as it is drawn; `windows` are (x, width) of the start and the end that were compared."""
+    """A chart as it is drawn; `windows` are (x, width) of the start and the end that were compared, `band` the path of
+    an area and what it is.
+    """
 
     title: str
     unit: str
@@ -45,6 +47,7 @@ class Chart:
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     windows: tuple[tuple[float, float], ...] = ()
+    band: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,23 +75,24 @@ def curves(diagnosis: Diagnosis) -> list[Chart]:
     steps = thinned(diagnosis.evidence.steps)
     listed = {name for names in PANELS.values() for name in names}
     panels = [*PANELS.items(), *((quantity(n).label, (n,)) for n in numbers_of_a_step() if n not in listed)]
-    drawn = [_of_fields(title, names, steps, diagnosis) for title, names in panels]
-    return [chart for chart in (*drawn[:2], *_of_rewards(steps, diagnosis), *drawn[2:]) if chart]
+    drawn = [_of_fields(title, list(names), steps, diagnosis) for title, names in panels]
+    by_reward = [chart for name in NAMED for chart in _by_reward(name, steps, diagnosis)]
+    return [chart for chart in (*drawn[:2], *by_reward, *drawn[2:]) if chart]
 
 
 def curves_of(names: Sequence[str], diagnosis: Diagnosis) -> list[Chart]:
     """The named fields of `Step` over the steps, those of one unit together."""
     steps, by_unit = thinned(diagnosis.evidence.steps), {}
     for name in names:
-        by_unit.setdefault(unit_of(name, diagnosis.evidence), []).append(name)
-    if "rewards" in names:
-        del by_unit[unit_of("rewards", diagnosis.evidence)]
+        if name in numbers_of_a_step():
+            by_unit.setdefault(unit_of(name, diagnosis.evidence), []).append(name)
     charts = [
-        _of_fields(", ".join(quantity(n).label for n in some), some, steps, diagnosis)
-        for every in by_unit.values()
+        _of_fields(panel_title(some, unit), some, steps, diagnosis)
+        for unit, every in by_unit.items()
         for some in (every[start : start + LINES] for start in range(0, len(every), LINES))
     ]
-    return [chart for chart in (*charts, *(_of_rewards(steps, diagnosis) if "rewards" in names else ())) if chart]
+    by_reward = [chart for name in names if name in NAMED for chart in _by_reward(name, steps, diagnosis)]
+    return [chart for chart in (*charts, *by_reward) if chart]
 
 
 def thinned(steps: Sequence[Step]) -> list[Step]:
@@ -98,19 +102,18 @@ def thinned(steps: Sequence[Step]) -> list[Step]:
 
 
 def _of_fields(title: str, names: Sequence[str], steps: Sequence[Step], diagnosis: Diagnosis) -> Chart | None:
-    present = [name for name in names if name in Step.__dataclass_fields__]
-    series = {quantity(name).label: [(s.step, getattr(s, name)) for s in steps] for name in present}
+    series = {quantity(name).label: [(s.step, getattr(s, name)) for s in steps] for name in names}
     return chart(title, unit_of(names[0], diagnosis.evidence), series, compared(diagnosis))
 
 
-def _of_rewards(steps: Sequence[Step], diagnosis: Diagnosis) -> list[Chart]:
-    """The reward functions, if there are several."""
-    names = list(dict.fromkeys(name for step in steps for name in step.rewards or {}))
+def _by_reward(field: str, steps: Sequence[Step], diagnosis: Diagnosis) -> list[Chart | None]:
+    """A number of each reward function, if there are several, four in a chart."""
+    names = list(dict.fromkeys(name for step in steps for name in getattr(step, field)))
     if len(names) < 2:
         return []
-    series = {name: [(step.step, (step.rewards or {}).get(name)) for step in steps] for name in names}
+    series = {name: [(step.step, getattr(step, field).get(name)) for step in steps] for name in names}
     parts = [dict(list(series.items())[start : start + LINES]) for start in range(0, len(names), LINES)]
-    return [one for part in parts if (one := chart("Reward functions", "mean reward", part, compared(diagnosis)))]
+    return [chart(NAMED[field].label, NAMED[field].unit, part, compared(diagnosis)) for part in parts]
 
 
 def compared(diagnosis: Diagnosis) -> tuple[tuple[float, float], ...]:
@@ -139,15 +142,26 @@ def chart(
     places = [step for points in known.values() for step, _ in points]
     up = [0.0, 0.5, 1.0] if unit == "share" and 0 <= min(values) and max(values) <= 1 else round_numbers(values)
     frame = Frame(min(places), max(places), up[0], up[-1])
+    ends = [quantity(name).label for name in BAND]
+    band = _band(*(known[end] for end in ends), frame) if set(ends) < set(known) else ""
     return Chart(
         title,
         {"share": "%"}.get(unit, unit),
         f"{title}. " + " ".join(in_words(label, points, unit) for label, points in known.items()),
-        tuple(_line(label, points, frame) for label, points in known.items()),
+        tuple(_line(label, points, frame) for label, points in known.items() if not (band and label in ends)),
         tuple(Tick(frame.x(step), str(step)) for step in whole_steps(frame.left, frame.right)),
-        tuple(Tick(frame.y(value), number(value, unit).removesuffix(" %")) for value in up),
+        tuple(Tick(frame.y(value), number(value, unit).removesuffix("%")) for value in up),
         tuple((frame.x(first), max(2.0, round(frame.x(last) - frame.x(first), 1))) for first, last in windows),
+        (band, "where 80% of the completions are") if band else None,
     )
+
+
+def _band(low: Sequence[Point], high: Sequence[Point], frame: Frame) -> str:
+    """The area between two lines, where both are known, as a path; nothing if that is at less than two steps."""
+    both = [(step, a, b) for (step, a), (_, b) in zip(low, high) if a is not None and b is not None]
+    round_about = [*((step, b) for step, _, b in both), *((step, a) for step, a, _ in reversed(both))]
+    places = " L".join(f"{frame.x(step):g} {frame.y(value):g}" for step, value in round_about)
+    return f"M{places}Z" if len(both) > 1 else ""
 
 
 def in_words(label: str, points: Sequence[Point], unit: str) -> str:
@@ -192,4 +206,3 @@ def whole_steps(first: float, last: float) -> list[int]:
     """A few whole steps from the first to the last."""
     stride = max(1, round((last - first) / 4))
     return sorted({*range(int(first), int(last) - stride // 2, stride), int(last)})
-

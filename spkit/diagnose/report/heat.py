@@ -25,7 +25,8 @@ class HeatMap:
 
 def heat_map(histogram: Histogram, unit: str) -> HeatMap | None:
     """The map of a histogram, each column shaded by its own shares; None if nothing was counted."""
-    edges, columns = histogram.edges, [(s, row) for s, row in zip(histogram.steps, histogram.counts) if sum(row)]
+    edges = histogram.edges
+    columns = [(step, column) for step, column in zip(histogram.steps, zip(*histogram.counts)) if sum(column)]
     if not columns or len(edges) < 2:
         return None
     wide, high = (WIDTH - LEFT - RIGHT) / len(columns), (HEIGHT - TOP - BOTTOM) / (len(edges) - 1)
@@ -42,7 +43,7 @@ def heat_map(histogram: Histogram, unit: str) -> HeatMap | None:
         for bin_, count in enumerate(row)
         if count
     )
-    title = f"{histogram.name.capitalize()} of the completions" if histogram.name == "length" else "Reward"
+    title = f"{histogram.name.capitalize()} of the completions"
     return HeatMap(
         title,
         unit,

@@ -1,4 +1,4 @@
-"""Texts and numbers as they are shown: what a model or a log wrote can neither hide nor reorder what stands beside it."""
+"""Texts and numbers as they are shown: what a log holds can neither hide nor reorder what stands beside it."""
 
 import re
 from typing import Any
@@ -41,7 +41,7 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None:
         return "–"
     if unit == "share":
-        return f"{100 * value:.1f} %" if 0 < abs(value) < 0.1 else f"{100 * value:.0f} %"
+        return f"{100 * value:.1f}%" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}%"
     if value and not 1e-3 <= abs(value) < 1e7:
         return f"{value:.1e}"
     return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"

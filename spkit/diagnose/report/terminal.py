@@ -17,7 +17,7 @@ def text(diagnosis: Diagnosis, width: int | None = None) -> str:
     left_out = len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > NOTES
     if left_out or any(width is not None and len(line) > width for line in lines):
         lines.append("all of it: --verbose, --html report.html or --json")
-    return "\n".join(one_line(line, width) for line in lines[:LONGEST])
+    return "\n".join(_fitted(line, width) for line in lines[:LONGEST])
 
 
 def whole_text(diagnosis: Diagnosis) -> str:
@@ -27,9 +27,15 @@ def whole_text(diagnosis: Diagnosis) -> str:
         lines += ["", f"{finding.name} ({finding.role}): {finding.text}"]
         lines += [f"  try: {advice}" for advice in finding.advice]
         lines += [f"  read: {finding.where}"] if finding.where else []
-    lines += ["", *_table(diagnosis), ""]
-    lines += [*_reading(diagnosis, None), *(f"not judged: {reason}" for reason in diagnosis.unknown)]
-    return "\n".join(line[: len(line) - len(line.lstrip())] + one_line(line) for line in lines)
+    lines += ["", *_reading(diagnosis, None), *(f"not judged: {reason}" for reason in diagnosis.unknown)]
+    lines = [_fitted(line, None) for line in lines]
+    return "\n".join([*lines, "", *_table(diagnosis)])
+
+
+def _fitted(line: str, width: int | None) -> str:
+    """One line, indented as it was."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + one_line(line, None if width is None else width - len(indent))
 
 
 def headline(diagnosis: Diagnosis) -> str:
@@ -58,11 +64,20 @@ def size_of(diagnosis: Diagnosis) -> str:
     evidence = diagnosis.evidence
     rows, groups = (sum(getattr(step, name) or 0 for step in evidence.steps) for name in ("rows", "groups"))
     parts = [
-        f"{evidence.format} rows" if evidence.format else "",
-        f"{len(evidence.steps):,} steps, {groups:,} groups" + (f", {rows:,} rows" if rows else ""),
+        evidence.format,
+        ", ".join(
+            counted(count, of)
+            for count, of in ((len(evidence.steps), "step"), (groups, "group"), (rows, "row"))
+            if count
+        ),
         f"reward = {' + '.join(evidence.rewards)}" if evidence.rewards else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def counted(count: int, of: str) -> str:
+    """1 step, 1,200 steps."""
+    return f"{count:,} {of}" + ("s" if count != 1 else "")
 
 
 def _not_judged(diagnosis: Diagnosis) -> list[str]:
@@ -74,7 +89,7 @@ def _table(diagnosis: Diagnosis) -> list[str]:
     wide = max([10, *(len(label) for label, _, _ in rows)])
     heads = [f"{'':<{wide}}{'start':>10}{'end':>10}"]
     why = "start and end are a quarter of the steps each, or more if those have few groups"
-    return heads + [f"{label:<{wide}}{before:>10}{now:>10}" for label, before, now in rows] + ["", why]
+    return [*heads, *(f"{label:<{wide}}{before:>10}{now:>10}" for label, before, now in rows), "", why]
 
 
 def start_and_end(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
@@ -86,7 +101,7 @@ def start_and_end(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
             unit = unit_of(name, diagnosis.evidence)
             label = quantity(name).label + ("" if unit in ("share", quantity(name).label) else f" ({unit})")
             rows.append((label, number(before, unit), number(now, unit)))
-    early, late = (dict(step.rewards or {}) for step in (diagnosis.early, diagnosis.late))
-    return rows + [(f"reward {name}", number(early.get(name)), number(value)) for name, value in late.items()]
-
-
+    early, late = diagnosis.early.rewards, diagnosis.late.rewards
+    return rows + [
+        (one_line(f"reward {name}", 60), number(early.get(name)), number(value)) for name, value in late.items()
+    ]
