@@ -12,13 +12,19 @@ Role = Literal["solver", "proposer", "verifier"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, the role it points at, the numbers behind it, and what to try."""
+    """One thing that is wrong, the role it points at, the numbers behind it, and what to try first.
+
+    `where` is the notebook and section that explain it, `shown` the fields of `Step` that it was seen in. A figure is
+    a number, a pair (before, now), or a dict with a rate, its `interval` of 95 % and `of` how many it is.
+    """
 
     name: str
     role: Role
     text: str
     figures: dict[str, Any]
     advice: tuple[str, ...]
+    where: str = ""
+    shown: tuple[str, ...] = ()
 
 
 def mostly(share: float | None, count: int, limit: float, limits: Thresholds) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 Z = 1.96  # two-sided 95 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step, or several pooled. Shares in [0, 1]; None is what the log does not say.
 
@@ -16,8 +16,23 @@ class Step:
     ones do not. `solve_rate` is the mean reward on the scale from 0, wrong, to 1, right; `accuracy` what an exact
     check says of the same samples, `held_out` the accuracy on a test set, `kl` the distance to the base (nats a
     token). `distinct` is the number of different completions in a group over its size, in groups that are not all
-    right; `distinct_2` the same of pairs of neighbouring words. Entropies are in nats a token, lengths in
-    characters (of logs) or tokens (of records).
+    right; `distinct_2` the same of pairs of neighbouring words. Entropies are in nats a token, `length` and its
+    quantiles in `Evidence.length_unit`, `tokens` in tokens.
+
+    Of a step's completions: `truncated` is the share that was cut off, `truncated_right` the share of those with a
+    reward for a right answer, `repeated` the share that ends in one short piece of text over and over, `runs_on` the
+    share that goes on as somebody else's turn, `reopened` the share that begins with a think tag. Of those whose
+    answer was looked for: `parsed` is the share with one, `parsed_right` the same among the rewarded, `refused` the
+    share without reward among those whose answer is the gold one, `accepted` the share with reward among the others
+    (`golden` of all have the gold answer).
+
+    `reward_std` is the standard deviation of the reward as logged, `between` the share of its variance that lies
+    between groups, `against` the share of useful groups in which advantages do not rise with rewards. `rewards` has
+    the mean of each reward function, `reward_shares` what each adds to the variance within groups (they add up to
+    1). `vote_share` is the share of a group's samples with its most frequent answer, `vote` the share of groups in
+    which that answer is right (as checked, else as rewarded). Of the prompts: `plain` has no mark of a chat,
+    `prefilled` ends in an open think tag, `double_bos` begins with two tokens that begin a text, and `merged` is the
+    share of groups that have twice or more the samples of most.
     """
 
     step: int
@@ -40,9 +55,61 @@ class Step:
     depth: float | None = None
     proposal_length: float | None = None
     proposal_entropy: float | None = None
+    rows: int = 0
+    tokens: float | None = None
+    length_p10: float | None = None
+    length_p50: float | None = None
+    length_p90: float | None = None
+    truncated: float | None = None
+    truncated_right: float | None = None
+    repeated: float | None = None
+    runs_on: float | None = None
+    reopened: float | None = None
+    parsed: float | None = None
+    parsed_right: float | None = None
+    golden: float | None = None
+    refused: float | None = None
+    accepted: float | None = None
+    reward_std: float | None = None
+    between: float | None = None
+    against: float | None = None
+    rewards: dict[str, float] = field(default_factory=dict)
+    reward_shares: dict[str, float] = field(default_factory=dict)
+    vote: float | None = None
+    vote_share: float | None = None
+    plain: float | None = None
+    prefilled: float | None = None
+    double_bos: float | None = None
+    merged: float | None = None
 
 
 PROPOSER = ("valid", "duplicates", "depth", "proposal_length", "proposal_entropy")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How a number is spread over the run: at most 24 bins, at most 30 columns of neighbouring steps.
+
+    `edges` has one number more than there are bins, `counts[bin][column]` is the number of completions, and
+    `steps[column]` the first step of the column.
+    """
+
+    name: str  # length or reward
+    edges: tuple[float, ...]
+    counts: tuple[tuple[int, ...], ...]
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """The best and the worst completion of a prompt by reward; texts of at most 2,000 characters, as are prompts."""
+
+    step: int
+    prompt: str
+    best: str
+    best_reward: float
+    worst: str
+    worst_reward: float
 
 
 @dataclass
@@ -101,7 +168,9 @@ class Checked:
 class Evidence:
     """All that the judgement reads.
 
-    `audit` holds verdicts of the audited samples; `notes` say what was assumed, `warnings` what is wrong.
+    `audit` holds verdicts of the audited samples, `audited` the same one by one: (step, accepted, right). `leaked` is
+    how many of how many test prompts are among the log's, None without a test file. `format` is the writer's name,
+    `rewards` the reward functions that were read. `notes` say what was assumed, `warnings` what is wrong.
     """
 
     source: str
@@ -118,6 +187,12 @@ class Evidence:
     length_pays: float | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    format: str = ""
+    rewards: tuple[str, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    examples: tuple[Example, ...] = ()
+    audited: tuple[tuple[int, bool, bool], ...] = ()
+    leaked: tuple[int, int] | None = None
 
 
 def wilson(count: float, total: float) -> tuple[float, float]:
@@ -134,14 +209,23 @@ def pooled(steps: Sequence[Step]) -> Step:
     """Several steps as one: means weighted by the number of groups, or of proposals for what is said of those."""
     numbers = {}
     for item in fields(Step):
-        if item.name in ("step", "groups", "proposals"):
+        if item.name in ("step", "groups", "proposals", "rows"):
             continue
         weights = [(getattr(s, item.name), s.proposals if item.name in PROPOSER else s.groups) for s in steps]
-        known = [(value, weight) for value, weight in weights if value is not None and weight]
-        numbers[item.name] = sum(v * w for v, w in known) / sum(w for _, w in known) if known else None
-    return Step(
-        steps[-1].step, groups=sum(s.groups for s in steps), proposals=sum(s.proposals for s in steps), **numbers
-    )
+        if item.name in ("rewards", "reward_shares"):
+            names = dict.fromkeys(name for values, _ in weights for name in values)
+            means = {name: _mean([(values.get(name), weight) for values, weight in weights]) for name in names}
+            numbers[item.name] = {name: mean for name, mean in means.items() if mean is not None}
+        else:
+            numbers[item.name] = _mean(weights)
+    counts = {name: sum(getattr(s, name) for s in steps) for name in ("groups", "proposals", "rows")}
+    return Step(steps[-1].step, **counts, **numbers)
+
+
+def _mean(weighted: Iterable[tuple[float | None, float]]) -> float | None:
+    """Of (value, weight), without those that are None or weigh nothing; None of nothing."""
+    known = [(value, weight) for value, weight in weighted if value is not None and weight]
+    return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else None
 
 
 def window(steps: Iterable[Step], share: float, fewest: int) -> Step:
