@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from rich.console import Console
@@ -75,26 +75,33 @@ class Diagnose:
     path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
     audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
     reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of the reward; several are added up
+    html: Path | None = None  # where to write a report: one page with curves, histograms, completions and evidence
     plot: Path | None = None  # where to write a figure
-    json: Flag = False  # print plain JSON instead of text
+    watch: Flag = False  # look again whenever the log changes, and say when the verdict does; Ctrl+C ends it
+    every: float = 5.0  # with --watch: seconds between two looks
+    verbose: Flag = False  # print all advice, all notes and the table of numbers
+    json: Flag = False  # print plain JSON (schema spkit-diagnosis/1) instead of text
 
     def run(self) -> None:
-        """Print the verdict with its figures, and warnings on stderr."""
+        """Print the verdict with its figures, and warnings on stderr; or keep watching."""
+        from .diagnosing import Output, show, watch_and_show
+
+        output = Output(self.html, self.plot, self.json, self.verbose)
+        if self.watch:
+            watch_and_show(self.path, self.diagnosis, self.every, output)
+        else:
+            show(self.diagnosis(), output)
+
+    def diagnosis(self) -> Any:
+        """The diagnosis of what is there now."""
         from ..diagnose import diagnose, read_audit, read_log, read_run
-        from ..diagnose.report import data, figure, text
-        from ..run.plots import save
 
         checked = read_audit(self.audit) if self.audit else None
         ours = (self.path / "metrics.jsonl").is_file()
         if self.reward and ours:
             raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
         ours = ours and (self.path / "config.json").is_file()
-        diagnosis = diagnose(read_run(self.path, checked) if ours else read_log(self.path, self.reward, checked))
-        for warning in diagnosis.evidence.warnings:
-            say(f"warning: {warning}", error=True)
-        print(dumps(data(diagnosis)) if self.json else text(diagnosis))
-        if self.plot is not None:
-            say(f"Figure: {save(figure(diagnosis), self.plot)}", error=True)
+        return diagnose(read_run(self.path, checked) if ours else read_log(self.path, self.reward, checked))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""What `spkit diagnose` prints and writes, once or for as long as a run goes on."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..diagnose import Diagnosis
+from ..diagnose.report import data, figure, html, text, whole_text
+from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, waiting_line
+from ..run.errors import SpkitError
+from ..run.files import disk_errors, write_atomic
+from ..run.json_files import dumps
+from ..run.plots import save
+from .output import INTERRUPTED, say
+
+NARROWEST = 60  # columns; a line of fewer says too little
+
+
+@dataclass(frozen=True)
+class Output:
+    """What was asked for: files to write, and how much to print."""
+
+    html: Path | None = None
+    plot: Path | None = None
+    json: bool = False
+    verbose: bool = False
+
+    @property
+    def files(self) -> list[Path]:
+        """Those to write."""
+        return [path for path in (self.html, self.plot) if path is not None]
+
+
+def show(diagnosis: Diagnosis, output: Output) -> None:
+    """Print the verdict, its warnings on stderr, and write the files."""
+    for warning in diagnosis.evidence.warnings:
+        say(f"warning: {warning}", error=True)
+    if output.json:
+        print(dumps(data(diagnosis)))
+    else:
+        put(whole_text(diagnosis) if output.verbose else text(diagnosis, columns()))
+    write(diagnosis, output)
+    for path in output.files:
+        say(f"{'Report' if path is output.html else 'Figure'}: {path}", error=True)
+
+
+def watch_and_show(path: Path, read: Callable[[], Diagnosis], every: float, output: Output) -> None:
+    """Print a line when the verdict changes, and write the files again when the log does, until Ctrl+C: exit code 130.
+
+    What cannot be read yet is waited for. Raises SpkitError if `every` is no time, or a file cannot be written.
+    """
+    if not every > 0:
+        raise SpkitError(f"--every is {every:g}, and must be above 0: how many seconds to wait between two looks")
+    before: Watched | None = None
+    try:
+        for found in changes(path, read, every, output.files):
+            news = is_news(found, before)
+            if isinstance(found, Exception):
+                if news:
+                    say(f"{time.strftime('%H:%M:%S')}  {waiting_line(found)}", error=True)
+            else:
+                write(found, output)
+                if news:
+                    tell(found, output)
+            before = found
+    except KeyboardInterrupt:
+        say("Stopped watching.", error=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+def tell(diagnosis: Diagnosis, output: Output) -> None:
+    """A line with time, step and verdict, or one of JSON; all of it if that was asked for."""
+    if output.json:
+        print(dumps(data(diagnosis)), flush=True)
+        return
+    put(f"{time.strftime('%H:%M:%S')}  {verdict_line(diagnosis)}")
+    if output.verbose:
+        put(whole_text(diagnosis) + "\n")
+
+
+def write(diagnosis: Diagnosis, output: Output) -> None:
+    """The files that were asked for, the page whole or not at all. Raises SpkitError if the disk refuses."""
+    if output.html is not None:
+        with disk_errors(output.html, "choose another place with --html"):
+            write_atomic(output.html, html(diagnosis, time.strftime("%Y-%m-%d %H:%M:%S")))
+    if output.plot is not None:
+        save(figure(diagnosis), output.plot)
+
+
+def put(lines: str) -> None:
+    """Print, with escapes for what the terminal's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def columns() -> int | None:
+    """How wide a line may be: as the terminal is; any, where it is none."""
+    return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
