@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from ..findings import Finding
 from ..judge import Diagnosis
@@ -53,7 +52,6 @@ def context(diagnosis: Diagnosis) -> dict[str, Any]:
         "examples": [(heading(example), example) for example in evidence.examples],
         "table": start_and_end(diagnosis),
         "last_step": evidence.steps[-1].step if evidence.steps else None,
-        "style": Markup((BESIDE / "page.css").read_text(encoding="utf-8")),
     }
 
 
@@ -90,4 +88,4 @@ def _template() -> Template:
 
 def _shown(value: Any) -> Any:
     """What the template puts on the page: texts as they can be shown, numbers and our own markup as they are."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
