@@ -84,13 +84,13 @@ class Diagnose:
 
     def run(self) -> None:
         """Print the verdict with its figures, and warnings on stderr; or keep watching."""
-        from .diagnosing import Output, show, watch_and_show
+        from .diagnosing import Output, show_diagnosis, watch_and_show
 
         output = Output(self.html, self.plot, self.json, self.verbose)
         if self.watch:
             watch_and_show(self.path, self.diagnosis, self.every, output)
         else:
-            show(self.diagnosis(), output)
+            show_diagnosis(self.diagnosis(), output)
 
     def diagnosis(self) -> Any:
         """The diagnosis of what is there now."""

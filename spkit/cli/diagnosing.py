@@ -13,7 +13,6 @@ from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, wai
 from ..run.errors import SpkitError
 from ..run.files import disk_errors, write_atomic
 from ..run.json_files import dumps
-from ..run.plots import save
 from .output import INTERRUPTED, say
 
 NARROWEST = 60  # columns; a line of fewer says too little
@@ -34,14 +33,14 @@ class Output:
         return [path for path in (self.html, self.plot) if path is not None]
 
 
-def show(diagnosis: Diagnosis, output: Output) -> None:
+def show_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
     """Print the verdict, its warnings on stderr, and write the files."""
     for warning in diagnosis.evidence.warnings:
         say(f"warning: {warning}", error=True)
     if output.json:
         print(dumps(data(diagnosis)))
     else:
-        put(whole_text(diagnosis) if output.verbose else text(diagnosis, columns()))
+        put(whole_text(diagnosis) if output.verbose else text(diagnosis, terminal_width()))
     write(diagnosis, output)
     for path in output.files:
         say(f"{'Report' if path is output.html else 'Figure'}: {path}", error=True)
@@ -64,14 +63,14 @@ def watch_and_show(path: Path, read: Callable[[], Diagnosis], every: float, outp
             else:
                 write(found, output)
                 if news:
-                    tell(found, output)
+                    tell_change(found, output)
             before = found
     except KeyboardInterrupt:
         say("Stopped watching.", error=True)
         raise SystemExit(INTERRUPTED) from None
 
 
-def tell(diagnosis: Diagnosis, output: Output) -> None:
+def tell_change(diagnosis: Diagnosis, output: Output) -> None:
     """A line with time, step and verdict, or one of JSON; all of it if that was asked for."""
     if output.json:
         print(dumps(data(diagnosis)), flush=True)
@@ -87,6 +86,8 @@ def write(diagnosis: Diagnosis, output: Output) -> None:
         with disk_errors(output.html, "choose another place with --html"):
             write_atomic(output.html, html(diagnosis, time.strftime("%Y-%m-%d %H:%M:%S")))
     if output.plot is not None:
+        from ..run.plots import save
+
         save(figure(diagnosis), output.plot)
 
 
@@ -96,6 +97,6 @@ def put(lines: str) -> None:
     print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def columns() -> int | None:
+def terminal_width() -> int | None:
     """How wide a line may be: as the terminal is; any, where it is none."""
     return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None

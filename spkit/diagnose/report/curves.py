@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ..judge import Diagnosis
 from ..steps import Step, pooled
-from .names import BAND, NAMED, PANELS, numbers_of_a_step, panel_title, quantity, unit_of
-from .shown import known_number, number
+from .names import LENGTH_BAND, NAMED, PANELS, numbers_of_a_step, panel_title, quantity, unit_of
+from .shown import known_number, number_text
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 200, 44, 10, 10, 24  # a canvas as wide as a phone
 POINTS = 120  # of a line; longer logs are pooled
@@ -27,7 +27,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisTick:
     """A place on an axis in the units of the canvas, and what is written there."""
 
     place: float
@@ -44,8 +44,8 @@ class Chart:
     unit: str
     alternative: str
     lines: tuple[Line, ...]
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    across: tuple[AxisTick, ...]
+    up: tuple[AxisTick, ...]
     windows: tuple[tuple[float, float], ...] = ()
     band: tuple[str, str] | None = None
 
@@ -70,7 +70,7 @@ class Frame:
         return round(HEIGHT - BOTTOM - inside * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def curves(diagnosis: Diagnosis) -> list[Chart]:
+def step_curves(diagnosis: Diagnosis) -> list[Chart]:
     """Every number that the log has, over the steps."""
     steps = thinned(diagnosis.evidence.steps)
     listed = {name for names in PANELS.values() for name in names}
@@ -142,15 +142,15 @@ def chart(
     places = [step for points in known.values() for step, _ in points]
     up = [0.0, 0.5, 1.0] if unit == "share" and 0 <= min(values) and max(values) <= 1 else round_numbers(values)
     frame = Frame(min(places), max(places), up[0], up[-1])
-    ends = [quantity(name).label for name in BAND]
+    ends = [quantity(name).label for name in LENGTH_BAND]
     band = _band(*(known[end] for end in ends), frame) if set(ends) < set(known) else ""
     return Chart(
         title,
         {"share": "%"}.get(unit, unit),
         f"{title}. " + " ".join(in_words(label, points, unit) for label, points in known.items()),
         tuple(_line(label, points, frame) for label, points in known.items() if not (band and label in ends)),
-        tuple(Tick(frame.x(step), str(step)) for step in whole_steps(frame.left, frame.right)),
-        tuple(Tick(frame.y(value), number(value, unit).removesuffix("%")) for value in up),
+        tuple(AxisTick(frame.x(step), str(step)) for step in whole_steps(frame.left, frame.right)),
+        tuple(AxisTick(frame.y(value), number_text(value, unit).removesuffix("%")) for value in up),
         tuple((frame.x(first), max(2.0, round(frame.x(last) - frame.x(first), 1))) for first, last in windows),
         (band, "where 80% of the completions are") if band else None,
     )
@@ -169,9 +169,9 @@ def in_words(label: str, points: Sequence[Point], unit: str) -> str:
     (first, start), (last, end) = (lambda known: (known[0], known[-1]))([p for p in points if p[1] is not None])
     values = [value for _, value in points if value is not None]
     if len(values) == 1:
-        return f"{label}: {number(start, unit)} at step {first}."
-    between = f"between {number(min(values), unit)} and {number(max(values), unit)}"
-    return f"{label}: {number(start, unit)} at step {first}, {number(end, unit)} at step {last}, {between}."
+        return f"{label}: {number_text(start, unit)} at step {first}."
+    between = f"between {number_text(min(values), unit)} and {number_text(max(values), unit)}"
+    return f"{label}: {number_text(start, unit)} at step {first}, {number_text(end, unit)} at step {last}, {between}."
 
 
 def _line(label: str, points: Sequence[Point], frame: Frame) -> Line:

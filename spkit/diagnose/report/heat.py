@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..steps import Histogram
-from .curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick
-from .shown import known_number, number
+from .curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, AxisTick
+from .shown import known_number, number_text
 
 SHADES = 8  # told apart by eye
 LABELLED = 4  # edges, and columns, that have a label
@@ -19,8 +19,8 @@ class HeatMap:
     unit: str
     alternative: str
     cells: tuple[tuple[float, float, float, float, int], ...]
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    across: tuple[AxisTick, ...]
+    up: tuple[AxisTick, ...]
 
 
 def heat_map(histogram: Histogram, unit: str) -> HeatMap | None:
@@ -49,8 +49,11 @@ def heat_map(histogram: Histogram, unit: str) -> HeatMap | None:
         unit,
         f"{title} over the steps. {heat_in_words(columns, edges)}",
         cells,
-        tuple(Tick(round(LEFT + (i + 0.5) * wide, 1), number(columns[i][0])) for i in spread(len(columns))),
-        tuple(Tick(round(HEIGHT - BOTTOM - i * high, 1), number(known_number(edges[i]))) for i in spread(len(edges))),
+        tuple(AxisTick(round(LEFT + (i + 0.5) * wide, 1), number_text(columns[i][0])) for i in evenly(len(columns))),
+        tuple(
+            AxisTick(round(HEIGHT - BOTTOM - i * high, 1), number_text(known_number(edges[i])))
+            for i in evenly(len(edges))
+        ),
     )
 
 
@@ -59,11 +62,11 @@ def heat_in_words(columns: Sequence[tuple[int, Sequence[int]]], edges: Sequence[
     said = []
     for step, row in dict([columns[0], columns[-1]]).items():
         top = max(range(len(row)), key=row.__getitem__)
-        range_ = f"{number(known_number(edges[top]))} to {number(known_number(edges[top + 1]))}"
-        said.append(f"At step {step} the fullest bin, {range_}, holds {number(row[top] / sum(row), 'share')}.")
+        range_ = f"{number_text(known_number(edges[top]))} to {number_text(known_number(edges[top + 1]))}"
+        said.append(f"At step {step} the fullest bin, {range_}, holds {number_text(row[top] / sum(row), 'share')}.")
     return " ".join(said)
 
 
-def spread(count: int) -> list[int]:
+def evenly(count: int) -> list[int]:
     """A few of the first `count` whole numbers, evenly spread, the first and the last among them."""
     return sorted({round(i * (count - 1) / LABELLED) for i in range(LABELLED + 1)})

@@ -82,7 +82,7 @@ PANELS = {  # what is drawn together: at most four lines of one unit
 }
 
 
-BAND = ("length_p10", "length_p90")  # drawn as what lies between them
+LENGTH_BAND = ("length_p10", "length_p90")  # drawn as what lies between them
 
 
 def panel_title(names: Sequence[str], unit: str) -> str:

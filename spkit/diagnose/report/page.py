@@ -14,10 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from ..findings import Finding
 from ..judge import Diagnosis
 from ..steps import Evidence, Example
-from .curves import Chart, curves, curves_of
+from .curves import Chart, curves_of, step_curves
 from .heat import HeatMap, heat_map
-from .shown import number, one_line, visible
-from .terminal import headline, size_of, start_and_end
+from .shown import one_line, visible
+from .terminal import start_and_end, verdict_headline, what_was_read
 from .told import figure_rows
 
 BESIDE = Path(__file__).parent
@@ -44,10 +44,10 @@ def context(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "diagnosis": diagnosis,
         "evidence": evidence,
-        "headline": headline(diagnosis).partition(": ")[2],
-        "size": size_of(diagnosis),
+        "headline": verdict_headline(diagnosis).partition(": ")[2],
+        "size": what_was_read(diagnosis),
         "found": [_behind(finding, diagnosis) for finding in diagnosis.findings],
-        "charts": curves(diagnosis),
+        "charts": step_curves(diagnosis),
         "maps": heat_maps(evidence),
         "examples": [(heading(example), example) for example in evidence.examples],
         "table": start_and_end(diagnosis),
@@ -82,7 +82,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    files.filters["number"] = number
+    files.filters["number"] = number_text
     return files.get_template("page.html.j2")
 
 

@@ -1,18 +1,23 @@
 """A diagnosis as one picture: three panels over the steps."""
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING
 
-from ...run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
 from ..judge import Diagnosis
 from .names import quantity
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def figure(diagnosis: Diagnosis) -> Figure:
+
+def figure(diagnosis: Diagnosis) -> "Figure":
     """Three panels over the steps: what the groups taught, whether reward stands for accuracy, and diversity
     beside the proposer's shares.
     """
+    import matplotlib.pyplot as plt  # here, for the text needs none of it
+    from matplotlib.ticker import MaxNLocator
+
+    from ...run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
+
     steps = diagnosis.evidence.steps
     panels = (
         ("groups (%)", (("all_right", BLUE), ("useful", GREEN), ("all_wrong", VERMILION))),

@@ -5,7 +5,7 @@ from typing import Any
 
 # Controls, bidirectional marks and overrides, invisible signs, language tags, half surrogates: named instead of obeyed.
 # Line feed and tab stay, and so do the joiners U+200C and U+200D, which Persian, Hindi and emoji are written with.
-HIDDEN = re.compile(
+HIDDEN_SIGNS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
     "\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -16,7 +16,7 @@ def visible(text: str, limit: int = CUT) -> str:
     """The text with each hidden character as ⟨U+XXXX⟩, cut at `limit` characters with how many were left out."""
     kept = text[:limit].replace("\r\n", "\n")
     more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""
-    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", kept) + more
+    return HIDDEN_SIGNS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", kept) + more
 
 
 def one_line(text: str, width: int | None = None) -> str:
@@ -27,15 +27,15 @@ def one_line(text: str, width: int | None = None) -> str:
     return line[: width - 1].rsplit(" ", 1)[0][: width - 1] + "…"
 
 
-LARGEST = 1e300  # beyond, the difference of two numbers may be none
+LARGEST_DRAWN = 1e300  # beyond, the difference of two numbers may be none
 
 
 def known_number(value: Any) -> float | None:
     """The value as a float; None for what is no finite number."""
-    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else None
+    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST_DRAWN else None
 
 
-def number(value: float | None, unit: str = "") -> str:
+def number_text(value: float | None, unit: str = "") -> str:
     """A number in three figures, in percent if the unit is `share`; a dash for what is not known."""
     value = known_number(value)
     if value is None:

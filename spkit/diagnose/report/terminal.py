@@ -2,9 +2,9 @@
 
 from ..judge import Diagnosis
 from .names import numbers_of_a_step, quantity, unit_of
-from .shown import number, one_line
+from .shown import number_text, one_line
 
-LONGEST = 15  # lines of the verdict
+VERDICT_LINES = 15  # lines of the verdict
 TOLD = 4  # findings of two lines each; the names of the others are said
 NOTES = 3  # what was decided in reading, and what the format cannot say
 
@@ -13,16 +13,16 @@ def text(diagnosis: Diagnosis, width: int | None = None) -> str:
     """The verdict, each finding in two lines (what was seen; what to try first), what was read as the reward, and
     what could not be judged: at most 15 lines of at most `width` characters, None for any.
     """
-    lines = [headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, NOTES), *_not_judged(diagnosis)]
+    lines = [verdict_headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, NOTES), *_not_judged(diagnosis)]
     left_out = len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > NOTES
     if left_out or any(width is not None and len(line) > width for line in lines):
         lines.append("all of it: --verbose, --html report.html or --json")
-    return "\n".join(_fitted(line, width) for line in lines[:LONGEST])
+    return "\n".join(_fitted(line, width) for line in lines[:VERDICT_LINES])
 
 
 def whole_text(diagnosis: Diagnosis) -> str:
     """All findings with all advice, all notes, and the numbers at the start and at the end."""
-    lines = [headline(diagnosis)]
+    lines = [verdict_headline(diagnosis)]
     for finding in diagnosis.findings:
         lines += ["", f"{finding.name} ({finding.role}): {finding.text}"]
         lines += [f"  try: {advice}" for advice in finding.advice]
@@ -38,7 +38,7 @@ def _fitted(line: str, width: int | None) -> str:
     return indent + one_line(line, None if width is None else width - len(indent))
 
 
-def headline(diagnosis: Diagnosis) -> str:
+def verdict_headline(diagnosis: Diagnosis) -> str:
     """The verdict in one line, with the role it points at, or with why there is none."""
     if diagnosis.verdict == "undecided":
         return f"verdict: undecided: {diagnosis.late.groups} groups at the end are too few to judge: log more steps"
@@ -56,17 +56,17 @@ def _findings(diagnosis: Diagnosis) -> list[str]:
 
 
 def _reading(diagnosis: Diagnosis, most: int | None) -> list[str]:
-    return [f"read: {size_of(diagnosis)}", *(f"  {note}" for note in diagnosis.evidence.notes[:most])]
+    return [f"read: {what_was_read(diagnosis)}", *(f"  {note}" for note in diagnosis.evidence.notes[:most])]
 
 
-def size_of(diagnosis: Diagnosis) -> str:
+def what_was_read(diagnosis: Diagnosis) -> str:
     """What was read: the format, how much of it, and what was taken as the reward."""
     evidence = diagnosis.evidence
     rows, groups = (sum(getattr(step, name) or 0 for step in evidence.steps) for name in ("rows", "groups"))
     parts = [
         evidence.format,
         ", ".join(
-            counted(count, of)
+            count_of(count, of)
             for count, of in ((len(evidence.steps), "step"), (groups, "group"), (rows, "row"))
             if count
         ),
@@ -75,7 +75,7 @@ def size_of(diagnosis: Diagnosis) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def counted(count: int, of: str) -> str:
+def count_of(count: int, of: str) -> str:
     """1 step, 1,200 steps."""
     return f"{count:,} {of}" + ("s" if count != 1 else "")
 
@@ -100,8 +100,9 @@ def start_and_end(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
         if now is not None:
             unit = unit_of(name, diagnosis.evidence)
             label = quantity(name).label + ("" if unit in ("share", quantity(name).label) else f" ({unit})")
-            rows.append((label, number(before, unit), number(now, unit)))
+            rows.append((label, number_text(before, unit), number_text(now, unit)))
     early, late = diagnosis.early.rewards, diagnosis.late.rewards
     return rows + [
-        (one_line(f"reward {name}", 60), number(early.get(name)), number(value)) for name, value in late.items()
+        (one_line(f"reward {name}", 60), number_text(early.get(name)), number_text(value))
+        for name, value in late.items()
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .names import QUANTITIES, quantity
-from .shown import known_number, number
+from .shown import known_number, number_text
 
 RATE = {"rate", "share", "value", "interval", "of", "low", "high"}  # what a number with its interval is told by
 
@@ -20,20 +20,20 @@ def figure_rows(figures: Mapping[str, Any], within: str = "") -> list[tuple[str,
         if isinstance(value, Mapping) and not set(value) <= RATE:
             rows += figure_rows(value, f"{label}: ")
         else:
-            rows.append((label, told(value, QUANTITIES[name].unit if name in QUANTITIES else "")))
+            rows.append((label, figure_text(value, QUANTITIES[name].unit if name in QUANTITIES else "")))
     return rows
 
 
-def told(value: Any, unit: str = "") -> str:
+def figure_text(value: Any, unit: str = "") -> str:
     """One figure in words."""
     if isinstance(value, Mapping):
         return with_interval(value)
     if isinstance(value, tuple | list):
-        parts = [told(part, unit) for part in value]
+        parts = [figure_text(part, unit) for part in value]
         return " → ".join(parts) if len(parts) == 2 else ", ".join(parts)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
-    return number(value, unit)
+    return number_text(value, unit)
 
 
 def with_interval(value: Mapping[str, Any]) -> str:
@@ -42,7 +42,7 @@ def with_interval(value: Mapping[str, Any]) -> str:
     ends = value.get("interval") or (value.get("low"), value.get("high"))
     known = [known_number(end) for end in (middle, *ends)]
     unit = "share" if all(end is None or 0 <= end <= 1 for end in known) and "value" not in value else ""
-    text = number(middle, unit)
+    text = number_text(middle, unit)
     if None not in known[1:]:
-        text += f" [{number(known[1], unit)}, {number(known[2], unit)}]"
+        text += f" [{number_text(known[1], unit)}, {number_text(known[2], unit)}]"
     return f"{text} of {value['of']:,}" if isinstance(value.get("of"), int) else text

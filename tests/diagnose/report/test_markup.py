@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from spkit.diagnose.report import html
-from spkit.diagnose.report.curves import POINTS, chart, curves, curves_of, round_numbers, thinned, whole_steps
+from spkit.diagnose.report.curves import POINTS, chart, curves_of, round_numbers, step_curves, thinned, whole_steps
 from spkit.diagnose.report.heat import heat_map
 from spkit.diagnose.steps import Example, Histogram, Step
 from spkit.run.files import write_atomic
@@ -103,7 +103,7 @@ def test_a_curve_goes_through_its_values_and_leaves_gaps():
 @pytest.mark.parametrize("name", MADE)
 def test_everything_is_drawn_on_the_canvas(name):
     made = MADE[name]()
-    for drawn in (*curves(made), *(one for f in made.findings for one in curves_of(f.shown, made))):
+    for drawn in (*step_curves(made), *(one for f in made.findings for one in curves_of(f.shown, made))):
         assert len(drawn.lines) <= 4
         numbers = [float(part.lstrip("ML")) for line in drawn.lines for part in line.path.split()]
         numbers += [float(part.strip("MLZ")) for part in (drawn.band or ("",))[0].split()]
@@ -116,7 +116,7 @@ def test_what_a_finding_shows_is_drawn_by_unit():
         drawn.title for drawn in curves_of(("solve_rate", "accuracy", "length", "rewards", "no such field"), made)
     ]
     assert titles == ["Reward and accuracy", "Mean length", "Reward functions"]
-    (band,) = (drawn for drawn in curves(made) if drawn.band)
+    (band,) = (drawn for drawn in step_curves(made) if drawn.band)
     assert [line.label for line in band.lines] == ["median length", "mean length"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from spkit.cli.main import main
 from spkit.diagnose import diagnose, read_log
 from spkit.diagnose.report import text, whole_text
-from spkit.diagnose.report.shown import number, one_line, visible
+from spkit.diagnose.report.shown import number_text, one_line, visible
 from spkit.diagnose.report.told import figure_rows
 from tests.diagnose.report.made import FINDINGS, MADE, diagnosis
 from tests.diagnose.world import World, rows
@@ -66,7 +66,7 @@ def test_hidden_characters_are_named_and_long_texts_cut():
     ],
 )  # fmt: skip
 def test_numbers_are_short(value, unit, said):
-    assert number(value, unit) == said
+    assert number_text(value, unit) == said
 
 
 def test_figures_are_told_with_their_intervals_however_deep():
