@@ -16,7 +16,7 @@ from ..judge import Diagnosis
 from ..steps import Evidence, Example
 from .curves import Chart, curves_of, step_curves
 from .heat import HeatMap, heat_map
-from .shown import one_line, visible
+from .shown import number_text, one_line, visible
 from .terminal import start_and_end, verdict_headline, what_was_read
 from .told import figure_rows
 
