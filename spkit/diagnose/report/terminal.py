@@ -1,23 +1,47 @@
 """The verdict for a terminal: at most fifteen lines; and the whole of it, table included."""
 
+from collections.abc import Sequence
+from textwrap import wrap
+
 from ..judge import Diagnosis
 from .names import numbers_of_a_step, quantity, unit_of
 from .shown import number_text, one_line
 
 VERDICT_LINES = 15  # lines of the verdict
 TOLD = 4  # findings of two lines each; the names of the others are said
+POINTER = "all of it: --verbose, --html report.html or --json"
 NOTES = 3  # what was decided in reading, and what the format cannot say
 
 
 def text(diagnosis: Diagnosis, width: int | None = None) -> str:
     """The verdict, each finding in two lines (what was seen; what to try first), what was read as the reward, and
     what could not be judged: at most 15 lines of at most `width` characters, None for any.
+
+    What is longer goes on in the next line as long as there are lines left, and is cut then.
     """
-    lines = [verdict_headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, NOTES), *_not_judged(diagnosis)]
-    left_out = len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > NOTES
-    if left_out or any(width is not None and len(line) > width for line in lines):
-        lines.append("all of it: --verbose, --html report.html or --json")
-    return "\n".join(_fitted(line, width) for line in lines[:VERDICT_LINES])
+    notes = NOTES - (len(diagnosis.findings) > TOLD)
+    lines = [verdict_headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, notes), *_not_judged(diagnosis)]
+    lines = [_fitted(line) for line in lines]
+    shown, whole = _wrapped(lines, width, VERDICT_LINES)
+    if not whole or len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > notes:
+        shown = [*_wrapped(lines, width, VERDICT_LINES - 1)[0], POINTER]
+    return "\n".join(shown)
+
+
+def _wrapped(lines: Sequence[str], width: int | None, most: int) -> tuple[list[str], bool]:
+    """The lines in at most `most` lines, the first ones whole as far as that goes; and whether nothing was cut."""
+    shown, spare, whole = [], most - len(lines), True
+    for line in lines:
+        parts = wrap(line, width, subsequent_indent="    ") if width else [line]
+        taken = 1 + max(0, min(len(parts) - 1, spare))
+        spare, whole = spare - taken + 1, whole and taken == len(parts)
+        shown += parts[:taken] if taken == len(parts) else [*parts[: taken - 1], _going_on(parts[taken - 1], width)]
+    return shown, whole
+
+
+def _going_on(line: str, width: int) -> str:
+    """The line with a sign that it goes on, which takes the place of its last word if there is no room."""
+    return line + "…" if len(line) < width else line[: width - 1].rsplit(" ", 1)[0] + "…"
 
 
 def whole_text(diagnosis: Diagnosis) -> str:
@@ -28,14 +52,13 @@ def whole_text(diagnosis: Diagnosis) -> str:
         lines += [f"  try: {advice}" for advice in finding.advice]
         lines += [f"  read: {finding.where}"] if finding.where else []
     lines += ["", *_reading(diagnosis, None), *(f"not judged: {reason}" for reason in diagnosis.unknown)]
-    lines = [_fitted(line, None) for line in lines]
+    lines = [_fitted(line) for line in lines]
     return "\n".join([*lines, "", *_table(diagnosis)])
 
 
-def _fitted(line: str, width: int | None) -> str:
+def _fitted(line: str) -> str:
     """One line, indented as it was."""
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + one_line(line, None if width is None else width - len(indent))
+    return line[: len(line) - len(line.lstrip(" "))] + one_line(line)
 
 
 def verdict_headline(diagnosis: Diagnosis) -> str:

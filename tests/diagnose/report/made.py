@@ -130,7 +130,8 @@ def many_faults() -> Diagnosis:
     """Nine findings, long and empty ones among them."""
     odd = Finding("odd figures", "solver", "x" * 3000, {"deep": {"a": {"b": [1, 2, 3]}}, "n": math.nan, "t": "?"}, ())
     more = [replace(FINDINGS[number % 2], name=f"fault {number}") for number in range(6)]
-    return diagnosis((*FINDINGS, odd, *more), warnings=("17 rows have no reward and were left out",))
+    notes = tuple(f"what was decided in reading, number {number}, and why it was decided so" for number in range(9))
+    return diagnosis((*FINDINGS, odd, *more), notes=notes, warnings=("17 rows have no reward and were left out",))
 
 
 def nothing() -> Diagnosis:

@@ -32,7 +32,23 @@ def test_a_finding_is_what_was_seen_and_what_to_try_first_and_where():
     assert lines[5] == "read: TRL; 40 steps, 640 groups, 5,120 rows; reward = accuracy_reward + 0.5 format_reward"
     assert "not judged: bias of the verifier: no audited sample (--audit)" in lines
     assert "--verbose" not in text(diagnosis(FINDINGS)), "nothing was left out"
-    assert "--verbose" in text(diagnosis(FINDINGS), 80) and "--verbose" in text(MADE["many-faults"]())
+    assert "--verbose" in text(diagnosis(FINDINGS), 60) and "--verbose" in text(MADE["many-faults"]())
+
+
+def test_long_lines_go_on_while_there_are_lines_left_and_are_cut_then():
+    assert text(diagnosis(FINDINGS[:1]), 80).split() == text(diagnosis(FINDINGS[:1])).split(), "nothing is cut"
+    lines = text(MADE["many-faults"](), 80).splitlines()
+    assert len(lines) == 15 and lines[-1].startswith("all of it:") and lines[1].endswith("…")
+
+
+@pytest.mark.parametrize("width", [None, 60, 90, 200])
+def test_fifteen_lines_hold_any_number_of_findings_and_notes(width):
+    for count in range(10):
+        for notes in range(8):
+            made = diagnosis((FINDINGS * 5)[:count], notes=("a note that is as long as most notes are",) * notes)
+            lines = text(made, width).splitlines()
+            assert len(lines) <= 15 and any(line.startswith("not judged: ") for line in lines)
+            assert (lines[-1] == "all of it: --verbose, --html report.html or --json") or (count <= 4 and notes <= 3)
 
 
 def test_too_many_findings_are_named():
