@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -70,11 +70,20 @@ class Show:
 
 @dataclass(frozen=True)
 class Diagnose:
-    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL and verl."""
+    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL, verl, verifiers,
+    prime-rl, open-instruct, NeMo-RL, ART, lm-evaluation-harness, W&B and trackio, and others by their columns.
+    """
 
     path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
     audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
-    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of the reward; several are added up
+    prompt: str = ""  # column of the prompt; this and the next ones are for logs of a format that is not known
+    completion: str = ""  # column of the completion
+    step: str = ""  # column of the step
+    step_from: Literal["", "filename"] = ""  # filename: the step is the last number in a file's name
+    gold: str = ""  # column of the right answer
+    correct: str = ""  # column that says whether a completion is right
+    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of a reward, with a weight as a:0.5; they add up
+    tokenizer: str = ""  # name or folder of the tokenizer, for logs that hold token ids
     html: Path | None = None  # where to write a report: one page with curves, histograms, completions and evidence
     plot: Path | None = None  # where to write a figure
     watch: Flag = False  # look again whenever the log changes, and say when the verdict does; Ctrl+C ends it
@@ -84,24 +93,13 @@ class Diagnose:
 
     def run(self) -> None:
         """Print the verdict with its figures, and warnings on stderr; or keep watching."""
-        from .diagnosing import Output, show_diagnosis, watch_and_show
+        from .diagnosing import Output, reader, show_diagnosis, watch_and_show
 
-        output = Output(self.html, self.plot, self.json, self.verbose)
+        read, output = reader(self), Output(self.html, self.plot, self.json, self.verbose)
         if self.watch:
-            watch_and_show(self.path, self.diagnosis, self.every, output)
+            watch_and_show(self.path, read, self.every, output)
         else:
-            show_diagnosis(self.diagnosis(), output)
-
-    def diagnosis(self) -> Any:
-        """The diagnosis of what is there now."""
-        from ..diagnose import diagnose, read_audit, read_log, read_run
-
-        checked = read_audit(self.audit) if self.audit else None
-        ours = (self.path / "metrics.jsonl").is_file()
-        if self.reward and ours:
-            raise SpkitError("--reward chooses columns of a log, and a run of spkit knows its own: leave it out")
-        ours = ours and (self.path / "config.json").is_file()
-        return diagnose(read_run(self.path, checked) if ours else read_log(self.path, self.reward, checked))
+            show_diagnosis(read(), output)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,21 @@ from .aggregate import read_log
 from .audit import read_audit
 from .findings import Finding
 from .judge import Diagnosis, Thresholds, diagnose
+from .reading import ColumnMap, Log, parse_reward
 from .records import read_run
 from .steps import Evidence, Step
 
-__all__ = ["Diagnosis", "Evidence", "Finding", "Step", "Thresholds", "diagnose", "read_audit", "read_log", "read_run"]
+__all__ = [
+    "ColumnMap",
+    "Diagnosis",
+    "Evidence",
+    "Finding",
+    "Log",
+    "Step",
+    "Thresholds",
+    "diagnose",
+    "parse_reward",
+    "read_audit",
+    "read_log",
+    "read_run",
+]

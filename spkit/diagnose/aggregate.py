@@ -3,13 +3,15 @@
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from ..run.errors import SpkitError
 from .audit import Audit
-from .files import Log
+from .files import RowLog
+from .reading import ColumnMap, Log
 from .rows import Row
 from .steps import Agreement, Checked, Evidence, Step
 from .texts import final_answer, has_extra, shortened, words
@@ -243,13 +245,26 @@ def scale(low: float, high: float) -> tuple[float, float]:
     return (-1.0, 1.0) if -1 <= low and high <= 1 else (low, max(high, low + 1e-9))
 
 
-def read_log(path: Path, rewards: tuple[str, ...] = (), audit: Audit | None = None) -> Evidence:
+def read_log(
+    path: Path,
+    rewards: tuple[str, ...] = (),
+    audit: Audit | None = None,
+    columns: ColumnMap = ColumnMap(),
+    tokenizer: Any = None,
+) -> Evidence:
     """Evidence of a log file, or of a folder of them. Raises SpkitError for what cannot be read."""
-    log, totals = Log(path, rewards), Totals(audit)
-    for row in log:
+    totals = Totals(audit)
+    if columns != ColumnMap() or tokenizer is not None:
+        log = Log(path, columns, tokenizer)
+        for batch in log:
+            for row in batch.filter(batch["reward"].is_not_null()).iter_rows(named=True):
+                totals.add(Row(**{item.name: row[item.name] for item in fields(Row)}))
+        return totals.evidence(str(path), log.notes, log.warnings)
+    plain = RowLog(path, rewards)
+    for row in plain:
         totals.add(row)
-    note = f"{log.form} rows; reward = {' + '.join(log.rewards)}"
-    return totals.evidence(str(path), [note], log.warnings)
+    note = f"{plain.form} rows; reward = {' + '.join(plain.rewards)}"
+    return totals.evidence(str(path), [note], plain.warnings)
 
 
 def _over(sums: Counter, name: str) -> float | None:

@@ -27,7 +27,7 @@ CHUNK = 1 << 20  # characters read at once from a JSON array
 FILE_ADVICE = "delete the line, or write the log again"
 
 
-class Log:
+class RowLog:
     """The rows of a file or folder, to be read once.
 
     `form`, `rewards` (its columns) and `warnings` are known afterwards.

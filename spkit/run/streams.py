@@ -7,8 +7,10 @@ below belong to nobody's seed. Draws within a loop come from `generator(seed, it
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PRETRAINING = -1  # the base of seed s reads problems of stream PRETRAINING - s
 VALIDATION = 1_000_003  # the problems by which ReST^EM chooses a step
@@ -33,10 +35,12 @@ PURPOSES = frozenset(
 )  # fmt: skip
 
 
-def generator(seed: int, iteration: int, purpose: str, part: object = "") -> torch.Generator:
+def generator(seed: int, iteration: int, purpose: str, part: object = "") -> "torch.Generator":
     """A CPU generator for one purpose of one iteration of one run; `part` tells apart draws for the same purpose.
 
     The purposes of this package are in PURPOSES, each once.
     """
+    import torch  # 200 MB that who reads a log or a task does without
+
     digest = hashlib.sha256(f"{seed}/{iteration}/{purpose}{part}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
