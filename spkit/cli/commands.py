@@ -93,9 +93,13 @@ class Diagnose:
 
     def run(self) -> None:
         """Print the verdict with its figures, and warnings on stderr; or keep watching."""
+        from ..diagnose import ColumnMap, parse_reward
         from .diagnosing import Output, reader, show_diagnosis, watch_and_show
 
-        read, output = reader(self), Output(self.html, self.plot, self.json, self.verbose)
+        names = (self.prompt, self.completion, self.step, self.gold, self.correct)
+        columns = ColumnMap(*names, tuple(map(parse_reward, self.reward)), self.step_from)
+        read = reader(self.path, columns, self.audit, self.tokenizer or None)
+        output = Output(self.html, self.plot, self.json, self.verbose)
         if self.watch:
             watch_and_show(self.path, read, self.every, output)
         else:

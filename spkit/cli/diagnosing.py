@@ -6,18 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..diagnose import ColumnMap, Diagnosis, diagnose, parse_reward, read_audit, read_log, read_run
+from ..diagnose import ColumnMap, Diagnosis, diagnose, read_audit, read_log, read_run
 from ..diagnose.report import data, figure, html, text, whole_text
 from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, waiting_line
 from ..run.errors import SpkitError
 from ..run.files import disk_errors, write_atomic
 from ..run.json_files import dumps
 from .output import INTERRUPTED, say
-
-if TYPE_CHECKING:
-    from .commands import Diagnose
 
 NARROWEST = 60  # columns; a line of fewer says too little
 
@@ -37,23 +33,21 @@ class Output:
         return [path for path in (self.html, self.plot) if path is not None]
 
 
-def reader(asked: "Diagnose") -> Callable[[], Diagnosis]:
-    """What reads the log, or the run folder, as it is now. Raises SpkitError for options that say nothing."""
-    names = (asked.prompt, asked.completion, asked.step, asked.gold, asked.correct)
-    columns = ColumnMap(*names, tuple(map(parse_reward, asked.reward)), asked.step_from)
-    if asked.audit:
-        read_audit(asked.audit)
+def reader(path: Path, columns: ColumnMap, audit: Path | None, tokenizer: str | None) -> Callable[[], Diagnosis]:
+    """What reads the log, or the run folder, as it is now. Raises SpkitError for an audit that cannot be read."""
+    if audit:
+        read_audit(audit)
 
     def read() -> Diagnosis:
-        audit = read_audit(asked.audit) if asked.audit else None  # anew each time: it is used up
-        ours = (asked.path / "metrics.jsonl").is_file()
+        checked = read_audit(audit) if audit else None  # anew each time, for it is used up
+        ours = (path / "metrics.jsonl").is_file()
         if columns != ColumnMap() and ours:
             raise SpkitError(
                 "--reward and its like name columns of a log, and a run of spkit knows its own: leave it out"
             )
-        if ours and (asked.path / "config.json").is_file():
-            return diagnose(read_run(asked.path, audit))
-        return diagnose(read_log(asked.path, audit=audit, columns=columns, tokenizer=asked.tokenizer or None))
+        if ours and (path / "config.json").is_file():
+            return diagnose(read_run(path, checked))
+        return diagnose(read_log(path, audit=checked, columns=columns, tokenizer=tokenizer))
 
     return read
 
