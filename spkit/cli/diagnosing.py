@@ -72,31 +72,30 @@ def watch_and_show(path: Path, read: Callable[[], Diagnosis], every: float, outp
     """
     if not every > 0:
         raise SpkitError(f"--every is {every:g}, and must be above 0: how many seconds to wait between two looks")
-    before: Watched | None = None
+    before: dict[bool, Watched] = {}  # the last verdict, and the last error
     try:
         for found in changes(path, read, every, output.files):
-            news = is_news(found, before)
-            if isinstance(found, Exception):
-                if news:
-                    say(f"{time.strftime('%H:%M:%S')}  {waiting_line(found)}", error=True)
-            else:
+            failed = isinstance(found, Exception)
+            news = is_news(found, before.get(failed))
+            before[failed] = found
+            if not failed:
                 write(found, output)
-                if news:
-                    tell_change(found, output)
-            before = found
+            if news:
+                tell_change(found, output)
     except KeyboardInterrupt:
         say("Stopped watching.", error=True)
         raise SystemExit(INTERRUPTED) from None
 
 
-def tell_change(diagnosis: Diagnosis, output: Output) -> None:
-    """A line with time, step and verdict, or one of JSON; all of it if that was asked for."""
-    if output.json:
-        print(dumps(data(diagnosis)), flush=True)
-        return
-    put(f"{time.strftime('%H:%M:%S')}  {verdict_line(diagnosis)}")
-    if output.verbose:
-        put(whole_text(diagnosis) + "\n")
+def tell_change(found: Watched, output: Output) -> None:
+    """A line with time, step and verdict, or one of JSON, or all of it; on stderr why there is no verdict yet."""
+    now = time.strftime("%H:%M:%S")
+    if isinstance(found, Exception):
+        say(f"{now}  {waiting_line(found)}", error=True)
+    elif output.json:
+        print(dumps(data(found)), flush=True)
+    else:
+        put(f"{now}  {verdict_line(found)}" + (f"\n{whole_text(found)}\n" if output.verbose else ""))
 
 
 def write(diagnosis: Diagnosis, output: Output) -> None:

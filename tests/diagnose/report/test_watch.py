@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from spkit.cli import diagnosing
 from spkit.cli.main import main
 from spkit.diagnose import diagnose, read_log
 from spkit.diagnose.report.watch import changes, is_news, look, verdict_line, waiting_line
@@ -100,6 +101,34 @@ def test_only_another_verdict_or_another_error_is_news():
     assert verdict_line(both) == "step 39: reward hacking (verifier); also truncated"
     assert verdict_line(healthy) == "step 39: healthy"
     assert waiting_line(SpkitError("no\x1b[31m\nfile")) == "waiting: no⟨U+001B⟩[31m file"
+
+
+def watched(monkeypatch, capsys, found, **asked) -> tuple[list[str], list[str]]:
+    """What is printed, and what is said on stderr, of these readings; then comes Ctrl+C."""
+
+    def readings(*_):
+        yield from found
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(diagnosing, "changes", readings)
+    with pytest.raises(SystemExit) as left:
+        diagnosing.watch_and_show(Path("log"), diagnosis, 1.0, diagnosing.Output(**asked))
+    assert left.value.code == 130
+    printed = capsys.readouterr()
+    return printed.out.splitlines(), printed.err.splitlines()
+
+
+def test_a_verdict_is_printed_when_it_changed_and_the_page_written_whenever_the_log_did(monkeypatch, capsys, tmp_path):
+    torn, healthy, ill = SpkitError("log line 7 is no JSON"), diagnosis(), diagnosis(FINDINGS)
+    found, page = [torn, healthy, torn, healthy, ill, torn, ill, healthy], tmp_path / "page.html"
+    out, errors = watched(monkeypatch, capsys, found, html=page)
+    assert [line.split("  ", 1)[1] for line in out] == [verdict_line(one) for one in (healthy, ill, healthy)]
+    assert len(errors) == 2 and "waiting: log line 7 is no JSON" in errors[0] and errors[1] == "Stopped watching."
+    assert '<h1 class="good">healthy</h1>' in page.read_text()
+    out, _ = watched(monkeypatch, capsys, found, json=True)
+    assert [json.loads(line)["verdict"] for line in out] == ["healthy", "reward hacking", "healthy"]
+    out, _ = watched(monkeypatch, capsys, found, verbose=True)
+    assert out.count("verdict: healthy") == 2
 
 
 def until(happens, process, seconds: float = 60) -> None:
