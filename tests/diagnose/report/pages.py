@@ -1,4 +1,4 @@
-"""Sample pages: `python -m tests.diagnose.report.pages OUT` writes them to a folder.
+"""Sample pages: `python -m tests.diagnose.report.pages OUT` writes them to a folder, `--pictures` with PNGs of them.
 
 Two runs with a planted fault and one without, in the world that is known exactly; and the diagnoses made by hand.
 """
@@ -11,6 +11,7 @@ from spkit.diagnose import diagnose, read_log
 from spkit.diagnose.judge import Diagnosis
 from spkit.diagnose.report import html
 from spkit.run.files import write_atomic
+from tests.diagnose.report.browser import take_pictures
 from tests.diagnose.report.made import MADE
 from tests.diagnose.world import World, rows
 
@@ -39,3 +40,5 @@ def write_pages(folder: Path) -> None:
 
 if __name__ == "__main__":
     write_pages(Path(sys.argv[1]))
+    if "--pictures" in sys.argv[2:]:
+        take_pictures(Path(sys.argv[1]))

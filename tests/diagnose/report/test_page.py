@@ -1,10 +1,5 @@
-"""The page in a real browser: quiet, alone, as wide as the screen, to be read by all, and inert.
+"""The page in a real browser: quiet, alone, as wide as the screen, to be read by all, and inert."""
 
-The browser is playwright's Chromium, or a `chromium` on the path.
-"""
-
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +8,10 @@ import pytest
 
 from spkit.diagnose.report import html
 from spkit.diagnose.report.shown import visible
+from tests.diagnose.report.browser import SCHEMES, WIDTHS, NoBrowser, chromium
 from tests.diagnose.report.made import FINDINGS, HOSTILE, MADE, diagnosis, evidence
 from tests.diagnose.report.pages import write_pages
 
-WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 SMALLEST = 9  # pixels of a label in a figure
 CONTRAST = 4.5  # of text, WCAG 2.2 level AA
 OPEN = "document.querySelectorAll('details').forEach(one => one.open = true)"
@@ -45,16 +40,11 @@ def pages(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install playwright)")
-    with api.sync_playwright() as running:
-        own = Path(running.chromium.executable_path).exists()
-        found = None if own else shutil.which("chromium") or shutil.which("chromium-headless-shell")
-        if not own and found is None:
-            pytest.skip("needs a browser (playwright install chromium)")
-        as_root = getattr(os, "geteuid", lambda: 1)() == 0
-        launched = running.chromium.launch(executable_path=found, chromium_sandbox=not as_root)
-        yield launched
-        launched.close()
+    try:
+        with chromium() as launched:
+            yield launched
+    except NoBrowser as error:
+        pytest.skip(str(error))
 
 
 class Opened:
