@@ -76,6 +76,7 @@ class Diagnose:
 
     path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
     audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
+    test: Path | None = None  # the test set, to see whether its prompts are trained on
     prompt: str = ""  # column of the prompt; this and the next ones are for logs of a format that is not known
     completion: str = ""  # column of the completion
     step: str = ""  # column of the step
@@ -98,7 +99,7 @@ class Diagnose:
 
         names = (self.prompt, self.completion, self.step, self.gold, self.correct)
         columns = ColumnMap(*names, tuple(map(parse_reward, self.reward)), self.step_from)
-        read = reader(self.path, columns, self.audit, self.tokenizer or None)
+        read = reader(self.path, columns, self.audit, self.tokenizer or None, self.test)
         output = Output(self.html, self.plot, self.json, self.verbose)
         if self.watch:
             watch_and_show(self.path, read, self.every, output)

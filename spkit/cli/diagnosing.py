@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..diagnose import ColumnMap, Diagnosis, diagnose, read_audit, read_log, read_run
+from ..diagnose import ColumnMap, Diagnosis, diagnose, read_audit, read_log, read_run, read_test
 from ..diagnose.report import data, figure, html, text, whole_text
 from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, waiting_line
 from ..run.errors import SpkitError
@@ -33,21 +33,27 @@ class Output:
         return [path for path in (self.html, self.plot) if path is not None]
 
 
-def reader(path: Path, columns: ColumnMap, audit: Path | None, tokenizer: str | None) -> Callable[[], Diagnosis]:
-    """What reads the log, or the run folder, as it is now. Raises SpkitError for an audit that cannot be read."""
+def reader(
+    path: Path, columns: ColumnMap, audit: Path | None, tokenizer: str | None, test: Path | None
+) -> Callable[[], Diagnosis]:
+    """What reads the log, or the run folder, as it is now.
+
+    Raises SpkitError for an audit, or test prompts, that cannot be read.
+    """
     if audit:
         read_audit(audit)
+    prompts = read_test(test) if test else None
 
     def read() -> Diagnosis:
         checked = read_audit(audit) if audit else None  # anew each time, for it is used up
         ours = (path / "metrics.jsonl").is_file()
-        if columns != ColumnMap() and ours:
+        if ours and (columns != ColumnMap() or test):
             raise SpkitError(
-                "--reward and its like name columns of a log, and a run of spkit knows its own: leave it out"
+                "--reward, --test and their like are for logs, and a run of spkit knows its own: leave them out"
             )
         if ours and (path / "config.json").is_file():
             return diagnose(read_run(path, checked))
-        return diagnose(read_log(path, audit=checked, columns=columns, tokenizer=tokenizer))
+        return diagnose(read_log(path, columns, checked, tokenizer, prompts))
 
     return read
 

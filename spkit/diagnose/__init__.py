@@ -1,9 +1,10 @@
 """Which role of a self-play run is the bottleneck, read off its records or off completions that a trainer logged."""
 
-from .aggregate import read_log
 from .audit import read_audit
 from .findings import Finding
 from .judge import Diagnosis, Thresholds, diagnose
+from .leaks import read_test
+from .logs import read_log
 from .reading import ColumnMap, Log, parse_reward
 from .records import read_run
 from .steps import Evidence, Step
@@ -21,4 +22,5 @@ __all__ = [
     "read_audit",
     "read_log",
     "read_run",
+    "read_test",
 ]

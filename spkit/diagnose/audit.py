@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..run.errors import SpkitError
-from .files import raw_rows
-from .rows import Row, text_of
+from ..run.json_files import rows_in
+from .batches import the_polars
+from .reading import plain_text
 from .steps import Checked
 
+if TYPE_CHECKING:
+    import polars
+
 FEWEST = 10  # audited samples found in the log; fewer say nothing
+WANTED = "an audit has prompt, completion and correct (true or false) in every line"
 
 
 @dataclass
@@ -17,6 +23,7 @@ class _Item:
 
     right: bool
     reward: float | None = None
+    step: int = 0
 
 
 class Audit:
@@ -28,11 +35,21 @@ class Audit:
         self.path, self.items = path, items
         self.waiting = {key: list(samples) for key, samples in items.items()}
 
-    def see(self, row: Row) -> None:
-        """A row of the log: it answers for one audited sample that reads the same, if one has no reward yet."""
-        waiting = self.waiting.get((row.prompt, row.completion))
-        if waiting:
-            waiting.pop().reward = row.reward
+    def look(self, rows: "polars.DataFrame") -> None:
+        """Rows of the log: each answers for one audited sample that reads the same, if one has no reward yet."""
+        pl = the_polars()
+        prompts = {prompt for (prompt, _), samples in self.waiting.items() if samples}
+        found = rows.filter(pl.col("prompt").is_in(prompts)).select("prompt", "completion", "mark", "step")
+        for prompt, completion, reward, step in found.iter_rows():
+            waiting = self.waiting.get((prompt, completion))
+            if waiting:
+                item = waiting.pop()
+                item.reward, item.step = reward, step
+
+    def one_by_one(self, middle: float) -> tuple[tuple[int, bool, bool], ...]:
+        """(step, accepted, right) of every sample that was found, in the order of the steps."""
+        items = (item for samples in self.items.values() for item in samples if item.reward is not None)
+        return tuple(sorted((item.step, item.reward > middle, item.right) for item in items))
 
     def checked(self, middle: float) -> Checked:
         """Verdicts, accepted above `middle`, beside the truth.
@@ -64,14 +81,14 @@ def read_audit(path: Path) -> Audit:
     if not path.is_file():
         raise SpkitError(f"there is no audit file {path}")
     items: dict[tuple[str, str], list[_Item]] = {}
-    for place, raw in raw_rows(path, []):
-        missing = [name for name in ("prompt", "completion", "correct") if name not in raw]
-        if missing or raw["correct"] not in (True, False):
-            wanted = "an audit has prompt, completion and correct (true or false) in every line"
-            raise SpkitError(
-                f"{place} has {f'no {missing[0]}' if missing else 'correct = ' + repr(raw['correct'])}: {wanted}"
-            )
-        items.setdefault((text_of(raw["prompt"]), text_of(raw["completion"])), []).append(_Item(bool(raw["correct"])))
+    with open(path, "rb") as file:
+        for place, raw in rows_in(file, path.name, WANTED, warnings=[]):
+            missing = [name for name in ("prompt", "completion", "correct") if name not in raw]
+            if missing or raw["correct"] not in (True, False):
+                fault = f"no {missing[0]}" if missing else "correct = " + repr(raw["correct"])
+                raise SpkitError(f"{place} has {fault}: {WANTED}")
+            key = plain_text(raw["prompt"]), plain_text(raw["completion"])
+            items.setdefault(key, []).append(_Item(bool(raw["correct"])))
     if not items:
         raise SpkitError(f"{path} has no audited samples")
     return Audit(path, items)

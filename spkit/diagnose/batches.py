@@ -5,6 +5,7 @@ in the order chosen; a null is what the log does not say. Rows come in the order
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..run.errors import SpkitError
@@ -44,6 +45,11 @@ def the_polars() -> Any:
             "logs are read with polars, which is not installed: pip install 'selfplay-kit[logs]'"
         ) from None
     return polars
+
+
+def has_polars() -> bool:
+    """Whether logs can be read here."""
+    return find_spec("polars") is not None
 
 
 def batch_schema(rewards: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What a fault looks like when it is found, and how its numbers are told."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .steps import Step, pooled, wilson
+from .steps import Step, Z, pooled, wilson
 from .thresholds import Thresholds
 
 Role = Literal["solver", "proposer", "verifier"]
@@ -46,6 +47,22 @@ def windows(steps: tuple[Step, ...], limits: Thresholds) -> list[Step]:
             result.append(pooled(waiting))
             waiting = []
     return result or [pooled(steps)]
+
+
+def sure(share: float, count: int) -> dict[str, Any]:
+    """A share of so many as a figure: its rate, the 95 % interval, and of how many."""
+    return {"rate": share, "interval": wilson(share * count, count), "of": count}
+
+
+def quarters(steps: Sequence[Step], name: str) -> tuple[float | None, ...]:
+    """A number in each quarter of the steps."""
+    size = max(1, math.ceil(len(steps) / 4))
+    return tuple(getattr(pooled(steps[i : i + size]), name) for i in range(0, len(steps), size))
+
+
+def moved(early: Step, late: Step) -> float:
+    """How far a share may move between two windows by the draw of their groups alone (95 %)."""
+    return Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
 
 
 def ratio(now: float | None, before: float | None) -> float:

@@ -13,9 +13,12 @@ last quarter of the steps.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .drift_faults import duplicate_prompts, leaked_test, length_drift, rising_entropy
 from .findings import Finding, Role
+from .reward_faults import between_groups, drowned_reward, stale_rows, vote_against_accuracy
 from .role_faults import degeneration, divergence, mode_collapse, saturation, starvation
 from .steps import Evidence, Step, window
+from .text_faults import template, truncation_fault, wrong_form
 from .thresholds import DEFAULT, Thresholds
 from .verifier_faults import hacking, noise
 
@@ -34,8 +37,8 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence, limits: Thresholds = DEFAULT) -> Diagnosis:
-    """The findings, those first that make the others unsafe to read: a wrong verifier, then a broken
-    policy, then what is asked.
+    """The findings, those first that make the others unsafe to read: texts that are cut off or in the wrong form, a
+    wrong verifier, a broken policy, then what is asked.
     """
     early, late = (
         window(evidence.steps, limits.window, limits.fewest),
@@ -49,7 +52,16 @@ def diagnose(evidence: Evidence, limits: Thresholds = DEFAULT) -> Diagnosis:
 
 
 Judge = Callable[[Evidence, Step, Step, Thresholds], Finding | None]
-JUDGES: tuple[Judge, ...] = (hacking, noise, divergence, degeneration, mode_collapse, saturation, starvation)
+JUDGES: tuple[Judge, ...] = (
+    # what makes rewards unsafe to read
+    *(template, truncation_fault, wrong_form),
+    # what makes them say something else
+    *(hacking, noise, stale_rows, drowned_reward),
+    # what broke the policy
+    *(divergence, degeneration, mode_collapse, vote_against_accuracy, rising_entropy),
+    # what is asked
+    *(saturation, between_groups, starvation, duplicate_prompts, length_drift, leaked_test),
+)
 
 
 def _unknown(evidence: Evidence, late: Step) -> tuple[str, ...]:
@@ -61,5 +73,7 @@ def _unknown(evidence: Evidence, late: Step) -> tuple[str, ...]:
         and "no audited sample (--audit)",
         "proposer degeneration": not late.proposals and "no rows of a proposer",
         "entropy": late.entropy is None and "no column `entropy`",
+        "stale rows": late.against is None and "no column `advantage`",
+        "test leak": evidence.leaked is None and "no test file (--test)",
     }
     return tuple(f"{name}: {reason}" for name, reason in reasons.items() if reason)

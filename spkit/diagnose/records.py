@@ -8,12 +8,15 @@ from typing import Any
 
 from ..run.description import load_run
 from ..run.errors import SpkitError
-from .aggregate import Totals
 from .audit import Audit
-from .files import raw_rows
-from .rows import row_of
+from .batches import from_rows, has_polars
+from .reading import careful_rows, plain_text
+from .reading.tallies import Tally
 from .steps import Checked, Evidence, Step
+from .totals import Totals
 
+ROLLOUTS = 20_000  # rollouts in memory at once
+ROLE_NAMES = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
 CHECKED = (
     "gold",
     "noisy",
@@ -137,19 +140,51 @@ def _rollouts(folder: Path, audit: Audit | None, warnings: list[str]) -> Evidenc
     """What samples.jsonl says, if it holds rollouts (rows with a step and a role) and not only a few samples to look
     at.
     """
-    path, totals, count = folder / "samples.jsonl", Totals(audit), 0
+    path, totals, tally, waiting, count = folder / "samples.jsonl", Totals(audit), Tally(), [], 0
     if not path.is_file():
         return None
-    for place, raw in raw_rows(path, warnings):
+    for place, raw in careful_rows(path, tally):
         if "step" not in raw or "role" not in raw:
             continue
-        row = row_of(place, raw, "spkit", ("reward",))
-        if row is not None:
-            totals.add(row)
-            count += row.role == "solver"
-    return (
-        totals.evidence(str(folder), ("rollouts in samples.jsonl and records of the run",), warnings) if count else None
-    )
+        if not has_polars():
+            warnings.append(
+                "samples.jsonl was not read, since polars is not installed: pip install 'selfplay-kit[logs]'"
+            )
+            return None
+        waiting.append(_rollout(place, raw))
+        count += waiting[-1]["role"] == "solver"
+        if len(waiting) >= ROLLOUTS:
+            totals.add(from_rows(waiting, ("reward",)))
+            waiting = []
+    if not count:
+        return None
+    totals.add(from_rows(waiting, ("reward",)))
+    warnings += tally.lines()
+    notes = ("rollouts in samples.jsonl and records of the run",)
+    return totals.evidence(str(folder), notes, warnings, "spkit", {})
+
+
+def _rollout(place: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A rollout as a row of a batch. Raises SpkitError if it has no reward, or a role that there is not."""
+    role = ROLE_NAMES.get(raw["role"])
+    reward, fault = raw.get("reward"), raw.get("fault")
+    if role is None or not isinstance(raw["step"], int) or (role == "solver" and not isinstance(reward, (int, float))):
+        raise SpkitError(f"{place} is no rollout of a run of spkit: it was changed, so diagnose the run without it")
+    number = lambda name: None if raw.get(name) is None else float(raw[name])
+    return {
+        "step": raw["step"],
+        "prompt": plain_text(raw.get("prompt", raw.get("prompt_id"))),
+        "completion": plain_text(raw.get("completion")),
+        "reward": None if reward is None else float(reward),
+        "reward:reward": None if reward is None else float(reward),
+        "role": role,
+        "gold": None if raw.get("gold") is None else plain_text(raw["gold"]),
+        "correct": None if raw.get("correct") is None else bool(raw["correct"]),
+        "entropy": number("entropy"),
+        "depth": number("depth"),
+        "valid": fault is None if raw.get("valid") is None and "fault" in raw else raw.get("valid"),
+        "fault": None if fault is None else str(fault),
+    }
 
 
 def _merged(rollouts: Step, record: Step) -> Step:

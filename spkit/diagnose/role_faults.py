@@ -1,34 +1,68 @@
 """Faults of the solver and of the proposer."""
 
-from .findings import Finding, before_and_after, from_to, mostly, ratio, share_with_interval, windows
+from .findings import (
+    Finding,
+    before_and_after,
+    from_to,
+    mostly,
+    moved,
+    quarters,
+    ratio,
+    share_with_interval,
+    sure,
+    windows,
+)
 from .steps import Evidence, Step, wilson
 from .thresholds import Thresholds
 
 
 def divergence(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
-    """The policy could do it and no longer can, on problems that did not change."""
+    """The policy could do it and no longer can, on problems that did not change; or it no longer writes text."""
     name = "held_out" if evidence.self_play else "solve_rate"
     best = max(windows(evidence.steps, limits), key=lambda step: getattr(step, name) or 0.0)
-    before, now = getattr(best, name), getattr(late, name)
-    if before is None or now is None or now > limits.lost * before:
+    signs = [*_lost(evidence, name, best, late, limits), *_broken(evidence, early, late, limits)]
+    if not signs:
         return None
-    solved = [
-        (getattr(s, name) if evidence.self_play or s.useful is None else s.useful + s.all_right) * s.groups
-        for s in (best, late)
-    ]
-    if wilson(solved[0], best.groups)[0] <= wilson(solved[1], late.groups)[1]:
-        return None
-    figures = {**before_and_after(best, late, name, "held_out", "entropy", "kl", "length"), "best_step": best.step}
-    text = (
-        f"the {'test accuracy' if evidence.self_play else 'solve rate'} was {before:.2f} up to step "
-        f"{best.step} and is {now:.2f} at the end"
-    )
+    names = (name, "held_out", "entropy", "kl", "length", "repeated")
+    figures = {**before_and_after(best, late, *names), "best_step": best.step}
+    if late.repeated is not None:
+        figures["repeated_now"] = sure(late.repeated, late.groups)
     advice = (
         "go back to a checkpoint from before, with a learning rate three to ten times lower",
         "clip the gradient, add a KL term to the base, or take fewer updates a batch",
         "if the problems were made harder on purpose meanwhile, this is starvation: ask easier ones",
     )
-    return Finding("divergence", "solver", text, figures, advice)
+    shown = ("solve_rate", "held_out", "length", "repeated", "kl")
+    return Finding("divergence", "solver", "; ".join(signs), figures, advice, "notebooks/01, section 8", shown)
+
+
+def _lost(evidence: Evidence, name: str, best: Step, late: Step, limits: Thresholds) -> list[str]:
+    before, now = getattr(best, name), getattr(late, name)
+    if before is None or now is None or now > limits.lost * before:
+        return []
+    solved = [
+        (getattr(s, name) if evidence.self_play or s.useful is None else s.useful + s.all_right) * s.groups
+        for s in (best, late)
+    ]
+    if wilson(solved[0], best.groups)[0] <= wilson(solved[1], late.groups)[1]:
+        return []
+    what = "test accuracy" if evidence.self_play else "solve rate"
+    return [f"the {what} was {before:.2f} up to step {best.step} and is {now:.2f} at the end"]
+
+
+def _broken(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> list[str]:
+    """Signs in the texts: one piece over and over, a length or a distance to the base that grows without a gain."""
+    signs, gain = [], (late.solve_rate or 0.0) - (early.solve_rate or 0.0)
+    if mostly(late.repeated, late.groups, limits.broken, limits) and (early.repeated or 0.0) < limits.broken / 2:
+        text = share_with_interval(late.repeated, late.groups)
+        signs.append(f"{text} of the completions end in one piece of text over and over")
+    if evidence.self_play or gain >= 0:
+        return signs
+    if ratio(late.length, early.length) >= limits.exploding and -gain >= max(limits.change, moved(early, late)):
+        signs.append(f"completions went from {early.length:.0f} to {late.length:.0f} {evidence.length_unit}")
+    if (late.kl or 0.0) >= limits.kl and ratio(late.kl, early.kl) >= limits.exploding:
+        signs.append(f"the KL to the base went {from_to(early.kl, late.kl)} nats a token")
+    return signs
 
 
 def degeneration(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
@@ -55,7 +89,15 @@ def degeneration(evidence: Evidence, early: Step, late: Step, limits: Thresholds
         "show the proposer a few problems from a buffer and ask for a different one",
         "hold the proposer near the base: a KL term, a frozen copy, or a lower learning rate for its role",
     )
-    return Finding("proposer degeneration", "proposer", "; ".join(signs), figures, advice)
+    return Finding(
+        "proposer degeneration",
+        "proposer",
+        "; ".join(signs),
+        figures,
+        advice,
+        "notebooks/01, section 6",
+        ("valid", "duplicates", "depth", "proposal_length"),
+    )
 
 
 def mode_collapse(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
@@ -83,6 +125,8 @@ def mode_collapse(evidence: Evidence, early: Step, late: Step, limits: Threshold
         f"{'; '.join(signs)}, with {1 - late.all_right:.0%} of the groups not solved",
         figures,
         advice,
+        "notebooks/00, section 6",
+        ("distinct", "distinct_2", "entropy"),
     )
 
 
@@ -102,8 +146,14 @@ def saturation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
         "saturation",
         "solver",
         text,
-        before_and_after(early, late, "all_right", "useful", "solve_rate", "held_out"),
+        {
+            **before_and_after(early, late, "useful", "solve_rate", "held_out"),
+            "all_right": sure(late.all_right, late.groups),
+            "all_right_by_quarter": quarters(evidence.steps, "all_right"),
+        },
         advice,
+        "notebooks/00, section 4",
+        ("all_right", "useful", "all_wrong"),
     )
 
 
@@ -134,6 +184,12 @@ def starvation(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
         "starvation",
         "proposer",
         text,
-        before_and_after(early, late, "all_wrong", "all_right", "useful", "solve_rate"),
+        {
+            **before_and_after(early, late, "all_right", "useful", "solve_rate"),
+            "all_wrong": sure(late.all_wrong, late.groups),
+            "all_wrong_by_quarter": quarters(evidence.steps, "all_wrong"),
+        },
         advice,
+        "notebooks/00, section 4",
+        ("all_wrong", "useful", "all_right"),
     )

@@ -19,8 +19,8 @@ class Step:
     right; `distinct_2` the same of pairs of neighbouring words. Entropies are in nats a token, `length` and its
     quantiles in `Evidence.length_unit`, `tokens` in tokens.
 
-    Of a step's completions: `truncated` is the share that was cut off, `truncated_right` the share of those with a
-    reward for a right answer, `repeated` the share that ends in one short piece of text over and over, `runs_on` the
+    Of a step's completions: `truncated` is the share that was cut off, `truncated_right` the solve
+    rate of those, `repeated` the share that ends in one short piece of text over and over, `runs_on` the
     share that goes on as somebody else's turn, `reopened` the share that begins with a think tag. Of those whose
     answer was looked for: `parsed` is the share with one, `parsed_right` the same among the rewarded, `refused` the
     share without reward among those whose answer is the gold one, `accepted` the share with reward among the others
@@ -29,10 +29,11 @@ class Step:
     `reward_std` is the standard deviation of the reward as logged, `between` the share of its variance that lies
     between groups, `against` the share of useful groups in which advantages do not rise with rewards. `rewards` has
     the mean of each reward function, `reward_shares` what each adds to the variance within groups (they add up to
-    1). `vote_share` is the share of a group's samples with its most frequent answer, `vote` the share of groups in
-    which that answer is right (as checked, else as rewarded). Of the prompts: `plain` has no mark of a chat,
-    `prefilled` ends in an open think tag, `double_bos` begins with two tokens that begin a text, and `merged` is the
-    share of groups that have twice or more the samples of most.
+    1), `reward_varies` the share of groups in which it is not the same for all. `vote_share` is the share of a
+    group's samples with its most frequent answer, `vote` the share of groups in which that answer is right (as
+    checked, else as rewarded). Of the prompts: `plain` has no mark of a chat, `prefilled` ends in an open think tag,
+    `double_bos` begins with two tokens that begin a text; `merged` is the share of groups that have twice or more
+    the samples of most.
     """
 
     step: int
@@ -75,6 +76,7 @@ class Step:
     against: float | None = None
     rewards: dict[str, float] = field(default_factory=dict)
     reward_shares: dict[str, float] = field(default_factory=dict)
+    reward_varies: dict[str, float] = field(default_factory=dict)
     vote: float | None = None
     vote_share: float | None = None
     plain: float | None = None
@@ -83,6 +85,7 @@ class Step:
     merged: float | None = None
 
 
+DICTS = ("rewards", "reward_shares", "reward_varies")  # by name of a reward function
 PROPOSER = ("valid", "duplicates", "depth", "proposal_length", "proposal_entropy")
 
 
@@ -212,7 +215,7 @@ def pooled(steps: Sequence[Step]) -> Step:
         if item.name in ("step", "groups", "proposals", "rows"):
             continue
         weights = [(getattr(s, item.name), s.proposals if item.name in PROPOSER else s.groups) for s in steps]
-        if item.name in ("rewards", "reward_shares"):
+        if item.name in DICTS:
             names = dict.fromkeys(name for values, _ in weights for name in values)
             means = {name: _mean([(values.get(name), weight) for values, weight in weights]) for name in names}
             numbers[item.name] = {name: mean for name, mean in means.items() if mean is not None}

@@ -33,6 +33,27 @@ class Thresholds:
     clusters: int = 20  # of equal samples, before their agreement is judged
     longer: float = 1.3  # times the length at the start
     added: float = 0.2  # more completions with something beside the answer
+    cut: float = 0.3  # of the completions are cut off: TRL's and verl's healthy runs stay below a fifth
+    never_ends: float = 0.9  # of them, at the start and at the end
+    somebody_else: float = 0.25  # go on as somebody else's turn: a quotation or two is none
+    prompts: float = 0.75  # with the same mark of a wrong template: it is the template, and not the text
+    refused: float = 0.5  # of the completions with the gold answer have no reward: flips at random refuse fewer
+    accepted: float = 0.1  # of the others have one: then it is the reward that is wrong, and not the form
+    read: int = 20  # completions with the gold answer, before their reward is judged
+    unread: float = 0.4  # have no answer that can be read
+    readable: float = 0.9  # of the rewarded have one: then answers are read as the verifier reads them
+    backwards: float = 0.2  # of the useful groups: advantages that were computed from these rewards are never so
+    drowned: float = 0.05  # of the variance within groups: a twentieth of the advantage
+    drowns: float = 0.8  # of it, by another
+    differs: float = 0.3  # of the groups in which a reward function says something
+    apart: float = 0.95  # of the variance lies between groups: what is within is a twentieth
+    rising: float = 1.5  # times the entropy at the start
+    drift: float = 1.6  # times the length at the start, or one part in it
+    exploding: float = 3.0  # times it, while the solve rate falls
+    broken: float = 0.3  # of the completions end in one piece over and over
+    kl: float = 1.0  # nats a token from the base: another model
+    merged: float = 0.2  # of the groups hold a problem that was drawn twice
+    leaked: float = 0.01  # of the test prompts: one in a hundred is no chance
 
 
 DEFAULT = Thresholds()

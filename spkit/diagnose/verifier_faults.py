@@ -7,8 +7,10 @@ from .findings import (
     Finding,
     before_and_after,
     from_to,
+    moved,
     rate_with_interval,
     ratio,
+    sure,
     windows,
 )
 from .steps import Agreement, Checked, Evidence, Step, Z, wilson
@@ -16,14 +18,12 @@ from .thresholds import Thresholds
 
 
 def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
-    """Reward rises and what it stands for does not."""
-    if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy):
+    """Reward rises and what it stands for does not, by a check of all samples or by an audit of some."""
+    seen = _checked_change(evidence, early, late, limits) or _audited_change(evidence, early, late, limits)
+    if seen is None:
         return None
-    best = max(windows(evidence.steps, limits), key=lambda step: step.accuracy or 0.0)
-    if evidence.accuracy_was_read and best.accuracy < best.solve_rate / 2:
-        return None  # answers that are never found in the texts are no sign of anything
-    gain, real = late.solve_rate - early.solve_rate, late.accuracy - early.accuracy
-    noise = Z * math.sqrt(0.25 / max(1, early.groups) + 0.25 / max(1, late.groups))
+    (before, now), noise, what, figures = seen
+    gain, real = late.solve_rate - early.solve_rate, now - before
     if gain < limits.change or real > gain / 2 or gain - real < max(limits.change, noise):
         return None
     how = ["the verifier rewards something else than right answers"]
@@ -31,17 +31,40 @@ def hacking(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> 
         how.append("completions get longer with it")
     if (late.extra or 0) - (early.extra or 0) >= limits.added:
         how.append("text is added beside the answer")
-    figures = before_and_after(early, late, "solve_rate", "accuracy", "length", "extra", "held_out")
-    text = (
-        f"reward {from_to(early.solve_rate, late.solve_rate)} while accuracy goes "
-        f"{from_to(early.accuracy, late.accuracy)}: {'; '.join(how)}"
-    )
+    figures = {**before_and_after(early, late, "solve_rate", "accuracy", "length", "extra", "held_out"), **figures}
+    rates = f"reward {from_to(early.solve_rate, late.solve_rate)} while {what} goes {from_to(before, now)}"
     advice = (
         "read twenty of the completions with the highest reward of the last steps",
         "check the final answer exactly, alone in its place, and refuse what has anything beside it",
         "take terms for length or format out of the reward; use an exact check instead of a vote or a judge",
     )
-    return Finding("reward hacking", "verifier", text, figures, advice)
+    shown = ("solve_rate", "accuracy", "length", "extra")
+    text = f"{rates}: {'; '.join(how)}"
+    return Finding("reward hacking", "verifier", text, figures, advice, "notebooks/06, section 6", shown)
+
+
+Change = tuple[tuple[float, float], float, str, dict[str, Any]]  # before and now, noise, of what, figures
+
+
+def _checked_change(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Change | None:
+    if None in (early.solve_rate, late.solve_rate, early.accuracy, late.accuracy):
+        return None
+    best = max(windows(evidence.steps, limits), key=lambda step: step.accuracy or 0.0)
+    if evidence.accuracy_was_read and best.accuracy < best.solve_rate / 2:
+        return None  # answers that are never found in the texts are no sign of anything
+    figures = {"accuracy_now": sure(late.accuracy, late.groups)}
+    return (early.accuracy, late.accuracy), moved(early, late), "accuracy", figures
+
+
+def _audited_change(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Change | None:
+    """The audited samples of the first half of the run beside those of the second."""
+    middle = (evidence.steps[0].step + evidence.steps[-1].step) / 2
+    halves = [[right for step, _, right in evidence.audited if (step > middle) == later] for later in (False, True)]
+    if min(map(len, halves)) < limits.fewest or None in (early.solve_rate, late.solve_rate):
+        return None
+    before, now = (sum(half) / len(half) for half in halves)
+    noise = Z * math.sqrt(sum(0.25 / len(half) for half in halves))
+    return (before, now), noise, "the audit's share of right samples", {"audit_now": sure(now, len(halves[1]))}
 
 
 def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
@@ -99,7 +122,15 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Fi
         ),
         "more samples a problem average random flips out; nothing averages a bias out",
     )
-    return Finding("verifier noise", "verifier", "; ".join(signs), figures, advice)
+    return Finding(
+        "verifier noise",
+        "verifier",
+        "; ".join(signs),
+        figures,
+        advice,
+        "notebooks/00, section 7",
+        ("solve_rate", "accuracy"),
+    )
 
 
 def flip_rates(checked: Checked) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from spkit.diagnose import Thresholds, diagnose, read_audit, read_log, read_run
-from spkit.diagnose.aggregate import Totals
 from spkit.diagnose.report import data, figure, text
-from spkit.diagnose.rows import row_of
 from spkit.diagnose.steps import Agreement, wilson
 from spkit.diagnose.verifier_faults import flip_rates
+from tests.diagnose.faults import FAULTS
 from tests.diagnose.keep_runs import load
-from tests.diagnose.world import WORLDS, World, rows
+from tests.diagnose.world import World, diagnosis_of, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
 SEEDS = range(5)
@@ -39,18 +38,11 @@ PLAYED = {  # what was done to a run of self-play: the verdicts on three seeds
 }
 
 
-def diagnosis_of(made):
-    totals = Totals()
-    for number, raw in enumerate(made):
-        totals.add(row_of(f"row {number}", raw, "spkit", ("reward",)))
-    return diagnose(totals.evidence("a world", [], []))
-
-
 def verdicts(world: World, seeds=SEEDS) -> Counter:
     return Counter(diagnosis_of(rows(world, seed)).verdict for seed in seeds)
 
 
-@pytest.mark.parametrize(("expected", "world"), [(name, world) for name, worlds in WORLDS.items() for world in worlds])
+@pytest.mark.parametrize(("expected", "world"), [(name, world) for name, worlds in FAULTS.items() for world in worlds])
 def test_the_confusion_matrix_of_the_simulated_world_is_diagonal(expected, world):
     assert verdicts(world) == {expected: len(SEEDS)}
 

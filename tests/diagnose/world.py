@@ -9,15 +9,21 @@ of `ways` texts for each answer, right or one of four wrong ones. The verifier f
 import math
 import random
 from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from spkit.diagnose.batches import from_rows
+from spkit.diagnose.judge import Diagnosis, diagnose
+from spkit.diagnose.totals import Totals
 
 Setting = float | tuple[float, float]
-K = 8
+NOUNS = "the sum of pears and plums that a boy has left when he gives some to his aunt in town".split()
 
 
 @dataclass(frozen=True)
 class World:
     steps: int = 24
     problems: int = 16
+    k: int = 8
     skill: Setting = (3.0, 4.0)
     depth: Setting = (3.0, 4.0)
     spread: float = 1.0  # standard deviation of the depth
@@ -30,42 +36,40 @@ class World:
     invalid: Setting = 0.05
     proposer: bool = True
     truth: bool = False  # rows carry `correct`
-
-
-WORLDS = {  # expected verdict: worlds that have earned it
-    "healthy": [
-        World(),
-        World(truth=True),
-        World(flip=0.002),
-        World(proposer=False, ways=(12, 5)),
-        World(padding=(10, 30), truth=True),
-        World(skill=(3.0, 4.5), ways=(12, 3)),
-    ],
-    "saturation": [World(skill=(4.0, 8.0), depth=2.0), World(skill=(4.0, 8.0), depth=2.0, ways=2, proposer=False)],
-    "starvation": [World(depth=(4.0, 9.0)), World(depth=9.0, skill=3.0, proposer=False)],
-    "proposer degeneration": [
-        World(duplicates=(0.05, 0.9)),
-        World(invalid=(0.05, 0.8)),
-        World(depth=(3.0, 1.5), skill=(3.0, 4.5)),
-    ],
-    "verifier noise": [World(flip=0.3), World(flip=0.1, ways=4), World(fooled=0.6, truth=True)],
-    "collapse": [World(ways=(12, -6)), World(ways=(12, -6), proposer=False, truth=True)],
-    "reward hacking": [
-        World(padding=(2, 40), padded_pays=(0.0, 0.9), truth=True),
-        World(padded_pays=(0.0, 0.8), truth=True, proposer=False),
-    ],
-    "divergence": [World(skill=(4.0, -4.0), depth=3.0, proposer=False)],
-}
+    gold: bool = False  # rows carry the gold answer
+    graded: float = 0.0  # how far a reward may lie from 0 or 1
+    words: Setting = 0.0  # of a rationale before the answer; they differ by a quarter
+    cap: Setting = 0.0  # words after which a completion is cut off and wrong; 0: none
+    ends: str = ""  # how a cut is logged: "", "tokens" or "finish"
+    runs: Setting = 0.0  # chance that somebody else's turn follows the answer
+    unformed: Setting = 0.0  # chance that the answer is said in another form, which earns nothing
+    silent: Setting = 0.0  # chance that no answer is said
+    reopens: Setting = 0.0  # chance that the completion begins with a think tag
+    symbols: Setting = 0.0  # chance that the completion is one symbol over and over
+    entropy: Setting | None = None  # nats a token, as logged
+    advantages: bool = False  # rows carry an advantage
+    shuffled: Setting = 0.0  # share of the groups whose advantages are those of other samples
+    shaky: float = 0.0  # how far a reward of the same text may lie apart
+    style: float = 0.0  # scale of a second reward function that has nothing to do with the answer
+    form: float = 0.0  # scale of a reward for the form, which nearly all earn
+    fate: Setting = 0.0  # share of the groups whose samples are all right or all wrong
+    doubled: float = 0.0  # share of the problems that were drawn twice
+    agreed: Setting = 0.0  # share of the wrong answers that are the same one
+    chat: bool | None = None  # whether the prompts were logged as messages
+    before: str = ""  # what stands before each prompt
+    after: str = ""  # and behind it
 
 
 def rows(world: World, seed: int) -> list[dict]:
-    """The completions of a run, in spkit's own format."""
+    """The completions of a run, in spkit's own format, and the columns of a batch beside it."""
     draw, result, written = random.Random(f"{world}/{seed}"), [], ["a first problem"]
     for step in range(world.steps):
-        now = _at(world, step / (world.steps - 1))
+        now = _at(world, step / max(1, world.steps - 1))
+        prompt = ""
         for index in range(world.problems):
             depth = max(0.5, draw.gauss(now.depth, world.spread))
-            prompt = f"problem {step}.{index}"
+            if not prompt or draw.random() >= world.doubled:
+                prompt = f"{world.before}problem {step}.{index}{world.after}"
             result += _proposals(world, now, draw, step, prompt, depth, written)
             result += _group(world, now, draw, step, prompt, depth)
     return result
@@ -100,25 +104,95 @@ def _proposals(
 def _group(world: World, now: World, draw: random.Random, step: int, prompt: str, depth: float) -> list[dict]:
     chance, made = 1 / (1 + math.exp(1.5 * (depth - now.skill))), []
     favourite = {right: draw.random() for right in (True, False)}
-    for _ in range(K):
+    fate = draw.random() < chance if draw.random() < now.fate else None
+    for _ in range(world.k):
         # a solver that has collapsed has made up its mind about the problem
         decided = favourite[True] < chance if now.ways < 2 else draw.random() < chance
-        answer = 10 if decided else 10 + (1 if now.ways < 2 else draw.randint(1, 4))
-        liked = answer in (11, 12)
-        way = draw.randrange(max(1, round(now.ways)))
-        text = " ".join([f"way {'abcdefghijkl'[way]}:", *["well"] * round(now.padding), f"<answer>{answer}</answer>"])
-        accepted = decided or (liked and draw.random() < now.fooled) or draw.random() < now.padded_pays
-        accepted ^= draw.random() < now.flip
-        made.append({"step": step, "role": "solver", "prompt": prompt, "completion": text, "reward": float(accepted)})
-        if world.truth:
-            made[-1]["correct"] = decided
+        decided = decided if fate is None else fate
+        wrong = 1 if now.ways < 2 or draw.random() < now.agreed else draw.randint(1, 4)
+        made.append(_sample(world, now, draw, 10 if decided else 10 + wrong))
+        made[-1] |= {"step": step, "role": "solver", "prompt": prompt}
+    _judge(world, now, draw, made)
     return made
+
+
+def _sample(world: World, now: World, draw: random.Random, answer: int) -> dict:
+    """A completion with that answer, and what is logged of it."""
+    way = draw.randrange(max(1, round(now.ways)))
+    count = max(0, round(draw.gauss(now.words, now.words / 4)))
+    rationale = [draw.choice(NOUNS) for _ in range(count)]
+    for index in range(9, count, 10):
+        rationale[index] += "."
+    form, kind = f"<answer>{answer}</answer>", draw.random()
+    formed = kind >= now.unformed
+    silent = not formed or now.silent > 0
+    if not formed:
+        form = f"so it is {answer}."
+    elif draw.random() < now.silent:
+        form = "and so on."
+    said = [f"way {'abcdefghijkl'[way]}:", *rationale, *["well"] * round(now.padding), form]
+    cut = bool(now.cap) and sum(len(part.split()) for part in said) > now.cap
+    text = " ".join(" ".join(said).split()[: round(now.cap)] if cut else said)
+    if draw.random() < now.reopens:
+        text = f"<think>\n{text}"
+    if draw.random() < now.symbols:
+        text, cut, silent = "!" * 80, False, True
+    elif draw.random() < now.runs:
+        text += f"\nUser: and what is {draw.randint(2, 99)} plus {draw.randint(2, 99)}?"
+    row = {"completion": text, "right": answer == 10 and not cut and "10" in text, "formed": "<answer>" in text}
+    row["liked"] = answer in (11, 12) and not cut and not silent
+    if world.ends:
+        row["tokens"] = len(text.split())
+    if world.ends == "finish":
+        row["finish"] = "length" if cut else "stop"
+    if now.entropy is not None:
+        row["entropy"] = now.entropy * draw.uniform(0.9, 1.1)
+    return row
+
+
+def _judge(world: World, now: World, draw: random.Random, made: list[dict]) -> None:
+    """Rewards, advantages and what is known of the truth, onto a group's rows."""
+    for row in made:
+        right, formed, liked = (row.pop(name) for name in ("right", "formed", "liked"))
+        accepted = (right and formed) or (liked and draw.random() < now.fooled) or draw.random() < now.padded_pays
+        accepted ^= draw.random() < now.flip
+        grade = random.Random(row["completion"])  # what is not right or wrong is a matter of the text
+        parts = {"answer_reward": abs(float(accepted) - world.graded * grade.random()) + world.shaky * draw.random()}
+        if world.style:
+            parts["style_reward"] = world.style * grade.random()
+        if world.form:
+            parts["format_reward"] = world.form * (grade.random() < 0.9)
+        row["reward"] = sum(parts.values())
+        row |= {f"reward:{name}": value for name, value in parts.items()}
+        if world.truth:
+            row["correct"] = right
+        if world.gold:
+            row["gold"] = "10"
+        if world.chat is not None:
+            row["chat"] = world.chat
+    if world.advantages:
+        mean = sum(row["reward"] for row in made) / len(made)
+        gains = [row["reward"] - mean for row in made]
+        if draw.random() < now.shuffled:
+            draw.shuffle(gains)
+        for row, gain in zip(made, gains):
+            row["advantage"] = gain
 
 
 def _at(world: World, share: float) -> World:
     """The world's settings at that share of the run."""
     drifting = {name: value for name, value in vars(world).items() if isinstance(value, tuple)}
     return replace(world, **{name: a + (b - a) * share for name, (a, b) in drifting.items()})
+
+
+def diagnosis_of(made: list[dict], totals: Totals | None = None) -> Diagnosis:
+    """What is said of such rows."""
+    totals = totals or Totals()
+    names = tuple(dict.fromkeys(name[7:] for row in made for name in row if name.startswith("reward:"))) or ("reward",)
+    full = [row if "reward:" in "".join(row) else {**row, f"reward:{names[0]}": row["reward"]} for row in made]
+    for start, end in pairwise([*range(0, len(full), 20_000), len(full)]):
+        totals.add(from_rows(full[start:end], names))
+    return diagnose(totals.evidence("a world"))
 
 
 def as_trl(made: list[dict]) -> list[dict]:

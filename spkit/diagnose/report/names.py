@@ -60,6 +60,7 @@ COUNTS = ("step", "groups", "proposals", "rows")  # what a step is made of: no c
 NAMED = {  # numbers by reward function, and their unit
     "rewards": Quantity("Reward functions", "mean reward"),
     "reward_shares": Quantity("Share of each reward function in what the groups teach"),
+    "reward_varies": Quantity("Groups in which a reward function differs"),
 }
 PANELS = {  # what is drawn together: at most four lines of one unit
     "What the groups teach": ("useful", "all_right", "all_wrong"),

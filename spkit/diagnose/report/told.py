@@ -12,7 +12,7 @@ RATE = {"rate", "share", "value", "interval", "of", "low", "high"}  # what a num
 def figure_rows(figures: Mapping[str, Any], within: str = "") -> list[tuple[str, str]]:
     """(name, what is known of it) of the figures of a finding, whatever they are made of.
 
-    A pair is a number at the start and at the end; a mapping with an interval is a number with its interval.
+    A tuple is a number over time, mostly at the start and at the end; a mapping with an interval is a number with its interval.
     """
     rows = []
     for name, value in figures.items():
@@ -30,7 +30,7 @@ def figure_text(value: Any, unit: str = "") -> str:
         return with_interval(value)
     if isinstance(value, tuple | list):
         parts = [figure_text(part, unit) for part in value]
-        return " → ".join(parts) if len(parts) == 2 else ", ".join(parts)
+        return (" → " if isinstance(value, tuple) else ", ").join(parts)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     return number_text(value, unit)

@@ -1,26 +1,47 @@
-"""From rows to steps: a step's samples are in memory while it is read, and a few numbers of it afterwards."""
+"""What `spkit.diagnose.totals` counts column by column, counted here row by row: the first implementation, kept as its
+oracle.
+"""
 
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-from ..run.errors import SpkitError
-from .audit import Audit
-from .files import RowLog
-from .reading import ColumnMap, Log
-from .rows import Row
-from .steps import Agreement, Checked, Evidence, Step
-from .texts import final_answer, has_extra, shortened, words
+from spkit.diagnose.steps import Agreement, Checked, Evidence, Step
+from spkit.diagnose.texts import final_answer, gold_answer, has_extra, shortened, words
+from spkit.run.errors import SpkitError
 
 OPEN_STEPS = 4  # steps whose rows may still come, in any order among them
 OPEN_ROWS = 1 << 16  # rows of a step that are compared with one another; a larger step is treated as several
 VALUES = 64  # different rewards of a step that are told apart in groups that agree
-WORD_PAIRS = 20_000  # pairs of words looked at in a step
+WORD_PAIRS = 1000  # pairs of words looked at in a step
 REMEMBERED = 500_000  # proposals by which later ones are known as duplicates
+
+
+@dataclass(frozen=True)
+class Row:
+    """One completion, as a batch has it; the gold answer in the spelling of `texts.gold_answer`."""
+
+    step: int
+    prompt: str
+    completion: str
+    reward: float
+    role: str = "solver"
+    gold: str | None = None
+    correct: bool | None = None
+    entropy: float | None = None
+    depth: float | None = None
+    valid: bool | None = None
+    fault: str | None = None
+
+
+def as_row(raw: dict) -> Row:
+    """A row of a batch."""
+    known = {name: raw[name] for name in Row.__dataclass_fields__ if raw.get(name) is not None}
+    if "gold" in known:
+        known["gold"] = gold_answer(known["gold"]) or None
+    return Row(**{"reward": 0.0, **known})
 
 
 @dataclass
@@ -49,11 +70,10 @@ class _Step:
     words: int = 0
 
 
-class Totals:
+class RowTotals:
     """Everything about a log that is kept; `add` rows, then ask for the `evidence`."""
 
-    def __init__(self, audit: Audit | None = None) -> None:
-        self.audit = audit
+    def __init__(self) -> None:
         self.under_way: OrderedDict[int, _Step] = OrderedDict()
         self.closed: list[_Step] = []
         self.texts, self.answers = Agreement(), Agreement()
@@ -120,8 +140,6 @@ class Totals:
         self.low, self.high = min(self.low, reward), max(self.high, reward)
         if len(self.values) <= 2:
             self.values.add(reward)
-        if self.audit is not None:
-            self.audit.see(row)
 
     def _close(self, step: _Step) -> None:
         self._close_groups(step)
@@ -197,12 +215,11 @@ class Totals:
             self.answers,
             len(self.values) <= 2,
             checked,
-            None if self.audit is None else self.audit.checked(middle),
             self_play=any(step.sums["proposals"] for step in self.closed),
             accuracy_was_read=self.by_gold,
             length_pays=covariance / math.sqrt(length * reward) if length > 0 and reward > 0 else None,
             notes=tuple(notes),
-            warnings=tuple(warnings + ([] if self.audit is None else self.audit.warnings())),
+            warnings=tuple(warnings),
         )
 
     def _step(self, step: _Step, low: float, high: float, middle: float) -> Step:
@@ -243,28 +260,6 @@ def scale(low: float, high: float) -> tuple[float, float]:
     if 0 <= low and high <= 1:
         return 0.0, 1.0
     return (-1.0, 1.0) if -1 <= low and high <= 1 else (low, max(high, low + 1e-9))
-
-
-def read_log(
-    path: Path,
-    rewards: tuple[str, ...] = (),
-    audit: Audit | None = None,
-    columns: ColumnMap = ColumnMap(),
-    tokenizer: Any = None,
-) -> Evidence:
-    """Evidence of a log file, or of a folder of them. Raises SpkitError for what cannot be read."""
-    totals = Totals(audit)
-    if columns != ColumnMap() or tokenizer is not None:
-        log = Log(path, columns, tokenizer)
-        for batch in log:
-            for row in batch.filter(batch["reward"].is_not_null()).iter_rows(named=True):
-                totals.add(Row(**{item.name: row[item.name] for item in fields(Row)}))
-        return totals.evidence(str(path), log.notes, log.warnings)
-    plain = RowLog(path, rewards)
-    for row in plain:
-        totals.add(row)
-    note = f"{plain.form} rows; reward = {' + '.join(plain.rewards)}"
-    return totals.evidence(str(path), [note], plain.warnings)
 
 
 def _over(sums: Counter, name: str) -> float | None:

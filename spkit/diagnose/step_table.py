@@ -1,0 +1,187 @@
+"""From the tables of all blocks to the steps of the evidence."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .batches import the_polars
+from .scales import Scale
+from .step_columns import Block
+from .steps import Step
+
+if TYPE_CHECKING:
+    import polars
+
+PILE = 0.6  # of the long completions do not end: then they were cut
+ENDING = 0.3  # of the short ones do not end: then this is how completions end here
+FEW_SHORT = 0.1  # of all are short: then nothing is known of how short ones end
+COMMON_CAP = 0.25  # of the steps have the same longest completion in tokens: it is a cap
+KEEP_FIRST = ("sizeable", "tokens_max")
+
+
+def step_table(
+    blocks: Sequence[Block],
+    proposed: Sequence["polars.DataFrame"],
+    scales: tuple[Scale, Scale],
+    unit: str,
+    weights: Mapping[str, float],
+) -> tuple[Step, ...]:
+    """The steps in their order, each once; lengths in `unit`. `scales` are those of rewards and of verdicts."""
+    pl = the_polars()
+    sums = _added([block.steps for block in blocks])
+    flat = _flat_sums(pl.concat([block.flat for block in blocks]), scales[0].middle)
+    joint = _joint_sums(pl.concat([block.joint for block in blocks]), scales[1].middle)
+    table = sums.join(flat, on="step", how="left").join(joint, on="step", how="left")
+    if proposed:
+        made = _added(list(proposed)).rename({"length": "made_length"})
+        made = made.rename({name: f"made_{name}" for name in made.columns if ":" in name})
+        table = table.join(made, on="step", how="full", coalesce=True)
+    cap = common_cap(table)
+    rows = table.sort("step").iter_rows(named=True)
+    return tuple(_step(row, scales[1], unit, weights, cap) for row in rows)
+
+
+def _added(frames: list["polars.DataFrame"]) -> "polars.DataFrame":
+    """Sums of steps that were read in parts; what is no sum is the mean of the parts by rows."""
+    pl = the_polars()
+    table = pl.concat(frames, how="diagonal")
+    if table["step"].is_unique().all():
+        return table
+    means = [name for name in table.columns if name[-4:-2] == "_p"]
+    weighed = table.with_columns(pl.col(name) * pl.col("rows") for name in means)
+    kept = [pl.col(name).max() for name in KEEP_FIRST if name in table.columns]
+    rest = [name for name in table.columns if name not in (*KEEP_FIRST, "step")]
+    added = weighed.group_by("step").agg(pl.col(name).sum() for name in rest)
+    firsts = weighed.group_by("step").agg(*kept)
+    return added.with_columns(pl.col(name) / pl.col("rows") for name in means).join(firsts, on="step")
+
+
+def _flat_sums(flat: "polars.DataFrame", middle: float) -> "polars.DataFrame":
+    pl = the_polars()
+    right = pl.col("value") > middle
+    return flat.group_by("step").agg(
+        all_right=pl.col("groups").filter(right).sum(),
+        all_wrong=pl.col("groups").filter(~right).sum(),
+        wrong_different=pl.col("different").filter(~right).sum(),
+    )
+
+
+def _joint_sums(joint: "polars.DataFrame", middle: float) -> "polars.DataFrame":
+    pl = the_polars()
+    paid, right, n = pl.col("value") > middle, pl.col("right"), pl.col("count")
+    return joint.group_by("step").agg(
+        paid=n.filter(paid).sum(),
+        paid_parsed=n.filter(paid & pl.col("parsed")).sum(),
+        golden=n.filter(right).sum(),
+        golden_unpaid=n.filter(right & ~paid).sum(),
+        other=n.filter(~right).sum(),
+        other_paid=n.filter(~right & paid).sum(),
+    )
+
+
+def common_cap(table: "polars.DataFrame") -> int | None:
+    """The number of tokens that the longest completions of many steps have in common; None if there is none."""
+    longest = table["tokens_max"].drop_nulls()
+    if not longest.len():
+        return None
+    cap = longest.max()
+    return cap if (longest == cap).sum() >= max(2, COMMON_CAP * longest.len()) else None
+
+
+def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], cap: int | None) -> Step:
+    get = lambda name: row.get(name) or 0
+    part = lambda count, total: get(count) / get(total) if get(total) else None
+    groups, unsolved = get("groups"), get("useful") + get("all_wrong")
+    functions = [name[4:] for name in row if name.startswith("sum:")]
+    right_known = get("right_known") + get("gold_known")
+    cut, cut_marks = truncation(row, cap)
+    return Step(
+        row["step"],
+        groups,
+        *(part(name, "groups") if groups else None for name in ("useful", "all_right", "all_wrong")),
+        solve_rate=scale.of(row["marks"] / row["rows"]) if get("rows") else None,
+        accuracy=(get("right") + get("gold_right")) / right_known if right_known else None,
+        distinct=(get("useful_different") + get("wrong_different")) / unsolved if unsolved else None,
+        distinct_2=part("different_pairs", "pairs"),
+        entropy=part("entropy", "entropy_known"),
+        length=part("tokens", "tokens_known") if unit == "tokens" else part("length", "rows"),
+        extra=part("extra", "looked"),
+        rows=get("rows"),
+        tokens=part("tokens", "tokens_known"),
+        **{f"length_p{share}": row[f"{unit}_p{share}"] for share in (10, 50, 90)},
+        truncated=None if cut is None else cut / row["rows"],
+        truncated_right=scale.of(cut_marks / cut) if cut else None,
+        **{
+            name: part(of, "rows") for name, of in (("repeated", "repeats"), ("runs_on", "next"), ("reopened", "think"))
+        },
+        parsed=part("parsed", "looked"),
+        parsed_right=part("paid_parsed", "paid"),
+        golden=get("golden") / (get("golden") + get("other")) if get("golden") + get("other") else None,
+        refused=part("golden_unpaid", "golden"),
+        accepted=part("other_paid", "other"),
+        **_variances(row),
+        rewards={name: row[f"sum:{name}"] / row[f"count:{name}"] for name in functions if get(f"count:{name}")},
+        reward_shares=_reward_shares(row, functions, weights),
+        reward_varies={name: part(f"vary:{name}", "groups") or 0.0 for name in functions} if groups else {},
+        vote=part("vote_right", "voted"),
+        vote_share=part("votes", "voted"),
+        **{name: part(name, "groups") for name in ("plain", "prefilled", "double_bos", "merged")},
+        **_proposals(row),
+    )
+
+
+def _proposals(row: dict) -> dict:
+    made = row.get("proposals") or 0
+    mean = lambda name: row[f"made_sum:{name}"] / row[f"made_count:{name}"] if row[f"made_count:{name}"] else None
+    if not made:
+        return {}
+    return {
+        "proposals": made,
+        "duplicates": row["again"] / made,
+        "proposal_length": row["made_length"] / made,
+        "valid": mean("valid"),
+        "depth": mean("depth"),
+        "proposal_entropy": mean("entropy"),
+    }
+
+
+def _variances(row: dict) -> dict:
+    rows, grouped = row.get("rows") or 0, row.get("grouped") or 0
+    if not rows:
+        return {}
+    variance = max(0.0, row["square"] / rows - (row["reward"] / rows) ** 2)
+    found = {"reward_std": math.sqrt(variance)}
+    if grouped:
+        between = row["means"] - row["grouped_reward"] ** 2 / grouped
+        total = between + row["within"]
+        found["between"] = min(1.0, max(0.0, between / total)) if total > 1e-9 * grouped else None
+    judged = row.get("judged") or 0
+    found["against"] = row["backwards"] / judged if judged else None
+    return found
+
+
+def _reward_shares(row: dict, functions: Sequence[str], weights: Mapping[str, float]) -> dict[str, float]:
+    """What each reward function adds to the variance within groups: its covariance with the whole reward there."""
+    within = row.get("within") or 0.0
+    if within <= 0 or len(functions) < 2:
+        return {}
+    return {name: weights.get(name, 1.0) * (row.get(f"cov:{name}") or 0.0) / within for name in functions}
+
+
+def truncation(row: dict, cap: int | None) -> tuple[float | None, float]:
+    """How many completions of a step were cut off, and the sum of their marks; None if nothing shows it.
+
+    By the reasons for which they finished; else by a number of tokens that the longest of many steps have in common;
+    else by texts that stop in the middle where they are long, and do not where they are short.
+    """
+    rows = row.get("rows") or 0
+    if not rows:
+        return None, 0.0
+    if row["finish_known"] >= rows / 2:
+        return row["finish_cut"] * rows / row["finish_known"], row["finish_cut_mark"] * rows / row["finish_known"]
+    if row["tokens_known"] == rows:
+        return (row["at_cap"], row["at_cap_mark"]) if cap is not None and row["tokens_max"] == cap else (0.0, 0.0)
+    long, short = row["long"], rows - row["long"]
+    piled = row["long_open"] >= PILE * long
+    ends = short <= FEW_SHORT * rows or row["short_open"] <= ENDING * short
+    return (row["long_open"], row["long_open_mark"]) if row["sizeable"] and piled and ends else (0.0, 0.0)
