@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..diagnose import ColumnMap, Diagnosis, diagnose, read_audit, read_log, read_run, read_test
+from ..diagnose.audit import Audit
+from ..diagnose.leaks import TestPrompts
 from ..diagnose.report import data, figure, html, text, whole_text
 from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, waiting_line
 from ..run.errors import SpkitError
@@ -40,12 +42,13 @@ def reader(
 
     Raises SpkitError for an audit, or test prompts, that cannot be read.
     """
-    if audit:
-        read_audit(audit)
-    prompts = read_test(test) if test else None
+
+    def beside() -> tuple[Audit | None, TestPrompts | None]:
+        """What is compared with the log, anew each time, for it is used up."""
+        return read_audit(audit) if audit else None, read_test(test) if test else None
 
     def read() -> Diagnosis:
-        checked = read_audit(audit) if audit else None  # anew each time, for it is used up
+        checked, prompts = beside()
         ours = (path / "metrics.jsonl").is_file()
         if ours and (columns != ColumnMap() or test):
             raise SpkitError(
@@ -55,6 +58,7 @@ def reader(
             return diagnose(read_run(path, checked))
         return diagnose(read_log(path, columns, checked, tokenizer, prompts))
 
+    beside()
     return read
 
 

@@ -71,13 +71,25 @@ class Frame:
 
 
 def step_curves(diagnosis: Diagnosis) -> list[Chart]:
-    """Every number that the log has, over the steps."""
-    steps = thinned(diagnosis.evidence.steps)
+    """Every number of the log that changes, over the steps."""
+    steps, still = thinned(diagnosis.evidence.steps), {name for name, _ in unchanged(diagnosis)}
     listed = {name for names in PANELS.values() for name in names}
     panels = [*PANELS.items(), *((quantity(n).label, (n,)) for n in numbers_of_a_step() if n not in listed)]
-    drawn = [_of_fields(title, list(names), steps, diagnosis) for title, names in panels]
+    moving = [(title, [name for name in names if name not in still]) for title, names in panels]
+    drawn = [_of_fields(title, names, steps, diagnosis) for title, names in moving]
     by_reward = [chart for name in NAMED for chart in _by_reward(name, steps, diagnosis)]
     return [chart for chart in (*drawn[:2], *by_reward, *drawn[2:]) if chart]
+
+
+def unchanged(diagnosis: Diagnosis) -> list[tuple[str, float]]:
+    """(field, value) of those that are the same in every step, of at least two: words say it as well as a line."""
+    found = []
+    for name in numbers_of_a_step():
+        values = [known_number(getattr(step, name)) for step in diagnosis.evidence.steps]
+        known = [value for value in values if value is not None]
+        if len(known) > 1 and min(known) == max(known):
+            found.append((name, known[0]))
+    return found
 
 
 def curves_of(names: Sequence[str], diagnosis: Diagnosis) -> list[Chart]:
@@ -103,7 +115,7 @@ def thinned(steps: Sequence[Step]) -> list[Step]:
 
 def _of_fields(title: str, names: Sequence[str], steps: Sequence[Step], diagnosis: Diagnosis) -> Chart | None:
     series = {quantity(name).label: [(s.step, getattr(s, name)) for s in steps] for name in names}
-    return chart(title, unit_of(names[0], diagnosis.evidence), series, compared(diagnosis))
+    return chart(title, unit_of(names[0], diagnosis.evidence), series, compared(diagnosis)) if names else None
 
 
 def _by_reward(field: str, steps: Sequence[Step], diagnosis: Diagnosis) -> list[Chart | None]:

@@ -14,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from ..findings import Finding
 from ..judge import Diagnosis
 from ..steps import Evidence, Example
-from .curves import Chart, curves_of, step_curves
+from .curves import Chart, curves_of, step_curves, unchanged
 from .heat import HeatMap, heat_map
+from .names import quantity, unit_of
 from .shown import number_text, one_line, visible
 from .terminal import start_and_end, verdict_headline, what_was_read
 from .told import figure_rows
@@ -48,6 +49,10 @@ def context(diagnosis: Diagnosis) -> dict[str, Any]:
         "size": what_was_read(diagnosis),
         "found": [_behind(finding, diagnosis) for finding in diagnosis.findings],
         "charts": step_curves(diagnosis),
+        "unchanged": [
+            f"{quantity(name).label} {number_text(value, unit_of(name, evidence))}"
+            for name, value in unchanged(diagnosis)
+        ],
         "maps": heat_maps(evidence),
         "examples": [(heading(example), example) for example in evidence.examples],
         "table": start_and_end(diagnosis),

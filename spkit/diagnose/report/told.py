@@ -12,7 +12,7 @@ RATE = {"rate", "share", "value", "interval", "of", "low", "high"}  # what a num
 def figure_rows(figures: Mapping[str, Any], within: str = "") -> list[tuple[str, str]]:
     """(name, what is known of it) of the figures of a finding, whatever they are made of.
 
-    A tuple is a number over time, mostly at the start and at the end; a mapping with an interval is a number with its interval.
+    A tuple is a number over time, mostly at the start and at the end; a mapping with an interval a number with it.
     """
     rows = []
     for name, value in figures.items():

@@ -120,6 +120,14 @@ def test_what_a_finding_shows_is_drawn_by_unit():
     assert [line.label for line in band.lines] == ["median length", "mean length"]
 
 
+def test_what_does_not_change_is_said_and_not_drawn():
+    made = diagnosis(steps=tuple(replace(step, truncated=0.0, depth=3.0) for step in steps_of_a_run()))
+    assert {"How completions end", "Proposed depth"}.isdisjoint(drawn.title for drawn in step_curves(made))
+    assert "The same in every step: truncated completions 0%; proposed depth 3." in html(made)
+    assert [drawn.title for drawn in curves_of(("truncated",), made)] == ["Truncated completions"], "as evidence it is"
+    assert "The same in every step" not in html(diagnosis(steps=steps_of_a_run()[:1]))
+
+
 @pytest.mark.parametrize(
     ("values", "ticks"),
     [
