@@ -10,7 +10,7 @@ from .shown import number_text, one_line
 VERDICT_LINES = 15  # lines of the verdict
 TOLD = 4  # findings of two lines each; the names of the others are said
 POINTER = "all of it: --verbose, --html report.html or --json"
-NOTES = 3  # what was decided in reading, and what the format cannot say
+NOTES = 3  # beside the first: what was decided in reading, and what the format cannot say
 
 
 def text(diagnosis: Diagnosis, width: int | None = None) -> str:
@@ -23,7 +23,7 @@ def text(diagnosis: Diagnosis, width: int | None = None) -> str:
     lines = [verdict_headline(diagnosis), *_findings(diagnosis), *_reading(diagnosis, notes), *_not_judged(diagnosis)]
     lines = [_fitted(line) for line in lines]
     shown, whole = _wrapped(lines, width, VERDICT_LINES)
-    if not whole or len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > notes:
+    if not whole or len(diagnosis.findings) > TOLD or len(diagnosis.evidence.notes) > notes + 1:
         shown = [*_wrapped(lines, width, VERDICT_LINES - 1)[0], POINTER]
     return "\n".join(shown)
 
@@ -79,23 +79,17 @@ def _findings(diagnosis: Diagnosis) -> list[str]:
 
 
 def _reading(diagnosis: Diagnosis, most: int | None) -> list[str]:
-    return [f"read: {what_was_read(diagnosis)}", *(f"  {note}" for note in diagnosis.evidence.notes[:most])]
+    notes = diagnosis.evidence.notes[1:]
+    return [f"read: {what_was_read(diagnosis)}", *(f"  {note}" for note in notes[:most])]
 
 
 def what_was_read(diagnosis: Diagnosis) -> str:
-    """What was read: the format, how much of it, and what was taken as the reward."""
+    """The first note, which says whose format it is and what was taken as the reward; and how much was read."""
     evidence = diagnosis.evidence
-    rows, groups = (sum(getattr(step, name) or 0 for step in evidence.steps) for name in ("rows", "groups"))
-    parts = [
-        evidence.format,
-        ", ".join(
-            count_of(count, of)
-            for count, of in ((len(evidence.steps), "step"), (groups, "group"), (rows, "row"))
-            if count
-        ),
-        f"reward = {' + '.join(evidence.rewards)}" if evidence.rewards else "",
-    ]
-    return "; ".join(part for part in parts if part)
+    rows, groups = (sum(getattr(step, name) for step in evidence.steps) for name in ("rows", "groups"))
+    counts = ((len(evidence.steps), "step"), (groups, "group"), (rows, "row"))
+    sizes = ", ".join(count_of(count, of) for count, of in counts if count)
+    return "; ".join([*evidence.notes[:1], sizes])
 
 
 def count_of(count: int, of: str) -> str:

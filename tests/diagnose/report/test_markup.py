@@ -76,7 +76,7 @@ def test_every_text_of_a_diagnosis_may_be_hostile_and_every_one_is_shown():
     step = replace(steps_of_a_run()[0], rewards={"R<b>": 0.5, "S<b>": 0.5})
     made = replace(
         diagnosis(
-            tuple(found), source="O<b>", format="I<b>", rewards=("J<b>",), notes=("K<b>",), warnings=("L<b>",),
+            tuple(found), source="O<b>", format="I<b>", rewards=("J<b>", "X<b>"), notes=("K<b>",), warnings=("L<b>",),
             examples=(example,), steps=(step,), length_unit="U<b>",
         ),
         unknown=("M<b>",),

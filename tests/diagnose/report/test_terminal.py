@@ -29,7 +29,7 @@ def test_a_finding_is_what_was_seen_and_what_to_try_first_and_where():
     assert lines[0] == "verdict: reward hacking (bottleneck: the verifier)"
     assert lines[3].startswith("truncated (solver): 30% [26%, 34%] of the completions")
     assert lines[4] == "  try: allow longer completions, or ask for shorter ones; explained in notebooks/06, section 4"
-    assert lines[5] == "read: TRL; 40 steps, 640 groups, 5,120 rows; reward = accuracy_reward + 0.5 format_reward"
+    assert lines[5] == "read: TRL rows; reward = accuracy_reward + 0.5 format_reward; 40 steps, 640 groups, 5,120 rows"
     assert "not judged: bias of the verifier: no audited sample (--audit)" in lines
     assert "--verbose" not in text(diagnosis(FINDINGS)), "nothing was left out"
     assert "--verbose" in text(diagnosis(FINDINGS), 60) and "--verbose" in text(MADE["many-faults"]())
@@ -48,7 +48,7 @@ def test_fifteen_lines_hold_any_number_of_findings_and_notes(width):
             made = diagnosis((FINDINGS * 5)[:count], notes=("a note that is as long as most notes are",) * notes)
             lines = text(made, width).splitlines()
             assert len(lines) <= 15 and any(line.startswith("not judged: ") for line in lines)
-            assert (lines[-1] == "all of it: --verbose, --html report.html or --json") or (count <= 4 and notes <= 3)
+            assert (lines[-1] == "all of it: --verbose, --html report.html or --json") or (count <= 4 and notes <= 4)
 
 
 def test_too_many_findings_are_named():
