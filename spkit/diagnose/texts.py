@@ -19,6 +19,7 @@ from ..tasks.answers import (
 
 READ = 20_000  # characters of a completion that are looked at, half of them its end
 
+_CURRENCY = re.compile("USD|EUR|GBP|CAD|AUD|NZD|CHF|JPY|INR")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -69,8 +70,13 @@ def has_extra(text: str, gold: str | None) -> bool:
     place = found[-1] if found else re.split(r"[;\n]", text.rstrip())[-1].strip()
     read = number_and_unit(place)
     if read is not None:
-        return as_text(read[0]) == gold and re.search("[A-Za-z]", read[1]) is not None
-    return bool(gold) and spelled(place) != gold and re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", place) is not None
+        beside = re.search("[A-Za-z]", read[1]) is not None and not _CURRENCY.fullmatch(read[1])
+        return as_text(read[0]) == gold and beside
+    if not gold or spelled(place) == gold:
+        return False
+    number = last_number(place)  # in any spelling: `it is 1,234` says no more than `it is 1234`
+    written = re.search(rf"(?<!\w){re.escape(gold)}(?!\w)", place) is not None
+    return written or (number is not None and as_text(number) == gold)
 
 
 def words(text: str) -> Iterator[str]:

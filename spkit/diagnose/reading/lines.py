@@ -32,15 +32,23 @@ def opened(path: Path, tally: Tally) -> Iterator[IO[bytes]]:
     try:
         with open(path, "rb") as plain:
             file = _unpacked(path, plain)
-            start = without_mark(file.read(1 << 10), path.name)
-            yield _Rest(start, file, tally, path)
+            rest = _Rest(b"", file, tally, path)
+            rest.start = without_mark(rest.read(1 << 10), path.name)
+            yield rest
     except (zlib.error, gzip.BadGzipFile) as error:
         raise SpkitError(f"{path} is damaged ({error}): write the log again") from error
     except OSError as error:
         raise SpkitError(f"could not read {path} ({error.strerror or error})") from error
 
 
+MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # how a packed file begins
+
+
 def _unpacked(path: Path, plain: IO[bytes]) -> Any:
+    start = plain.read(4)
+    plain.seek(0)
+    if start and not start.startswith(MAGIC.get(path.suffix, b"")):
+        raise SpkitError(f"{path} is damaged: it is not packed as {path.suffix} says; write the log again")
     if path.suffix == ".gz":
         return gzip.GzipFile(fileobj=plain)
     if path.suffix != ".zst":
@@ -76,15 +84,24 @@ class _Rest:
         if self.start:
             block, self.start = self.start[:size], self.start[size:]
             return block
+        if self.path.suffix not in (".gz", ".zst"):
+            return self.file.read(size)
+        parts, left = list[bytes](), size
         try:
-            return bytes(self.file.read(size))
+            while left > 0 and (block := self._some(min(left, 1 << 17))):
+                parts.append(block)
+                left -= len(block)
         except EOFError:
             self.tally.say(f"{self.path.name} ends too early; what could be read of it was read")
         except OSError as error:
             if self.path.suffix != ".zst":
                 raise
             self.tally.say(f"{self.path.name} is cut off or damaged; what is before was read ({error})")
-        return b""
+        return b"".join(parts)
+
+    def _some(self, size: int) -> bytes:
+        """A part of what is left, so small that little is lost where the file is cut off."""
+        return self.file.read1(size) if self.path.suffix == ".gz" else bytes(self.file.read(size))
 
 
 def line_chunks(file: IO[bytes], name: str, tally: Tally, size: int = CHUNK_BYTES) -> Iterator[tuple[int, bytes]]:

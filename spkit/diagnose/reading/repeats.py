@@ -29,7 +29,7 @@ class Repeats:
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
         self.waiting: list[Any] = []
-        self.rows = 0
+        self.fresh = self.size = 0  # rows and bytes since it was looked at what waits
         self.known: dict[tuple[int, int], int] = {}  # (step, digest) of a block: its file
         self.order: deque[tuple[int, int]] = deque()
         self.before: tuple[int, int] | None = None  # of the last block that was kept
@@ -43,8 +43,9 @@ class Repeats:
             return
         pl = the_polars()
         self.waiting.append(batch.with_columns(pl.lit(file, dtype=pl.UInt32).alias("__file")))
-        self.rows += len(batch)
-        if self.rows >= WAITING_ROWS or sum(part.estimated_size() for part in self.waiting) > TEXT_BYTES // 4:
+        self.fresh += len(batch)
+        self.size += batch.estimated_size()
+        if self.fresh >= WAITING_ROWS or self.size > TEXT_BYTES // 4:
             yield from self._flush(end=False)
 
     def rest(self) -> Iterator[Any]:
@@ -59,10 +60,11 @@ class Repeats:
         pl = the_polars()
         frame = pl.concat(self.waiting)
         blocks = self._blocks(frame)
-        start = blocks["start"][-1] if len(blocks) else 0
-        hold = not end and 0 < start and len(frame) - start < ROWS  # the last block may go on
+        start = blocks["start"][-1]
+        held = frame.slice(start)  # the last block, which may go on
+        hold = not end and len(held) < ROWS and held.estimated_size() < TEXT_BYTES
         ready = frame.head(start) if hold else frame
-        self.waiting, self.rows = ([frame.slice(start)], len(frame) - start) if hold else ([], 0)
+        self.waiting, self.fresh, self.size = ([held] if hold else []), 0, 0
         if hold:
             blocks = blocks.head(len(blocks) - 1)
         if len(blocks) <= MOST_BLOCKS:

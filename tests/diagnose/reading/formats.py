@@ -273,7 +273,7 @@ def art_lines(folder: Path) -> Path:
 def lm_eval(folder: Path) -> Path:
     made = []
     for index in range(GROUPS):
-        texts = [row for row in samples()][index * SAMPLES : (index + 1) * SAMPLES]
+        texts = list(samples())[index * SAMPLES : (index + 1) * SAMPLES]
         for name in ("strict-match", "flexible-extract"):
             made.append(
                 {
@@ -306,7 +306,7 @@ def trackio(folder: Path) -> Path:
     path = folder / "project.db"
     base = sqlite3.connect(path)
     base.execute(
-        "CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)"
+        "CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)"
     )
     for run in ("old", "new"):
         for step in STEPS:
