@@ -11,6 +11,7 @@ from ..diagnose import ColumnMap, Diagnosis, diagnose, read_audit, read_log, rea
 from ..diagnose.audit import Audit
 from ..diagnose.leaks import TestPrompts
 from ..diagnose.report import data, figure, html, text, whole_text
+from ..diagnose.report.shown import one_line
 from ..diagnose.report.watch import Watched, changes, is_news, verdict_line, waiting_line
 from ..run.errors import SpkitError
 from ..run.files import disk_errors, write_atomic
@@ -65,7 +66,7 @@ def reader(
 def show_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
     """Print the verdict, its warnings on stderr, and write the files."""
     for warning in diagnosis.evidence.warnings:
-        say(f"warning: {warning}", error=True)
+        say(f"warning: {one_line(warning)}", error=True)
     if output.json:
         print(dumps(data(diagnosis)))
     else:

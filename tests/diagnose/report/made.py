@@ -1,4 +1,4 @@
-"""Diagnoses made by hand: healthy, with one fault, with many, with nothing in them, and with hostile text."""
+"""Diagnoses made by hand: healthy, with one fault, with many, long, with nothing in them, and with hostile text."""
 
 import math
 from dataclasses import fields, replace
@@ -140,6 +140,15 @@ def nothing() -> Diagnosis:
     return diagnosis((), "undecided", steps=(Step(0),), histograms=(), examples=(), notes=(), rewards=(), format="")
 
 
+def long() -> Diagnosis:
+    """Thousands of steps with large numbers, and lengths in the millions."""
+    steps = tuple(
+        replace(one, step=1_000_000 + 1000 * number, length=2e7 + number, length_p90=9e7, kl=1e-7 * number)
+        for number, one in enumerate(steps_of_a_run() * 75)
+    )
+    return diagnosis(FINDINGS, steps=steps)
+
+
 def not_finite() -> Diagnosis:
     """NaN and infinity wherever a number may be."""
     bad = [math.nan, math.inf, -math.inf, 1e308, -1e308, None]
@@ -180,6 +189,7 @@ MADE = {
     "one-fault": lambda: diagnosis(FINDINGS[:1]),
     "many-faults": many_faults,
     "nothing": nothing,
+    "long": long,
     "not-finite": not_finite,
     "hostile": hostile,
 }
