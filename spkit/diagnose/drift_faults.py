@@ -5,12 +5,17 @@ from .steps import Evidence, Step
 from .thresholds import Thresholds
 
 
+def improved(early: Step, late: Step, limits: Thresholds) -> float:
+    """The gain in solve rate from which a run counts as better."""
+    return max(0.75 * limits.change, moved(early, late) / 2)
+
+
 def rising_entropy(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """The policy becomes less and less sure, and not better for it."""
     if evidence.self_play or None in (early.solve_rate, late.solve_rate):
         return None
     gain, signs = late.solve_rate - early.solve_rate, []
-    if ratio(late.entropy, early.entropy) >= limits.rising and gain < limits.change / 2:
+    if ratio(late.entropy, early.entropy) >= limits.rising and gain < improved(early, late, limits):
         signs.append(f"entropy went {from_to(early.entropy, late.entropy)} nats a token")
     if ratio(late.distinct_2, early.distinct_2) >= limits.rising and -gain >= max(limits.change, moved(early, late)):
         signs.append(f"different pairs of words went {from_to(early.distinct_2, late.distinct_2)} of all")
@@ -33,8 +38,7 @@ def length_drift(evidence: Evidence, early: Step, late: Step, limits: Thresholds
     if evidence.self_play or None in (early.solve_rate, late.solve_rate):
         return None
     times, gain = ratio(late.length, early.length), late.solve_rate - early.solve_rate
-    better = max(limits.change, moved(early, late)) / 2
-    if not (times >= limits.drift or times <= 1 / limits.drift) or gain >= better:
+    if not (times >= limits.drift or times <= 1 / limits.drift) or gain >= improved(early, late, limits):
         return None
     parts = quarters(evidence.steps, "length")
     text = (

@@ -135,7 +135,7 @@ def group_sums(groups: "polars.DataFrame") -> "polars.DataFrame":
         plain=(pl.col("chat").eq_missing(False) & ~prompt.str.contains(CHAT_MARKS)).sum(),
         prefilled=prompt.str.contains(r"<think>\s*$").sum(),
         double_bos=prompt.str.contains(TWO_BEGINS).sum(),
-        merged=(pl.col("n") >= 2 * pl.col("n").median()).sum(),
+        merged=(pl.col("n") >= 2 * pl.col("n").quantile(0.25, "lower")).sum(),
         **{name: pl.col(name).sum() for name in names},
     )
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 WORD_PAIRS = 1000  # pairs of words looked at in a step, about
 TAIL = 160  # characters of a completion's end that show whether it ended
-LEAST_LONG = 100  # characters: shorter completions show no cut
 WORD = r"\w+|[^\w\s]"
 NEXT_TURN = (
     r"<\|im_start\|>|<start_of_turn>|\[INST\]|<\|start_header_id\|>|<\|user\|>|<｜User｜>"
     r"|(?m:^(?:User|Human|Question|Q|Problem|### Instruction) ?\d*:)"
 )
 MARKED = r"(?i)####|</answer>|\\boxed\{[^{}]*\}|answer(?: is|:)"
+OPEN_SIGN = r"[^.!?)\]}\"'»”’`$>。！？0-9%]"  # the last sign of a completion is rarely one of these, if it ended
 ENDED = r"[.!?)\]}\"'»”’`$>。！？0-9%]\s*$|<\|?(?:im_end|eot_id|end|endoftext|end_of_turn)\|?>\s*$|</s>\s*$"
 
 
@@ -128,33 +128,30 @@ def _text_sums(copies: "polars.DataFrame") -> "polars.DataFrame":
     pl = the_polars()
     text, size, m = pl.col("text"), pl.col("characters"), pl.col("m")
     tail = pl.col("tail")
-    whole = copies.select("step", "m", "marks", "characters", "text", tail=text.str.slice(-TAIL))
-    long = pl.col("long")
-    seen = whole.select(
-        "step",
-        "m",
-        "marks",
+    seen = copies.select("step", "m", "marks", "characters", "text", tail=text.str.slice(-TAIL))
+    seen = seen.with_columns(
         long=size >= 0.75 * size.quantile(0.95).over("step"),
-        sizeable=size.quantile(0.95).over("step") >= LEAST_LONG,
         peak=size == size.max().over("step"),
-        marked=tail.str.contains(MARKED),
-        ended=tail.str.contains(ENDED),
-        repeats=repeats(tail),
-        next=text.str.contains(NEXT_TURN),
-        think=text.str.contains(r"^\s*<think>"),
+        open=~tail.str.contains(MARKED) & ~tail.str.contains(ENDED),
+        open_signs=tail.str.count_matches(OPEN_SIGN),
+        signs=tail.str.len_chars(),
     )
-    piled = ((m * pl.col("peak")).sum() >= 0.2 * m.sum()).over("step") & pl.col("peak")
-    seen = seen.with_columns(open=~pl.col("marked") & (~pl.col("ended") | piled))
+    long, peak, is_open = pl.col("long"), pl.col("peak"), pl.col("open")
     return seen.group_by("step").agg(
-        sizeable=pl.col("sizeable").first(),
+        characters_max=size.max(),
         long=(m * long).sum(),
-        long_open=(m * (long & pl.col("open"))).sum(),
-        long_open_mark=pl.col("marks").filter(long & pl.col("open")).sum(),
-        short_open=(m * (~long & pl.col("open"))).sum(),
-        unmarked=(m * ~pl.col("marked")).sum(),
-        repeats=(m * pl.col("repeats")).sum(),
-        next=(m * pl.col("next")).sum(),
-        think=(m * pl.col("think")).sum(),
+        long_open=(m * (long & is_open)).sum(),
+        open=(m * is_open).sum(),
+        open_mark=pl.col("marks").filter(is_open).sum(),
+        peak=(m * peak).sum(),
+        peak_open=(m * (peak & is_open)).sum(),
+        peak_texts=peak.sum(),
+        texts=pl.len(),
+        open_signs=(m * pl.col("open_signs")).sum(),
+        signs=(m * pl.col("signs")).sum(),
+        repeats=(m * repeats(tail)).sum(),
+        next=(m * text.str.contains(NEXT_TURN)).sum(),
+        think=(m * text.str.contains(r"^\s*<think>")).sum(),
     )
 
 

@@ -8,15 +8,12 @@ from .batches import the_polars
 from .scales import Scale
 from .step_columns import Block
 from .steps import Step
+from .truncation import Caps, common_cap, truncation
 
 if TYPE_CHECKING:
     import polars
 
-PILE = 0.6  # of the long completions do not end: then they were cut
-ENDING = 0.3  # of the short ones do not end: then this is how completions end here
-FEW_SHORT = 0.1  # of all are short: then nothing is known of how short ones end
-COMMON_CAP = 0.25  # of the steps have the same longest completion in tokens: it is a cap
-KEEP_FIRST = ("sizeable", "tokens_max")
+KEEP_MOST = ("tokens_max", "characters_max")
 
 
 def step_table(
@@ -36,9 +33,9 @@ def step_table(
         made = _added(list(proposed)).rename({"length": "made_length"})
         made = made.rename({name: f"made_{name}" for name in made.columns if ":" in name})
         table = table.join(made, on="step", how="full", coalesce=True)
-    cap = common_cap(table)
+    caps = common_cap(table["tokens_max"]), common_cap(table["characters_max"], True)
     rows = table.sort("step").iter_rows(named=True)
-    return tuple(_step(row, scales[1], unit, weights, cap) for row in rows)
+    return tuple(_step(row, scales[1], unit, weights, caps) for row in rows)
 
 
 def _added(frames: list["polars.DataFrame"]) -> "polars.DataFrame":
@@ -49,8 +46,8 @@ def _added(frames: list["polars.DataFrame"]) -> "polars.DataFrame":
         return table
     means = [name for name in table.columns if name[-4:-2] == "_p"]
     weighed = table.with_columns(pl.col(name) * pl.col("rows") for name in means)
-    kept = [pl.col(name).max() for name in KEEP_FIRST if name in table.columns]
-    rest = [name for name in table.columns if name not in (*KEEP_FIRST, "step")]
+    kept = [pl.col(name).max() for name in KEEP_MOST if name in table.columns]
+    rest = [name for name in table.columns if name not in (*KEEP_MOST, "step")]
     added = weighed.group_by("step").agg(pl.col(name).sum() for name in rest)
     firsts = weighed.group_by("step").agg(*kept)
     return added.with_columns(pl.col(name) / pl.col("rows") for name in means).join(firsts, on="step")
@@ -79,22 +76,13 @@ def _joint_sums(joint: "polars.DataFrame", middle: float) -> "polars.DataFrame":
     )
 
 
-def common_cap(table: "polars.DataFrame") -> int | None:
-    """The number of tokens that the longest completions of many steps have in common; None if there is none."""
-    longest = table["tokens_max"].drop_nulls()
-    if not longest.len():
-        return None
-    cap = longest.max()
-    return cap if (longest == cap).sum() >= max(2, COMMON_CAP * longest.len()) else None
-
-
-def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], cap: int | None) -> Step:
+def _step(row: dict, scale: Scale, unit: str, weights: Mapping[str, float], caps: Caps) -> Step:
     get = lambda name: row.get(name) or 0
     part = lambda count, total: get(count) / get(total) if get(total) else None
     groups, unsolved = get("groups"), get("useful") + get("all_wrong")
     functions = [name[4:] for name in row if name.startswith("sum:")]
     right_known = get("right_known") + get("gold_known")
-    cut, cut_marks = truncation(row, cap)
+    cut, cut_marks = truncation(row, caps, scale)
     return Step(
         row["step"],
         groups,
@@ -166,22 +154,3 @@ def _reward_shares(row: dict, functions: Sequence[str], weights: Mapping[str, fl
     if within <= 0 or len(functions) < 2:
         return {}
     return {name: weights.get(name, 1.0) * (row.get(f"cov:{name}") or 0.0) / within for name in functions}
-
-
-def truncation(row: dict, cap: int | None) -> tuple[float | None, float]:
-    """How many completions of a step were cut off, and the sum of their marks; None if nothing shows it.
-
-    By the reasons for which they finished; else by a number of tokens that the longest of many steps have in common;
-    else by texts that stop in the middle where they are long, and do not where they are short.
-    """
-    rows = row.get("rows") or 0
-    if not rows:
-        return None, 0.0
-    if row["finish_known"] >= rows / 2:
-        return row["finish_cut"] * rows / row["finish_known"], row["finish_cut_mark"] * rows / row["finish_known"]
-    if row["tokens_known"] == rows:
-        return (row["at_cap"], row["at_cap_mark"]) if cap is not None and row["tokens_max"] == cap else (0.0, 0.0)
-    long, short = row["long"], rows - row["long"]
-    piled = row["long_open"] >= PILE * long
-    ends = short <= FEW_SHORT * rows or row["short_open"] <= ENDING * short
-    return (row["long_open"], row["long_open_mark"]) if row["sizeable"] and piled and ends else (0.0, 0.0)

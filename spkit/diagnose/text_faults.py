@@ -49,9 +49,11 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
     other = mostly(late.runs_on, late.groups, limits.somebody_else, limits)
     if not cut and not other:
         return None
-    if (early.truncated or 0) < limits.cut and divergence(evidence, early, late, limits):
+    if not other and (late.truncated_right or 0.0) > max(limits.cut, late.solve_rate or 0.0):
+        return None  # what is cut is right as often as the rest
+    least = min(step.truncated or 0.0 for step in evidence.steps if step.rows)
+    if least < limits.cut and divergence(evidence, early, late, limits):
         return None
-    always = min(early.truncated or 0.0, late.truncated or 0.0) >= limits.never_ends
     text = f"{share_with_interval(late.truncated or 0.0, late.groups)} of the completions are cut off"
     if late.length_p90 is not None:
         text += (
@@ -64,6 +66,8 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
         )
     if other:
         text += f"; {late.runs_on:.0%} go on as somebody else's turn after their answer"
+    elif least >= limits.never_ends:
+        text += "; nearly none ever ended: the limit is too low, or the end token is never sampled"
     figures = {
         "truncated": sure(late.truncated or 0.0, late.groups),
         **before_and_after(early, late, "length", "length_p50", "length_p90", "truncated_right", "runs_on", "parsed"),
@@ -73,7 +77,7 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
         "if completions never end: train on the end token, pass it as a stop token, and check the chat template",
         "leave completions that were cut out of the loss (TRL: mask_truncated_completions), or reward ending early",
     )
-    name, where = ("never ends", "03, section 10") if always or not cut else ("truncated", "06, section 3")
+    name, where = ("never ends", "03, section 10") if other else ("truncated", "06, section 3")
     shown = ("truncated", "length_p50", "length_p90", "parsed", "runs_on")
     return Finding(name, "solver", text, figures, advice, f"notebooks/{where}", shown)
 
@@ -91,13 +95,14 @@ def wrong_form(evidence: Evidence, early: Step, late: Step, limits: Thresholds) 
         figures["refused"] = sure(late.refused, golden)
     unread = None if late.parsed is None else 1 - late.parsed
     read_alike = (late.parsed_right or 0.0) >= limits.readable and (late.solve_rate or 0.0) * late.rows >= limits.read
-    if mostly(unread, late.groups, limits.unread, limits) and read_alike:
+    lost = divergence(evidence, early, late, limits) is not None  # what is broken has no form either
+    if not lost and mostly(unread, late.groups, limits.unread, limits) and read_alike:
         signs.append(
             f"{share_with_interval(unread, late.groups)} of the completions have no answer that can be read, and "
             f"{late.parsed_right:.0%} of the rewarded have one"
         )
         figures["unread"] = sure(unread, late.groups)
-    if not signs or divergence(evidence, early, late, limits):
+    if not signs:
         return None
     advice = (
         "read ten completions without reward: if the answer is there, mend the parser or say in the prompt how to end",

@@ -22,15 +22,19 @@ FAULTS = {  # expected verdict: worlds that have earned it
         World(**TEXT, after="\nAssistant: <think>\n", form=0.0, symbols=0.0, truth=True, gold=True, reopens=0.8),
     ],
     "never ends": [
-        World(**TEXT, cap=30.0, ends="finish"),
-        World(**TEXT, cap=30.0, ends="tokens"),
-        World(**TEXT, cap=30.0),
         World(**TEXT, runs=0.6, chat=True),
+        World(**TEXT, runs=0.9, cap=80.0, ends="tokens", gold=True),
     ],
     "truncated": [
         World(**TEXT, cap=60.0, ends="finish"),
         World(**TEXT, cap=60.0, ends="tokens", gold=True),
+        World(**TEXT, cap=30.0, ends="finish"),
+        World(**TEXT, cap=30.0, ends="tokens"),
+        World(**TEXT, cap=30.0),
+        World(**TEXT, cap=55.0),
         World(words=(40.0, 70.0), proposer=False, cap=60.0, ends="finish", skill=(3.0, 5.0)),
+        World(**TEXT, letters=40),
+        World(proposer=False, sums=True, letters=14),
     ],
     "format": [
         World(**TEXT, unformed=0.8, gold=True),
@@ -60,19 +64,19 @@ FAULTS = {  # expected verdict: worlds that have earned it
         World(**TEXT, symbols=(0.0, 0.9), skill=4.0, depth=3.0),
         World(skill=(4.0, 2.0), depth=3.0, proposer=False, words=(20.0, 120.0)),
     ],
-    "vote against accuracy": [World(**TEXT, truth=True, skill=(3.2, 1.4), depth=3.0, agreed=(0.0, 1.0))],
+    "vote against accuracy": [World(**TEXT, truth=True, skill=(3.2, 1.8), depth=3.0, agreed=(0.0, 1.0))],
     "entropy rising": [
-        World(**TEXT, entropy=(0.4, 1.2), skill=3.0, depth=3.0),
+        World(**TEXT, entropy=(0.4, 1.2), skill=(3.0, 2.8), depth=3.0),
         World(**TEXT, entropy=(0.3, 0.9), skill=(3.3, 2.7), depth=3.0, graded=0.2),
     ],
     "between groups only": [
         World(**TEXT, fate=1.0, skill=3.0, depth=3.0),
         World(**TEXT, fate=0.99, graded=0.1, skill=3.0, depth=3.0, problems=32),
     ],
-    "duplicate prompts": [World(**TEXT, doubled=0.6, skill=3.0, depth=3.0, problems=32)],
+    "duplicate prompts": [World(**TEXT, doubled=0.4, skill=3.0, depth=3.0, problems=32)],
     "length drift": [
-        World(proposer=False, words=(40.0, 120.0), skill=3.0, depth=3.0),
-        World(proposer=False, words=(90.0, 25.0), skill=3.0, depth=3.0, ends="finish"),
+        World(proposer=False, words=(40.0, 120.0), skill=(3.0, 2.8), depth=3.0),
+        World(proposer=False, words=(90.0, 25.0), skill=(3.0, 2.8), depth=3.0, ends="finish"),
     ],
 }
 NEAR = {  # the fault that is nearly there: worlds that are healthy
@@ -86,6 +90,8 @@ NEAR = {  # the fault that is nearly there: worlds that are healthy
         World(**TEXT, cap=75.0, ends="tokens"),
         World(**TEXT, cap=75.0),
         World(**TEXT, cap=78.0, ends="finish"),
+        World(proposer=False, sums=True, skill=2.0),
+        World(proposer=False, label=True),
     ],
     "format": [World(**TEXT, unformed=0.15, gold=True), World(**TEXT, silent=0.2, gold=True, skill=(3.0, 4.5))],
     "saturation": [World(skill=5.0, depth=3.0)],

@@ -41,6 +41,9 @@ class World:
     words: Setting = 0.0  # of a rationale before the answer; they differ by a quarter
     cap: Setting = 0.0  # words after which a completion is cut off and wrong; 0: none
     ends: str = ""  # how a cut is logged: "", "tokens" or "finish"
+    letters: int = 0  # characters after which a completion is cut off and wrong
+    sums: bool = False  # completions are sums of signs and digits, as the shipped models write them
+    label: bool = False  # completions are one of five words
     runs: Setting = 0.0  # chance that somebody else's turn follows the answer
     unformed: Setting = 0.0  # chance that the answer is said in another form, which earns nothing
     silent: Setting = 0.0  # chance that no answer is said
@@ -131,15 +134,25 @@ def _sample(world: World, now: World, draw: random.Random, answer: int) -> dict:
     elif draw.random() < now.silent:
         form = "and so on."
     said = [f"way {'abcdefghijkl'[way]}:", *rationale, *["well"] * round(now.padding), form]
+    if world.sums:
+        start = [draw.randint(1, 15) for _ in range(3)]
+        said = [";".join(f"{a}+{b}:{a + b}" for a, b in pairwise(start)) + f";{answer}"]
+        formed, silent = True, False
+    if world.label:
+        said, formed = [("neutral", "nothing", "angry", "happy", "sorrow")[answer - 10]], True
     cut = bool(now.cap) and sum(len(part.split()) for part in said) > now.cap
     text = " ".join(" ".join(said).split()[: round(now.cap)] if cut else said)
+    if world.letters and len(text) > world.letters:
+        text, cut = text[: world.letters], True
     if draw.random() < now.reopens:
         text = f"<think>\n{text}"
     if draw.random() < now.symbols:
         text, cut, silent = "!" * 80, False, True
     elif draw.random() < now.runs:
         text += f"\nUser: and what is {draw.randint(2, 99)} plus {draw.randint(2, 99)}?"
-    row = {"completion": text, "right": answer == 10 and not cut and "10" in text, "formed": "<answer>" in text}
+    spoken = "10" in text or world.label
+    row = {"completion": text, "right": answer == 10 and not cut and spoken}
+    row["formed"] = "<answer>" in text or world.sums or world.label
     row["liked"] = answer in (11, 12) and not cut and not silent
     if world.ends:
         row["tokens"] = len(text.split())

@@ -26,6 +26,7 @@ FILE_KINDS = {  # ending: kind of file
     ".sqlite": "trackio",
 }
 EVALUATION = {"eval", "evals", "evaluation", "val", "valid", "validation", "test"}  # words of a name
+LOOK_BYTES = 1 << 12  # of a file to see whose it is; a longer line is read whole
 _STEP = re.compile(r"(?:^|[^a-z])(?:global_?step|train_data_step|step|iteration|iter|checkpoint)[-_=]?(\d+)", re.I)
 
 
@@ -44,8 +45,12 @@ def kind_of_file(path: Path) -> str | None:
     return next((kind for ending, kind in FILE_KINDS.items() if name.endswith(ending)), None)
 
 
-def pieces_of(path: Path, tally: Tally, notes: list[str], types: Types, last: bool = True) -> Iterator[Piece]:
-    """The pieces of a file, whatever its kind. Raises SpkitError as its reader does."""
+def pieces_of(
+    path: Path, tally: Tally, notes: list[str], types: Types, last: bool = True, first: int | None = None
+) -> Iterator[Piece]:
+    """The pieces of a file, whatever its kind; of JSON lines `first` bytes are read first. Raises SpkitError as its
+    reader does.
+    """
     kind = kind_of_file(path)
     if kind == "parquet":
         return parquet_pieces(path, tally, last)
@@ -53,7 +58,7 @@ def pieces_of(path: Path, tally: Tally, notes: list[str], types: Types, last: bo
         return csv_pieces(path, tally)
     if kind == "W&B":
         return wandb_pieces(path, tally)
-    return trackio_pieces(path, tally, notes) if kind == "trackio" else iter(JsonPieces(path, tally, types))
+    return trackio_pieces(path, tally, notes) if kind == "trackio" else iter(JsonPieces(path, tally, types, first))
 
 
 def found_files(path: Path, columns: ColumnMap) -> Found:
@@ -89,7 +94,8 @@ def _of_one_form(path: Path, files: Sequence[Path], columns: ColumnMap) -> Found
     forms, damaged, strange = dict[Path, Form | None](), dict[Path, SpkitError](), dict[Path, Piece]()
     for file in files:
         try:
-            piece = next((p for p in pieces_of(file, Tally(), [], Types(), last=False) if len(p)), None)
+            pieces = pieces_of(file, Tally(), [], Types(), last=False, first=LOOK_BYTES)
+            piece = next((part for part in pieces if len(part)), None)
         except SpkitError as error:
             damaged[file] = error
             continue

@@ -21,10 +21,12 @@ MOST_REFUSED = 64  # chunks in a row that did not fit; then no further one is tr
 
 
 class JsonPieces:
-    """The pieces of a file of JSON lines or a JSON array; `types` learn from one file for the next."""
+    """The pieces of a file of JSON lines or a JSON array; `types` learn from one file for the next. `first` is the
+    number of bytes of the first chunk, where nothing is known.
+    """
 
-    def __init__(self, path: Path, tally: Tally, types: "Types") -> None:
-        self.path, self.tally, self.types = path, tally, types
+    def __init__(self, path: Path, tally: Tally, types: "Types", first: int | None = None) -> None:
+        self.path, self.tally, self.types, self.first = path, tally, types, first or FIRST_BYTES
 
     def __iter__(self) -> Iterator[Piece]:
         with opened(self.path, self.tally) as file:
@@ -32,7 +34,7 @@ class JsonPieces:
                 yield from _in_pieces(self.path, array_rows(file, self.path.name, self.tally))
                 return
             held: tuple[int, bytes] | None = None
-            size = CHUNK_BYTES if self.types.known() else FIRST_BYTES
+            size = CHUNK_BYTES if self.types.known() else self.first
             for chunk in line_chunks(file, self.path.name, self.tally, size):
                 if held is not None:
                     yield from self._read(*held, end=False)

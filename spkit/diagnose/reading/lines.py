@@ -109,16 +109,18 @@ def line_chunks(file: IO[bytes], name: str, tally: Tally, size: int = CHUNK_BYTE
     is longer than LONGEST.
     """
     first, held = 1, [file.read(size)]
+    length = len(held[0])
     while held[-1]:
         end = held[-1].rfind(b"\n") + 1
         if end:
             rest = held[-1][end:]
             chunk = b"".join(held[:-1]) + held[-1][:end]
             yield first, as_utf8(chunk, tally)
-            first, held = first + chunk.count(b"\n"), [rest] if rest else []
-        if sum(map(len, held)) > LONGEST:
+            first, held, length = first + chunk.count(b"\n"), [rest] if rest else [], len(rest)
+        if length > LONGEST:
             raise SpkitError(f"{name} line {first} is longer than {LONGEST >> 20} MB, which no row is: {ADVICE}")
         held.append(file.read(size))
+        length += len(held[-1])
     rest = b"".join(held)
     if rest:
         yield first, as_utf8(rest, tally)
@@ -204,21 +206,3 @@ class _Readable(io.RawIOBase):
 def is_array(file: Any) -> bool:
     """Whether what was opened begins as a JSON array."""
     return file.start.lstrip(_BLANK)[:1] == b"["
-
-
-def careful_rows(path: Path, tally: Tally) -> Iterator[Raw]:
-    """(place, object) of every row of a file of JSON lines or of a JSON array, one in memory at a time.
-
-    Raises SpkitError as `opened`, `line_rows` and `array_rows` do.
-    """
-    with opened(path, tally) as file:
-        if is_array(file):
-            yield from array_rows(file, path.name, tally)
-            return
-        held: tuple[int, bytes] | None = None
-        for chunk in line_chunks(file, path.name, tally):
-            if held is not None:
-                yield from line_rows(held[1], held[0], path.name, tally, last=False)
-            held = chunk
-        if held is not None:
-            yield from line_rows(held[1], held[0], path.name, tally, last=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...run.errors import SpkitError
+from ...run.json_files import Raw
 from .columns import ColumnMap
 from .folders import found_files, last_number_of, pieces_of, step_in
 from .json_pieces import Types
@@ -116,6 +117,15 @@ class Log:
     def warnings(self) -> list[str]:
         """What is wrong with the log, a line a kind."""
         return self.tally.lines()
+
+
+def careful_rows(path: Path, tally: Tally) -> Iterator[Raw]:
+    """(place, columns) of every row of a file of any kind, one piece in memory at a time; `tally` collects what is
+    wrong with it. Raises SpkitError for what is damaged or no row.
+    """
+    for piece in pieces_of(path, tally, [], Types()):
+        for index, row in enumerate(piece.as_rows()):
+            yield piece.place(index), dict(row)
 
 
 def _decided(plan: Plan, files: tuple[Path, ...], columns: ColumnMap) -> Iterator[str]:

@@ -31,6 +31,7 @@ ALSO = {  # what a batch has beside, and the columns it may stand in
     "finish": ("finish", "finish_reason", "is_truncated", "truncated"),
 }
 OF_PROPOSERS = ("role", "depth", "valid", "fault")
+SURE_GOLDS = ("gold", "ground_truth", "gts", "solution")  # of a log that a column map reads
 SAME_FOR_A_PROMPT = ("answer", "target", "label")  # right answers only if they are: they may be what was answered
 
 
@@ -88,7 +89,7 @@ def _fields(names: Sequence[str], head: Mapping[str, list], form: Form | None, c
     late = (*OF_PROPOSERS, "entropy") if form is not None and form.name == SPKIT else ()  # in rows of proposers alone
     if form is None or form.rows_of:
         known |= {name: name for name in OF_PROPOSERS}
-    golds = form.golds if form is not None else ()
+    golds = form.golds if form is not None else SURE_GOLDS
     if form is not None and form.rows_of:
         golds, known["correct"] = ("gold",), known.get("correct", "correct")
     if "gold" not in known:
@@ -233,6 +234,10 @@ def _steps(piece: Piece, values: Any, step: int | None, tally: Tally) -> Any:
 def _sum(piece: Piece, plan: Plan, parts: Mapping[str, Any], tally: Tally) -> Any:
     pl = the_polars()
     if plan.total is not None:
+        known = {column for _, column, _ in plan.rewards}
+        for name in piece.names():
+            if name.startswith(PREFIX) and name not in known:
+                tally.say(f"the reward {name.removeprefix(PREFIX)} comes later in the log and is only in the sum")
         return number_column(piece.values(plan.total), Tally())
     columns = [parts[PREFIX + name] * weight for name, _, weight in plan.rewards]
     frame = pl.DataFrame({str(index): column for index, column in enumerate(columns)})

@@ -8,8 +8,7 @@ import tracemalloc
 
 import pytest
 
-from spkit.diagnose.reading import ColumnMap, Log, careful_rows, json_pieces, lines, plain_text
-from spkit.diagnose.reading.tallies import Tally
+from spkit.diagnose.reading import ColumnMap, Log, Tally, careful_rows, json_pieces, lines, plain_text
 from spkit.run.errors import SpkitError
 
 polars = pytest.importorskip("polars")

@@ -16,7 +16,14 @@ polars = pytest.importorskip("polars")
 pyarrow = pytest.importorskip("pyarrow")
 ROW = {"step": 1, "prompt": "a", "completion": "b", "reward": 1.0}
 OWN = [  # of a trainer of somebody's own
-    {"global_step": step, "question": f"{step}+1=", "response": f"{sample}", "acc": float(sample % 2), "fmt": 0.5, "label": "3"}
+    {
+        "global_step": step,
+        "question": f"{step}+1=",
+        "response": f"{sample}",
+        "acc": float(sample % 2),
+        "fmt": 0.5,
+        "label": "3",
+    }
     for step in (1, 2)
     for sample in range(4)
 ]
@@ -162,7 +169,11 @@ def test_a_broken_footer(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "step,prompt,completion,reward\n1,a,b,1\n1,a,b,1,2\n", "line 3 has 5 values, and there are 4 columns"),
+        (
+            "a.csv",
+            "step,prompt,completion,reward\n1,a,b,1\n1,a,b,1,2\n",
+            "line 3 has 5 values, and there are 4 columns",
+        ),
         ("a.table.json", '{"columns": ["a"]}', "no table of W&B"),
         ("a.table.json", '{"columns": ["a"], "data": [', "no JSON, or is cut off"),
         ("a.db", "nothing", "no file of trackio's"),
@@ -179,7 +190,7 @@ def test_damaged_tables(tmp_path, name, text, message):
 
 
 def test_csv_as_spreadsheets_write_it(tmp_path):
-    text = "\ufeffstep,prompt,completion,reward\r\n1,\"a, b\",\"two\r\nlines \"\"x\"\"\",1.0\r\n1,a,c,\r\n1,a,d,0,"
+    text = '\ufeffstep,prompt,completion,reward\r\n1,"a, b","two\r\nlines ""x""",1.0\r\n1,a,c,\r\n1,a,d,0,'
     (tmp_path / "a.csv").write_bytes(text.encode()[:-1])
     _, found = read(tmp_path / "a.csv")
     assert found["prompt"].to_list() == ["a, b", "a", "a"] and found["completion"][0].split() == ["two", "lines", '"x"']

@@ -76,7 +76,10 @@ def test_a_run_that_was_started_again_is_said(tmp_path):
     for index, row in enumerate(rows[5 * 16 :]):
         row["completion"] += f" {index}"
     log, found = read(tmp_path / "a.jsonl", rows)
-    assert len(found) == len(rows) and "go back 1 times to one that was there before: the run was started again" in log.warnings[0]
+    assert (
+        len(found) == len(rows)
+        and "go back 1 times to one that was there before: the run was started again" in log.warnings[0]
+    )
 
 
 def test_steps_out_of_order_and_missing_are_said(tmp_path):

@@ -88,7 +88,13 @@ def test_the_order_of_names_type_and_range(columns, chosen):
 
 def trl(path, **more):
     rows = [
-        {"step": 1, "prompt": "p", "completion": str(index), **{k: v[index % 2] for k, v in more.items()}, "advantage": 0}
+        {
+            "step": 1,
+            "prompt": "p",
+            "completion": str(index),
+            **{k: v[index % 2] for k, v in more.items()},
+            "advantage": 0,
+        }
         for index in range(4)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -124,7 +130,13 @@ def test_rewards_that_are_asked_for_are_weighed(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "read"),
-    [("a", ("a", 1.0)), ("b:0.5", ("b", 0.5)), ("b:-2", ("b", -2.0)), ("rewards/a:1e-1", ("rewards/a", 0.1)), ("a:b:2", ("a:b", 2.0))],
+    [
+        ("a", ("a", 1.0)),
+        ("b:0.5", ("b", 0.5)),
+        ("b:-2", ("b", -2.0)),
+        ("rewards/a:1e-1", ("rewards/a", 0.1)),
+        ("a:b:2", ("a:b", 2.0)),
+    ],
 )
 def test_a_reward_on_the_command_line(text, read):
     assert parse_reward(text) == read

@@ -1,0 +1,76 @@
+"""Which completions of a step were cut off, by what the log says of it.
+
+By the reasons for which they finished, where they are logged; else by a number of tokens that the longest completions
+of many steps have in common; else by the texts. A text that was cut anywhere ends in a letter, a space or a comma as
+often as there are such signs in it, and one that ended nearly never does: the ratio of the two is the share that was
+cut. It is believed only if lengths pile up as they do at a limit, and if such texts are hardly ever rewarded.
+"""
+
+from typing import TYPE_CHECKING
+
+from .scales import Scale
+
+if TYPE_CHECKING:
+    import polars
+
+COMMON = 0.25  # of the steps have the same longest completion in tokens: it is a cap
+COMMON_TEXT = 0.5  # in characters
+AT_PEAK = 0.3  # of the completions are exactly as long as the longest
+DIFFERENT = 0.3  # of those are different texts: it is no label of so many letters
+LONG = 100  # characters of long completions, before they are compared with short ones
+SHORT = 16  # completions that are short, before they show how completions end
+CUT = 0.4  # of the completions at the limit were cut, by the ratio above
+ENDING = 0.3  # of the short ones seem cut: then this is how completions end here
+TIGHT = (0.75, 1.3)  # the tenth and the ninetieth of a hundred lengths, over the median
+REWARDED = 0.1  # solve rate of what stops in the middle: it was not cut
+
+Caps = tuple[int | None, int | None]  # in tokens and in characters
+
+
+def common_cap(longest: "polars.Series", characters: bool = False) -> int | None:
+    """The length that the longest completions of many steps have in common; None if there is none."""
+    longest = longest.drop_nulls()
+    if not longest.len():
+        return None
+    cap, share = longest.max(), COMMON_TEXT if characters else COMMON
+    return cap if (longest == cap).sum() >= max(min(2, longest.len()), share * longest.len()) else None
+
+
+def truncation(row: dict, caps: Caps, scale: Scale) -> tuple[float | None, float]:
+    """How many completions of a step were cut off, and the sum of their marks; None of no completions."""
+    rows = row.get("rows") or 0
+    if not rows:
+        return None, 0.0
+    if row["finish_known"] >= rows / 2:
+        share = rows / row["finish_known"]
+        return row["finish_cut"] * share, row["finish_cut_mark"] * share
+    if row["tokens_known"] == rows:
+        return (row["at_cap"], row["at_cap_mark"]) if row["tokens_max"] == caps[0] else (0.0, 0.0)
+    cut = by_text(row, caps[1])
+    if not cut or not row["open"]:
+        return 0.0, 0.0
+    mark = row["open_mark"] / row["open"]
+    return (cut, cut * mark) if scale.of(mark) <= REWARDED else (0.0, 0.0)
+
+
+def by_text(row: dict, cap: int | None) -> float:
+    """How many completions stop in the middle, where lengths pile up: exactly at a limit that steps share; among the
+    long ones and not the short ones; or all of them, being about equally long.
+    """
+    rows, texts = row["rows"], row["texts"]
+    if not row["open_signs"]:
+        return 0.0
+    usual = row["open_signs"] / row["signs"]
+    seen = lambda count, total: min(1.0, count / total / usual) if total else 0.0
+    low, middle, high = (row[f"characters_p{share}"] for share in (10, 50, 90))
+    peak, long, short = row["peak"], row["long"], rows - row["long"]
+    if row["characters_max"] == cap and peak >= AT_PEAK * rows and row["peak_texts"] >= DIFFERENT * peak:
+        return peak if seen(row["peak_open"], peak) >= CUT else 0.0
+    if low >= TIGHT[0] * middle and high <= TIGHT[1] * middle and texts >= DIFFERENT * rows:
+        found = seen(row["open"], rows)
+        return found * rows if found >= CUT else 0.0
+    short_open = seen(row["open"] - row["long_open"], short)
+    found = seen(row["long_open"], long)
+    if high >= LONG and found >= CUT and (short < SHORT or short_open <= ENDING):
+        return found * long
+    return 0.0
