@@ -215,6 +215,9 @@ def round_numbers(values: Sequence[float]) -> list[float]:
 
 
 def whole_steps(first: float, last: float) -> list[int]:
-    """A few whole steps from the first to the last."""
-    stride = max(1, round((last - first) / 4))
-    return sorted({*range(int(first), int(last) - stride // 2, stride), int(last)})
+    """The first and the last step, and a few round ones between that are not too near to them."""
+    stride = round_numbers([last - first])[1] if last > first else 1
+    stride = max(1, math.ceil(stride))
+    between = range(math.ceil(first / stride) * stride, math.ceil(last), stride)
+    ends = {int(first), int(last)}
+    return sorted(ends | {step for step in between if all(abs(step - end) > stride / 2 for end in ends)})

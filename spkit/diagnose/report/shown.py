@@ -9,10 +9,10 @@ HIDDEN_SIGNS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
     "\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-CUT = 2000  # characters of a text that are shown
+CUT_AT = 2000  # characters of a text that are shown
 
 
-def visible(text: str, limit: int = CUT) -> str:
+def visible(text: str, limit: int = CUT_AT) -> str:
     """The text with each hidden character as ⟨U+XXXX⟩, cut at `limit` characters with how many were left out."""
     kept = text[:limit].replace("\r\n", "\n")
     more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""

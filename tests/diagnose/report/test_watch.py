@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def lines_of(world: World) -> list[str]:
     return [json.dumps(row) + "\n" for row in rows(world, 0)]
 
 
-def write_slowly(path: Path, text: str, pieces: int, stop: threading.Event) -> None:
+def write_slowly(path: Path, text: str, pieces: int) -> None:
     """The text in pieces that end anywhere, mostly within a line."""
     size = len(text) // pieces + 1
     with open(path, "a") as file:
@@ -37,24 +38,38 @@ def write_slowly(path: Path, text: str, pieces: int, stop: threading.Event) -> N
             file.write(text[start : start + size])
             file.flush()
             time.sleep(0.01)
-    stop.set()
+
+
+def patiently(seconds: float = 60) -> Callable[[float], None]:
+    """Sleeps, up to so many seconds from now: what has not come by then does not come."""
+    deadline = time.time() + seconds
+
+    def sleep(pause: float) -> None:
+        assert time.time() < deadline, "it did not come"
+        time.sleep(pause)
+
+    return sleep
+
+
+def groups_of(found) -> int:
+    return sum(step.groups for step in found.evidence.steps)
 
 
 def test_a_log_is_read_while_it_is_written(tmp_path):
-    log, done, seen = tmp_path / "log.jsonl", threading.Event(), []
+    log, seen = tmp_path / "log.jsonl", []
     text = "".join(lines_of(World(**SMALL)))
-    writer = threading.Thread(target=write_slowly, args=(log, text, 40, done))
-    for found in changes(tmp_path, lambda: diagnose(read_log(tmp_path)), 0.005):
+    writer = threading.Thread(target=write_slowly, args=(log, text, 40))
+    for found in changes(tmp_path, lambda: diagnose(read_log(tmp_path)), 0.005, sleep=patiently()):
         seen.append(found)
         if len(seen) == 1:
             assert isinstance(found, SpkitError), "the folder is empty"
             writer.start()
-        elif done.is_set() and not isinstance(found, Exception) and found.evidence.steps[-1].step == 7:
+        elif not isinstance(found, Exception) and groups_of(found) == 64:
             break
     writer.join()
     verdicts = [found for found in seen if not isinstance(found, Exception)]
-    groups = [sum(step.groups for step in found.evidence.steps) for found in verdicts]
-    assert groups == sorted(groups) and groups[-1] == 64 and len(groups) > 2
+    groups = [groups_of(found) for found in verdicts]
+    assert groups == sorted(groups) and len(groups) > 2
     assert verdicts[-1].verdict == diagnose(read_log(log)).verdict
     whole = [isinstance(found, Exception) for found in seen]
     assert whole == sorted(whole, reverse=True), "once there was a verdict, a torn last line took none away"
