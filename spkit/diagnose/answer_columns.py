@@ -74,20 +74,25 @@ def slow_answers(texts: list[str], golds: list[str | None]) -> tuple[list[str | 
 
 
 class AnswerReader:
-    """Reads the answers of whole steps; it knows how many it has read one by one."""
+    """Reads the answers of whole steps; `read` counts those that were read one by one, `bad_golds` the samples whose
+    gold answer holds none.
+    """
 
     def __init__(self) -> None:
-        self.read = 0
+        self.read, self.bad_golds = 0, 0
 
     def __call__(self, frame: "polars.DataFrame") -> "polars.DataFrame":
-        """Rows with step, group, text and gold, where a text is there once a group: the same rows with `looked`,
-        `answer` and `extra`; a group is looked at as a whole or not at all.
+        """Rows with step, group, text, gold and m, where a text that stands m times in a group is there once: the same
+        rows with `looked`, `answer` and `extra`; a group is looked at as a whole or not at all.
         """
         pl = the_polars()
         golds = frame["gold"].unique()
         spelled = pl.DataFrame({"gold": golds, "spelled": [plain_gold(gold) for gold in golds.to_list()]})
         spelled = spelled.with_columns(pl.col("spelled").cast(pl.String))
         frame = frame.join(spelled, on="gold", how="left", nulls_equal=True, maintain_order="left")
+        self.bad_golds += int(
+            frame.select(pl.col("m").filter(pl.col("gold").is_not_null(), pl.col("spelled").is_null()).sum()).item()
+        )
         frame = frame.drop("gold").rename({"spelled": "gold"})
         frame = pl.concat([frame, quick_answers(frame)], how="horizontal").with_row_index("row")
         chosen = self._chosen(frame)

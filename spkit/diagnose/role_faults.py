@@ -53,7 +53,8 @@ def _lost(evidence: Evidence, name: str, best: Step, late: Step, limits: Thresho
 def _broken(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> list[str]:
     """Signs in the texts: one piece over and over, a length or a distance to the base that grows without a gain."""
     signs, gain = [], (late.solve_rate or 0.0) - (early.solve_rate or 0.0)
-    if mostly(late.repeated, late.groups, limits.broken, limits) and (early.repeated or 0.0) < limits.broken / 2:
+    least = min(step.repeated or 0.0 for step in evidence.steps)
+    if mostly(late.repeated, late.groups, limits.broken, limits) and least < limits.broken / 2:
         text = share_with_interval(late.repeated, late.groups)
         signs.append(f"{text} of the completions end in one piece of text over and over")
     if evidence.self_play or gain >= 0:

@@ -8,7 +8,7 @@ from .batches import the_polars
 from .scales import Scale
 from .step_columns import Block
 from .steps import Step
-from .truncation import Caps, common_cap, truncation
+from .truncation import Caps, common_cap, truncation, with_pooled
 
 if TYPE_CHECKING:
     import polars
@@ -34,7 +34,7 @@ def step_table(
         made = made.rename({name: f"made_{name}" for name in made.columns if ":" in name})
         table = table.join(made, on="step", how="full", coalesce=True)
     caps = common_cap(table["tokens_max"]), common_cap(table["characters_max"], True)
-    rows = table.sort("step").iter_rows(named=True)
+    rows = with_pooled(table).iter_rows(named=True)
     return tuple(_step(row, scales[1], unit, weights, caps) for row in rows)
 
 

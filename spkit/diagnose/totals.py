@@ -205,4 +205,6 @@ class Totals:
             warnings.append(
                 f"steps {some} are too large or out of order, and were read as several: their groups may be split"
             )
+        if self.reader.bad_golds:
+            warnings.append(f"{self.reader.bad_golds} gold answers hold no answer, and were left out")
         return warnings + ([] if self.audit is None else self.audit.warnings())

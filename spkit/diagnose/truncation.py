@@ -6,8 +6,10 @@ often as there are such signs in it, and one that ended nearly never does: the r
 cut. It is believed only if lengths pile up as they do at a limit, and if such texts are hardly ever rewarded.
 """
 
+import math
 from typing import TYPE_CHECKING
 
+from .batches import the_polars
 from .scales import Scale
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ CUT = 0.4  # of the completions at the limit were cut, by the ratio above
 ENDING = 0.3  # of the short ones seem cut: then this is how completions end here
 TIGHT = (0.75, 1.3)  # the tenth and the ninetieth of a hundred lengths, over the median
 REWARDED = 0.1  # solve rate of what stops in the middle: it was not cut
+
+ENOUGH = 400  # completions that are looked at together
+POOLED = "pooled:"
+SUMS = "rows texts open open_mark open_signs signs long long_open peak peak_open peak_texts".split()
 
 Caps = tuple[int | None, int | None]  # in tokens and in characters
 
@@ -46,31 +52,47 @@ def truncation(row: dict, caps: Caps, scale: Scale) -> tuple[float | None, float
         return row["finish_cut"] * share, row["finish_cut_mark"] * share
     if row["tokens_known"] == rows:
         return (row["at_cap"], row["at_cap_mark"]) if row["tokens_max"] == caps[0] else (0.0, 0.0)
-    cut = by_text(row, caps[1])
-    if not cut or not row["open"]:
+    share = by_text(
+        {name.removeprefix(POOLED): value for name, value in row.items() if name.startswith(POOLED)}, caps[1]
+    )
+    if not share:
         return 0.0, 0.0
-    mark = row["open_mark"] / row["open"]
-    return (cut, cut * mark) if scale.of(mark) <= REWARDED else (0.0, 0.0)
+    mark = row[f"{POOLED}open_mark"] / row[f"{POOLED}open"]
+    return (share * rows, share * rows * mark) if scale.of(mark) <= REWARDED else (0.0, 0.0)
+
+
+def with_pooled(table: "polars.DataFrame") -> "polars.DataFrame":
+    """Beside each step, in the order of the steps, what its texts and those of the steps before it show together, of
+    about ENOUGH completions: in a few of them the ratio of two small counts is anything.
+    """
+    pl = the_polars()
+    usual = table["rows"].median() or 1
+    steps = max(1, min(50, math.ceil(ENOUGH / usual)))
+    sums = [pl.col(name).rolling_sum(steps, min_samples=1).alias(POOLED + name) for name in SUMS]
+    quantiles = [f"characters_p{share}" for share in (10, 50, 90)]
+    means = [pl.col(name).rolling_mean(steps, min_samples=1).alias(POOLED + name) for name in quantiles]
+    most = pl.col("characters_max").rolling_max(steps, min_samples=1).alias(f"{POOLED}characters_max")
+    return table.sort("step").with_columns(*sums, *means, most)
 
 
 def by_text(row: dict, cap: int | None) -> float:
-    """How many completions stop in the middle, where lengths pile up: exactly at a limit that steps share; among the
-    long ones and not the short ones; or all of them, being about equally long.
+    """The share of completions that stop in the middle, where lengths pile up: exactly at a limit that steps share;
+    among the long ones and not the short ones; or all of them, being about equally long.
     """
     rows, texts = row["rows"], row["texts"]
-    if not row["open_signs"]:
+    if not rows or not row["open"] or not row["open_signs"]:
         return 0.0
     usual = row["open_signs"] / row["signs"]
     seen = lambda count, total: min(1.0, count / total / usual) if total else 0.0
     low, middle, high = (row[f"characters_p{share}"] for share in (10, 50, 90))
     peak, long, short = row["peak"], row["long"], rows - row["long"]
     if row["characters_max"] == cap and peak >= AT_PEAK * rows and row["peak_texts"] >= DIFFERENT * peak:
-        return peak if seen(row["peak_open"], peak) >= CUT else 0.0
+        return peak / rows if seen(row["peak_open"], peak) >= CUT else 0.0
     if low >= TIGHT[0] * middle and high <= TIGHT[1] * middle and texts >= DIFFERENT * rows:
         found = seen(row["open"], rows)
-        return found * rows if found >= CUT else 0.0
+        return found if found >= CUT else 0.0
     short_open = seen(row["open"] - row["long_open"], short)
     found = seen(row["long_open"], long)
     if high >= LONG and found >= CUT and (short < SHORT or short_open <= ENDING):
-        return found * long
+        return found * long / rows
     return 0.0

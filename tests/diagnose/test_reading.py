@@ -3,17 +3,16 @@
 A bad log is one sentence; a large one does not fill the memory.
 """
 
-import builtins
 import gzip
 import json
 import random
+import subprocess
 import sys
-import tracemalloc
 
 import pytest
 
 from spkit.cli.main import main
-from spkit.diagnose import diagnose, read_audit, read_log, read_run
+from spkit.diagnose import diagnose, read_audit, read_log, read_run, read_test
 from spkit.diagnose.texts import has_extra
 from spkit.run.errors import SpkitError
 from tests.diagnose.world import World, as_trl, as_verl, rows
@@ -29,9 +28,8 @@ def write(path, made):
 
 def numbers(evidence):
     """What a reader of any format must agree on."""
-    return [
-        (step.step, step.groups, step.useful, step.all_right, step.distinct) for step in evidence.steps
-    ], evidence.texts
+    sums = evidence.texts.clusters, round(evidence.texts.weighted, 6)
+    return [(step.step, step.groups, step.useful, step.all_right, step.distinct) for step in evidence.steps], sums
 
 
 def test_all_formats_of_one_run_are_read_alike(tmp_path):
@@ -46,9 +44,7 @@ def test_all_formats_of_one_run_are_read_alike(tmp_path):
     verl = read_log(tmp_path / "verl")
     for other in (trl, verl, read_log(tmp_path / "c.json"), read_log(tmp_path / "d.jsonl.gz")):
         assert numbers(other) == numbers(plain) and not other.warnings
-    assert (
-        "trl rows; reward = format_reward + accuracy_reward" in trl.notes and "verl rows; reward = score" in verl.notes
-    )
+    assert trl.format == "TRL" and trl.rewards == ("format_reward", "accuracy_reward") and verl.format == "verl"
     assert verl.steps[0].accuracy is not None, "the gold answers of verl are read"
     shuffled = random.Random(0).sample(made, len(made))
     mixed = read_log(write(tmp_path / "e.jsonl", sorted(shuffled, key=lambda row: row["step"])))
@@ -76,101 +72,12 @@ def test_parquet_of_trl_is_read_like_json_lines(tmp_path):
         read_log(tmp_path / "alone.parquet")
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
-    real = builtins.__import__
-    monkeypatch.setattr(
-        builtins,
-        "__import__",
-        lambda name, *rest: (_ for _ in ()).throw(ImportError) if name == "pyarrow" else real(name, *rest),
-    )
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    with pytest.raises(SpkitError, match=r"pip install 'selfplay-kit\[logs\]'"):
-        read_log(tmp_path / "a.parquet")
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ([], "has no rows with a reward"),
-        ([{"step": 1}], "line 1 has no prompt among its columns \\(step\\)"),
-        ([{"prompt": "a", "completion": "b", "step": 1}], "line 1 has no reward among its columns"),
-        ([{"prompt": "a", "completion": "b", "reward": 1.0}], "line 1 has no step among its columns"),
-        ([{"input": "a", "output": "b", "step": 1}], "line 1 has no score among its columns"),
-        (
-            [{"step": 1, "prompt": "a", "completion": "b", "advantage": 0.0}],
-            "line 1 has no column of numbers to take the reward from",
-        ),
-        ([ROW, {**ROW, "reward": float("nan")}], "line 2 has reward = None: every reward must be a finite number"),
-        ([ROW, {**ROW, "reward": None}], "line 2 has reward = None"),
-        ([{**ROW, "step": "one"}], "line 1 has step = 'one': it must be a whole number"),
-        ([{**ROW, "role": "judge"}], "line 1 has the role 'judge': it must be solver or proposer"),
-        ([{**ROW, "correct": "yes"}], "line 1 has correct = 'yes': it must be true or false"),
-        (
-            [ROW, {"input": "a", "output": "b", "score": 1.0, "step": 1}],
-            "line 2 is a row of verl's and the rows before it are spkit's",
-        ),
-        ([ROW, {**ROW, "advantage": 0.5}], "line 2 is a row of trl's and the rows before it are spkit's"),
-        ([ROW, {**ROW, "prompt": "c"}], "no problem has two samples in one step"),
-        ([ROW, ROW, [1, 2]], "line 3 is no JSON object but '\\[1, 2\\]'"),
-    ],
-)
-def test_a_bad_log_is_one_sentence(tmp_path, lines, message):
-    with pytest.raises(SpkitError, match=message):
-        read_log(write(tmp_path / "a.jsonl", lines))
-
-
-def test_what_is_no_log_at_all(tmp_path):
-    for path, message in ((tmp_path / "nowhere", "there is no file or folder"), (tmp_path, "neither a run of spkit")):
-        with pytest.raises(SpkitError, match=message):
-            read_log(path)
-    (tmp_path / "a.csv").write_text("x")
-    (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe\x00")
-    for name, message in (("a.csv", "is no log: its name must end in"), ("b.jsonl", "is no text in UTF-8")):
-        with pytest.raises(SpkitError, match=message):
-            read_log(tmp_path / name)
-
-
-def test_a_cut_end_is_a_warning_and_damage_before_it_an_error(tmp_path):
-    made = list(rows(NOISY, 0))
-    whole = "".join(json.dumps(row) + "\n" for row in made)
-    (tmp_path / "a.jsonl").write_text(whole[:-30])
-    cut = read_log(tmp_path / "a.jsonl")
-    assert cut.warnings == (f"a.jsonl line {len(made)}, the last one, is cut off and was left out",)
-    (tmp_path / "b.json").write_text(json.dumps(made)[:-30])
-    assert read_log(tmp_path / "b.json").warnings == (
-        f"b.json is cut off after row {len(made) - 1}; what is before was read",
-    )
-    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(whole.encode())[:-2000])
-    assert "ends too early" in read_log(tmp_path / "c.jsonl.gz").warnings[0]
-    (tmp_path / "d.jsonl").write_text(whole[:5000] + "\n" + whole[5000:])
-    with pytest.raises(SpkitError, match="d.jsonl line 42 is no JSON .*: delete the line"):
-        read_log(tmp_path / "d.jsonl")
-
-
-def test_rows_that_no_reward_function_of_trl_judged_are_left_out(tmp_path):
-    made = as_trl(rows(NOISY, 0))
-    for row in made[:3]:
-        row.update(format_reward=float("nan"), accuracy_reward=None)
-    log = read_log(write(tmp_path / "a.jsonl", made))
-    said = ("3 numbers are NaN or infinite and were read as missing", "3 rows have no reward at all and were left out")
-    assert log.warnings == said
-    chosen = read_log(write(tmp_path / "b.jsonl", made[8:]), rewards=("accuracy_reward",))
-    assert "trl rows; reward = accuracy_reward" in chosen.notes
-    with pytest.raises(SpkitError, match="no column 'acc' to take the reward from"):
-        read_log(tmp_path / "b.jsonl", rewards=("acc",))
-
-
 def test_rewards_that_are_all_equal_and_steps_out_of_order_are_said(tmp_path):
     same = [{**ROW, "prompt": str(index // 4)} for index in range(80)]
     log = read_log(write(tmp_path / "a.jsonl", same))
     assert "every reward is 1: read as right" in log.warnings[0] and diagnose(log).verdict == "saturation"
     mixed = [{**ROW, "step": step, "reward": float(index % 2)} for step in range(9) for index in range(4)]
-    assert (
-        "steps 0, 1, 2, 3, 4, ... are too large or out of order"
-        in read_log(write(tmp_path / "b.jsonl", mixed + mixed)).warnings[0]
-    )
-    with pytest.raises(SpkitError, match="its steps are out of order: sort the rows by step"):
-        read_log(write(tmp_path / "c.jsonl", sorted(mixed, key=lambda row: row["reward"])[::2] * 2))
+    assert "the steps go back" in read_log(write(tmp_path / "b.jsonl", mixed + mixed)).warnings[0]
 
 
 def test_audits_are_matched_and_refused(tmp_path):
@@ -203,22 +110,42 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
         with open(path, "w") as file:
             for step in range(steps):
                 for index in range(64):
-                    row = {
-                        "step": step,
-                        "prompt": f"{step}.{index // 8}",
-                        "completion": f"{text}{index}",
-                        "reward": float(index % 3 == 0),
-                    }
-                    file.write(json.dumps(row) + "\n")
-        tracemalloc.start()
-        evidence = read_log(path)
-        _, highest = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert len(evidence.steps) == steps
-        return highest, path.stat().st_size
+                    row = {"step": step, "prompt": f"{step}.{index // 8}", "completion": f"{text}{index}"}
+                    file.write(json.dumps({**row, "reward": float(index % 3 == 0)}) + "\n")
+        program = "import re, sys; from spkit.diagnose import read_log; e = read_log(sys.argv[1])"
+        program += "; print(len(e.steps), *re.findall(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read()))"
+        done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+        read, most = map(int, done.stdout.split())
+        assert read == steps
+        return most / 1024, path.stat().st_size / 2**20
 
-    (small, _), (large, size) = peak(10), peak(100)
-    assert large < 1.5 * small + 500_000 and large < size / 4
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the most memory that a process had is read from /proc")
+    (small, _), (large, size) = peak(60), peak(600)
+    assert large < 400 and large - small < 1.5 * size, "megabytes"
+
+
+def test_a_gold_answer_that_is_none_is_counted(tmp_path):
+    made = [{**ROW, "completion": "#### 18", "gold": "18"}] * 4 + [{**ROW, "prompt": "c", "gold": "####"}] * 3
+    log = read_log(write(tmp_path / "a.jsonl", made))
+    assert "3 gold answers hold no answer, and were left out" in log.warnings and log.steps[0].accuracy == 1.0
+
+
+def test_test_prompts_that_are_trained_on_are_found(tmp_path, monkeypatch, capsys):
+    question = "How many pears are left of {} when nine are eaten?"
+    made = [{**ROW, "prompt": f"Be brief.\n{question.format(i // 4)}", "reward": float(i % 2)} for i in range(400)]
+    test = write(tmp_path / "test.jsonl", [{"question": question.format(i).upper()} for i in range(90, 190)])
+    evidence = read_log(write(tmp_path / "a.jsonl", made), test=read_test(test))
+    assert evidence.leaked == (10, 100)
+    (finding,) = [one for one in diagnose(evidence).findings if one.name == "test leak"]
+    assert finding.figures["leaked"]["interval"][0] < 0.1 < finding.figures["leaked"]["interval"][1]
+    fresh = write(tmp_path / "fresh.jsonl", [{"prompt": question.format(i)} for i in range(100, 200)])
+    assert read_log(tmp_path / "a.jsonl", test=read_test(fresh)).leaked == (0, 100)
+    for bad, message in (([{"x": 1}], "has no column of prompts among x"), ([], "has no prompts")):
+        with pytest.raises(SpkitError, match=message):
+            read_test(write(tmp_path / "bad.jsonl", bad))
+    with pytest.raises(SpkitError, match="there is no test file"):
+        read_test(tmp_path / "nowhere")
 
 
 def test_the_command_line(tmp_path, monkeypatch, capsys):
@@ -239,7 +166,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert code == 0 and json.loads(said)["role"] == "verifier"
     log.write_text(log.read_text()[:-5])
     code, _, errors = call(log)
-    assert code == 0 and errors.startswith("warning: a.jsonl line")
+    assert code == 0 and errors.startswith("warning: 1 line at the end of a file is cut off")
     code, _, errors = call(tmp_path / "nowhere")
     assert code == 2 and errors.startswith("spkit: there is no file or folder") and errors.count("\n") == 1
 
@@ -337,16 +264,6 @@ def test_accuracy_by_gold_reads_the_spellings_that_the_tasks_read(tmp_path, comp
     wrong = [{**row, "step": 2, "completion": "#### 7"} for row in made]
     log = read_log(write(tmp_path / "a.jsonl", made + wrong))
     assert [step.accuracy for step in log.steps] == [1.0, 0.0]
-
-
-@pytest.mark.parametrize("gold", ["", " ", "####", "\\boxed{}", "<answer></answer>"])
-def test_a_gold_answer_that_is_none_is_refused_by_its_line(tmp_path, gold):
-    made = [
-        {**ROW, "completion": "<answer></answer>", "gold": "18"},
-        {**ROW, "completion": "<answer></answer>", "gold": gold},
-    ]
-    with pytest.raises(SpkitError, match="line 2 has the gold answer .* which is none"):
-        read_log(write(tmp_path / "a.jsonl", made))
 
 
 def test_another_spelling_of_the_answer_is_nothing_beside_it():

@@ -1,4 +1,4 @@
-"""A number says the same however it is spelled: as an answer, as a gold one, and with or without something beside it."""
+"""A number says the same however it is spelled: as an answer, as a gold one, with or without something beside it."""
 
 import itertools
 

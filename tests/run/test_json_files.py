@@ -84,7 +84,9 @@ def test_a_damaged_line_in_the_middle_is_named(name, damage, said, tmp_path):
     read, rows = READERS[name]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join([*lines(rows)[:2], damage, *lines(rows)[2:]]) + b"\n")
-    with pytest.raises(SpkitError, match=rf"a\.jsonl line 3 is {said}.*: \w+"):
+    replaced = name == "log" and "UTF-8" in said  # in a log such bytes are replaced, and this row has no prompt then
+    message = r"a\.jsonl line 3 has no prompt" if replaced else rf"a\.jsonl line 3 is {said}.*: \w+"
+    with pytest.raises(SpkitError, match=message):
         read(path)
 
 
@@ -121,7 +123,7 @@ def test_in_logs_of_other_trainers_they_are_missing_and_counted(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in made))
     assert read_log(path).warnings[:2] == (
         f"{len(made) + 1} numbers are NaN or infinite and were read as missing",
-        "1 rows have no reward at all and were left out",
+        "1 row has no reward at all",
     )
     verl = [
         {
@@ -134,8 +136,8 @@ def test_in_logs_of_other_trainers_they_are_missing_and_counted(tmp_path):
     ]
     path.write_text(json.dumps(verl))
     assert read_log(path).warnings[:2] == (
-        "1 numbers are NaN or infinite and were read as missing",
-        "1 rows have no reward at all and were left out",
+        "1 number is NaN or infinite and was read as missing",
+        "1 row has no reward at all",
     )
     (tmp_path / "b.json").write_bytes(MARK + path.read_bytes())
     assert log_rows(tmp_path / "b.json") == log_rows(path)

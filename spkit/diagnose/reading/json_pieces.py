@@ -13,7 +13,7 @@ from typing import Any
 from ...run.json_files import Raw
 from ..batches import the_polars
 from .lines import CHUNK_BYTES, array_rows, is_array, line_chunks, line_rows, opened
-from .pieces import PIECE_ROWS, Piece
+from .pieces import PIECE_ROWS, Piece, names_of
 from .tallies import Tally
 
 FIRST_BYTES = 1 << 21  # of the first chunk, which is read carefully: it says what the columns are
@@ -83,14 +83,16 @@ class Types:
 
     def learn(self, rows: Sequence[dict[str, Any]]) -> None:
         """These rows have come, too."""
-        if self.needed == ():
-            return
-        names = dict.fromkeys(name for row in rows for name in row)
-        for name in names:
+        if self.needed is not None and (not self.needed or any(map(_is_mixed, map(self.seen.get, self.needed)))):
+            return  # no chunk of this log is read at once
+        for name in names_of(rows):
             kind = self.seen.get(name)
-            for row in rows:
-                value = row.get(name)
-                if value is not None and kind is not MIXED:
+            values = [row.get(name) for row in rows]
+            plain = set(map(type, values)) - {list, dict, int}
+            for sort in plain if kind is not MIXED else ():
+                kind = _joint(kind, SCALARS[sort])
+            for value in values if len(plain) < len(set(map(type, values))) and kind is not MIXED else ():
+                if isinstance(value, (list, dict, int)):
                     kind = _joint(kind, _kind(value))
             self.seen[name] = kind
 
@@ -136,6 +138,7 @@ class Types:
 
 
 MIXED = "mixed"
+SCALARS = {type(None): None, bool: "bool", float: "float", str: "text"}
 
 
 def _kind(value: Any) -> Any:

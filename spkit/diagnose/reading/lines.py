@@ -142,7 +142,7 @@ def line_rows(chunk: bytes, first: int, name: str, tally: Tally, last: bool) -> 
 
     Raises SpkitError for any other line that is no JSON object.
     """
-    lines = chunk.split(b"\n")
+    lines = chunk.decode().split("\n")
     for index, line in enumerate(lines):
         if not line.strip():
             continue

@@ -13,7 +13,7 @@ from .nested import Decode
 from .pieces import Piece
 from .plans import Plan, Unfit, batch_of, plan_of
 from .repeats import Repeats
-from .tallies import Tally
+from .tallies import NOT_GENERATED, Tally
 
 NO_STEP = "the log has no step in its rows: "
 
@@ -49,6 +49,11 @@ class Log:
                     rewarded += batch["reward"].count()
                     yield from repeats.passed(batch, number)
         yield from repeats.rest()
+        if not rewarded and self.tally.counts[NOT_GENERATED]:
+            text = (
+                "has no row with a text that was generated: choices were scored, or its prompts and completions are one"
+            )
+            raise SpkitError(f"{self.path} {text} text, which --tokenizer takes apart where there are token ids")
         if not rewarded:
             raise SpkitError(f"{self.path} has no rows with a reward: give a log that a trainer wrote completions to")
 

@@ -8,6 +8,15 @@ from typing import Any
 PIECE_ROWS = 1 << 14  # rows of a piece, at most
 
 
+def names_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The columns of rows, in the order in which they first appear."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if not row.keys() <= found.keys():
+            found |= dict.fromkeys(row)
+    return tuple(found)
+
+
 @dataclass
 class Piece:
     """Rows with their places, or a polars frame of them; `again` reads the rows of a frame one by one, which is slower
@@ -25,9 +34,7 @@ class Piece:
 
     def names(self) -> tuple[str, ...]:
         """Its columns, in the order in which they first appear."""
-        if self.frame is not None:
-            return tuple(self.frame.columns)
-        return tuple(dict.fromkeys(name for row in self.rows for name in row))
+        return tuple(self.frame.columns) if self.frame is not None else names_of(self.rows)
 
     def values(self, name: str) -> Any:
         """The values of a column, null where a row lacks it: a list, or a series of the frame."""

@@ -74,6 +74,9 @@ def text_column(values: Any, tally: Tally, empty: str | None = "") -> Any:
         if joined is not None:
             return joined if empty is None else joined.fill_null(empty)
         values = values.to_list()
+    plain = _series(values, pl.String, str)
+    if plain is not None:
+        return plain if empty is None else plain.fill_null(empty)
     texts = [empty if value is None else plain_text(value) for value in values]
     try:
         return pl.Series(texts, dtype=pl.String)
@@ -81,6 +84,16 @@ def text_column(values: Any, tally: Tally, empty: str | None = "") -> Any:
         mended = [None if text is None else text.encode("utf-8", "replace").decode() for text in texts]
         tally.count(NOT_UTF8, sum(mended[i] != text for i, text in enumerate(texts)))
         return pl.Series(mended, dtype=pl.String)
+
+
+def _series(values: Any, kind: Any, *sorts: type) -> Any:
+    """The values as a series, if all of them are of these types or None and fit it; None else."""
+    if not set(map(type, values)) <= {*sorts, type(None)}:
+        return None
+    try:
+        return the_polars().Series(values, dtype=kind, strict=False)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        return None
 
 
 def _joined(values: Any) -> Any:
@@ -140,7 +153,8 @@ def number_column(values: Any, tally: Tally, kind: str = NOT_FINITE) -> Any:
     plain = isinstance(values, pl.Series) and (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null))
     if not plain:
         values = values.to_list() if isinstance(values, pl.Series) else values
-        values = pl.Series([as_number(value) for value in values], dtype=pl.Float64)
+        found = _series(values, pl.Float64, bool, int, float)
+        values = pl.Series([as_number(value) for value in values], dtype=pl.Float64) if found is None else found
     numbers = values.cast(pl.Float64)
     finite = numbers.is_finite().fill_null(True)
     lost = len(numbers) - finite.sum()

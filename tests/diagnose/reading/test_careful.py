@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import random
+import subprocess
+import sys
 import tracemalloc
 
 import pytest
@@ -222,6 +224,14 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
         return highest
 
     assert peak(60_000) < 1.5 * peak(20_000) + 1_000_000
+
+
+def test_a_log_is_read_without_torch(tmp_path):
+    """It would take 200 MB of the 400 that a diagnosis may have."""
+    path = write(tmp_path / "a.jsonl", varied(100))
+    code = f"import sys; from spkit.diagnose import Log; print(len(list(Log({str(path)!r}))), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 False\n"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -7,6 +7,7 @@ from spkit.diagnose.reading import ColumnMap, Log
 from spkit.diagnose.texts import gold_answer
 from spkit.run.errors import SpkitError
 from tests.diagnose.reading import formats
+from tests.diagnose.reading.formats import Letters
 
 polars = pytest.importorskip("polars")
 pytest.importorskip("pyarrow")
@@ -71,6 +72,31 @@ def test_token_ids_ask_for_a_tokenizer(tmp_path):
         read(formats.open_instruct(tmp_path))
     with pytest.raises(SpkitError, match="could not load the tokenizer"):
         read(tmp_path, tokenizer=str(tmp_path / "nothing"))
+
+
+def test_one_text_for_prompt_and_completion_asks_for_a_tokenizer(tmp_path):
+    rows = [
+        {
+            "content": ["1+1=2"],
+            "rewards": [1.0],
+            "token_ids": [Letters().encode("1+1=2\0\0")],
+            "token_loss_mask": [[0, 0, 0, 0, 1, 0, 0]],
+            "idx": index,
+        }
+        for index in range(4)
+    ]
+    path = formats.lines(tmp_path / "train_data_step3.jsonl", rows)
+    with pytest.raises(SpkitError, match="--tokenizer takes apart"):
+        read(path)
+    _, found = read(path, tokenizer=Letters())
+    assert set(found.select("step", "prompt", "completion", "tokens").iter_rows()) == {(3, "1+1=", "2", 1)}
+
+
+def test_choices_that_were_scored_are_no_completions(tmp_path):
+    row = {"doc_id": 1, "doc": {}, "target": 0, "arguments": [["q", "a"]], "resps": [[[-1.5, False]]], "acc": 1.0}
+    path = formats.lines(tmp_path / "samples_arc.jsonl", [{**row, "filtered_resps": [[-1.5, False]], "filter": "none"}])
+    with pytest.raises(SpkitError, match="choices were scored"):
+        read(path)
 
 
 def test_a_table_that_grows_counts_once(tmp_path):

@@ -41,8 +41,8 @@ def test_a_buffer_that_is_logged_at_several_steps_counts_once(tmp_path, times):
     log, found = read(tmp_path / "a.jsonl", whole)
     assert len(rows) == len(whole) and len(found) == len(whole) / times
     assert found["step"].unique(maintain_order=True).to_list() == list(range(0, 12, times))
-    assert log.warnings == [f"{len(whole) - len(found)} rows were logged again (the same completions under another step, "
-                            "or in a later file) and were left out"]  # fmt: skip
+    assert len(log.warnings) == 1
+    assert log.warnings[0].startswith(f"{len(whole) - len(found)} rows were logged again (the same completions")
 
 
 @pytest.mark.parametrize("answers", [1, 2, 3])
