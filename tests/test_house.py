@@ -19,6 +19,7 @@ ENTRIES, LOOP_FILE, LOOP_BODY, FUNCTION, FUNCTION_P90, MODULE, LINE = 14, 150, 4
 SAME_MEANING = {  # names at top level in more than one module, and what they mean in each
     "main": "what `python -m` runs",
     "play": "the records of self-play on a toy game, one an iteration",
+    "Example": "a prompt with completions, to train on or to show",
     "SOURCE": "the public files of a data set, and what reads them",
     "read_row": "a row of a data set's file as a problem",
     # the two languages of proposable problems (`tasks.base.Proposable`), expressions and Python

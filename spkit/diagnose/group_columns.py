@@ -8,7 +8,7 @@ from .scales import Scale
 if TYPE_CHECKING:
     import polars
 
-SAME = 0.1  # of the scale: a reward model says about the same twice, and a verdict that is flipped does not
+NEAR_MARKS = 0.1  # of the scale: a reward model says about the same twice, and a verdict that is flipped does not
 LEVELS = 16  # different rewards of a step that are told apart in counts
 CHAT_MARKS = (
     r"(?i)<\|?(?:im_start|start_header_id|user|system|assistant|start_of_turn|begin_of_sentence|User)"
@@ -98,7 +98,7 @@ def clusters(counted: "polars.DataFrame", by: str, scale: Scale) -> "polars.Data
     pl = the_polars()
     key, mark, c = ["step", "group", by], pl.col("mark"), pl.col("c")
     found = counted.group_by(key).agg(m=c.sum(), low=mark.min(), high=mark.max()).filter(pl.col("m") > 1)
-    apart = pl.col("high") - pl.col("low") > SAME * (scale.ends[1] - scale.ends[0])
+    apart = pl.col("high") - pl.col("low") > NEAR_MARKS * (scale.ends[1] - scale.ends[0])
     middle = (pl.col("high") + pl.col("low")) / 2
     upper = counted.join(found.filter(apart), on=key).filter(mark > middle).group_by(key).agg(upper=c.sum())
     found = found.join(upper, on=key, how="left").with_columns(upper=pl.col("upper").fill_null(0))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BINS, STEP_COLUMNS = 24, 30  # of a histogram, at most
 OCTAVE = 8  # bins of a length that doubles
-EXAMPLES, SHOWN = 5, 2000  # prompts shown, and characters of each text
+EXAMPLES, CUT_TO = 5, 2000  # prompts shown, and characters of each text
 
 
 class Spreads:
@@ -124,4 +124,4 @@ def _example(row: dict) -> Example:
 
 def cut_to(text: str) -> str:
     """The two ends of a long text."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2 - 3]} ... {text[-SHOWN // 2 + 2 :]}"
+    return text if len(text) <= CUT_TO else f"{text[: CUT_TO // 2 - 3]} ... {text[-CUT_TO // 2 + 2 :]}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars
 
 WORD_PAIRS = 1000  # pairs of words looked at in a step, about
-TAIL = 160  # characters of a completion's end that show whether it ended
+END_READ = 160  # characters of a completion's end that show whether it ended
 WORD = r"\w+|[^\w\s]"
 NEXT_TURN = (
     r"<\|im_start\|>|<start_of_turn>|\[INST\]|<\|start_header_id\|>|<\|user\|>|<｜User｜>"
@@ -112,7 +112,7 @@ def _row_sums(rows: "polars.DataFrame") -> "polars.DataFrame":
         right=pl.col("right").sum(),
         right_known=pl.col("right").count(),
         tokens_max=tokens.max(),
-        at_cap=(at_cap := (tokens == tokens.max()) & ~pl.col("text").str.slice(-TAIL).str.contains(MARKED)).sum(),
+        at_cap=(at_cap := (tokens == tokens.max()) & ~pl.col("text").str.slice(-END_READ).str.contains(MARKED)).sum(),
         at_cap_mark=mark.filter(at_cap).sum(),
         finish_known=finish.count(),
         finish_cut=cut.sum(),
@@ -128,7 +128,7 @@ def _text_sums(copies: "polars.DataFrame") -> "polars.DataFrame":
     pl = the_polars()
     text, size, m = pl.col("text"), pl.col("characters"), pl.col("m")
     tail = pl.col("tail")
-    seen = copies.select("step", "m", "marks", "characters", "text", tail=text.str.slice(-TAIL))
+    seen = copies.select("step", "m", "marks", "characters", "text", tail=text.str.slice(-END_READ))
     seen = seen.with_columns(
         long=size >= 0.75 * size.quantile(0.95).over("step"),
         peak=size == size.max().over("step"),

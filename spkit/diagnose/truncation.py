@@ -15,8 +15,8 @@ from .scales import Scale
 if TYPE_CHECKING:
     import polars
 
-COMMON = 0.25  # of the steps have the same longest completion in tokens: it is a cap
-COMMON_TEXT = 0.5  # in characters
+SHARED_TOKENS = 0.25  # of the steps have the same longest completion in tokens: it is a cap
+SHARED_LETTERS = 0.5  # in characters
 AT_PEAK = 0.3  # of the completions are exactly as long as the longest
 DIFFERENT = 0.3  # of those are different texts: it is no label of so many letters
 LONG = 100  # characters of long completions, before they are compared with short ones
@@ -38,7 +38,7 @@ def common_cap(longest: "polars.Series", characters: bool = False) -> int | None
     longest = longest.drop_nulls()
     if not longest.len():
         return None
-    cap, share = longest.max(), COMMON_TEXT if characters else COMMON
+    cap, share = longest.max(), SHARED_LETTERS if characters else SHARED_TOKENS
     return cap if (longest == cap).sum() >= max(min(2, longest.len()), share * longest.len()) else None
 
 

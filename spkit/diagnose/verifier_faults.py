@@ -69,39 +69,8 @@ def _audited_change(evidence: Evidence, early: Step, late: Step, limits: Thresho
 
 def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
     """The verifier contradicts itself, or those who checked."""
-    signs, figures = [], {}
-    for name, checked in (("audit", evidence.audit), ("checked", evidence.checked)):
-        if checked is not None and checked.counts:
-            rates = flip_rates(checked)
-            figures[name] = rates
-            if any(
-                rate["interval"][0] > limits.wrong_verdicts
-                for rate in (rates["wrong_accepted"], rates["right_refused"])
-            ):
-                parts = (
-                    f"{label} {rate_with_interval(rates[key])}"
-                    for key, label in (
-                        ("wrong_accepted", "accepts wrong samples"),
-                        ("right_refused", "refuses right ones"),
-                    )
-                )
-                signs.append(
-                    f"{' and '.join(parts)} ({name}: {checked.counts.total()} samples), which leaves "
-                    f"{rates['signal']:.2f} of the signal"
-                )
-    twice = flips(evidence.texts, limits)
-    same = flips(evidence.answers, limits) if evidence.binary and twice is None else None
-    for name, flip, limit, what in (
-        ("identical", twice, limits.twice, "identical samples"),
-        ("same_answer", same, limits.same_answer, "equal final answers"),
-    ):
-        if flip is not None:
-            figures[name] = flip
-            if flip["interval"][0] > limit:
-                signs.append(
-                    f"{what} of a problem get different rewards, as if a verdict were flipped "
-                    f"{rate_with_interval(flip)}"
-                )
+    figures: dict[str, Any] = {}
+    signs = [*_against_truth(evidence, figures, limits), *_against_itself(evidence, figures, limits)]
     if evidence.reward_gap is not None:
         figures["reward_minus_accuracy"] = evidence.reward_gap
         if abs(evidence.reward_gap) > limits.wrong_verdicts:
@@ -131,6 +100,40 @@ def noise(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Fi
         "notebooks/00, section 7",
         ("solve_rate", "accuracy"),
     )
+
+
+def _against_truth(evidence: Evidence, figures: dict[str, Any], limits: Thresholds) -> list[str]:
+    """Signs in the samples whose truth is known; their figures are added."""
+    signs = []
+    for name, checked in (("audit", evidence.audit), ("checked", evidence.checked)):
+        if checked is None or not checked.counts:
+            continue
+        rates = figures[name] = flip_rates(checked)
+        if max(rates[key]["interval"][0] for key in ("wrong_accepted", "right_refused")) > limits.wrong_verdicts:
+            signs.append(
+                f"accepts wrong samples {rate_with_interval(rates['wrong_accepted'])} and refuses right ones "
+                f"{rate_with_interval(rates['right_refused'])} ({name}: {checked.counts.total()} samples), which "
+                f"leaves {rates['signal']:.2f} of the signal"
+            )
+    return signs
+
+
+def _against_itself(evidence: Evidence, figures: dict[str, Any], limits: Thresholds) -> list[str]:
+    """Signs in equal samples of a problem; their figures are added."""
+    twice, signs = flips(evidence.texts, limits), []
+    same = flips(evidence.answers, limits) if evidence.binary and twice is None else None
+    for name, flip, limit, what in (
+        ("identical", twice, limits.twice, "identical samples"),
+        ("same_answer", same, limits.same_answer, "equal final answers"),
+    ):
+        if flip is not None:
+            figures[name] = flip
+            if flip["interval"][0] > limit:
+                signs.append(
+                    f"{what} of a problem get different rewards, as if a verdict were flipped "
+                    f"{rate_with_interval(flip)}"
+                )
+    return signs
 
 
 def flip_rates(checked: Checked) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def verdicts_of(worlds, seeds) -> Counter:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_named(fault):
-    assert set(verdicts_of(FAULTS[fault], range(2))) == {fault}
+    assert set(verdicts_of(FAULTS[fault], range(3))) == {fault}
 
 
 @pytest.mark.parametrize("fault", NEAR)
@@ -45,13 +45,25 @@ def test_healthy_runs_have_all_the_shapes_that_are_promised():
     assert {world.graded > 0 for world in worlds} == {True, False}
 
 
-@pytest.mark.parametrize(("folder", "names", "seeds"), [(DATA, OURS, 3), (DATA / "trl", TRL, 5)])
-def test_logs_of_real_runs_are_named(folder, names, seeds):
-    """One run of TRL breaks at its second step of eight groups, which is too early to know what it could do."""
-    found = real(folder, names)
-    assert {name: len(runs) for name, runs in found.items()} == dict.fromkeys(names, seeds)
+MISSED = {  # runs that break at their second step of eight groups: too early to know what they could do
+    "trl": {("hot", "starvation")},
+    "fresh": {("hot", "truncated")},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "names", "seeds", "count"),
+    [
+        ("ours", DATA, OURS, "[0-9]", 3),
+        ("trl", DATA / "trl", TRL, "[0-9]", 5),
+        ("fresh", DATA / "trl", TRL, "1[0-9]", 3),
+    ],
+)
+def test_logs_of_real_runs_are_named(kind, folder, names, seeds, count):
+    found = real(folder, names, seeds)
+    assert {name: len(runs) for name, runs in found.items()} == dict.fromkeys(names, count)
     wrong = [(name, run.verdict) for name, runs in found.items() for run in runs if run.verdict != names[name]]
-    assert wrong == ([("hot", "starvation")] if names is TRL else [])
+    assert len(wrong) <= 1 and set(wrong) == MISSED.get(kind, set())
 
 
 def test_the_page_has_every_finding_and_says_what_is_tested():
