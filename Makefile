@@ -1,6 +1,7 @@
 # make demo: a tiny language model teaches itself longer sums      make test: the tests, notebooks included
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
 # make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
+# make browser: the page of `spkit diagnose --html`, tried in Chromium (playwright fetches it); make test skips that without one
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test portable lab notebooks clean check-python
+.PHONY: demo real test portable browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -33,6 +34,11 @@ test: $(VENV)/.full
 
 portable: $(VENV)/.full
 	$(BIN)/python -m tests.portable
+
+browser: $(VENV)/.full
+	@$(PIP) -e '.[browser]'
+	$(BIN)/playwright install chromium
+	$(BIN)/python -m pytest tests/diagnose/report
 
 notebooks: $(VENV)/.full
 	$(BIN)/python -m pytest tests/notebooks

@@ -85,37 +85,26 @@ class Diagnose:
     correct: str = ""  # column that says whether a completion is right
     reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of a reward, with a weight as a:0.5; they add up
     tokenizer: str = ""  # name or folder of the tokenizer, for logs that hold token ids
+    html: Path | None = None  # where to write a report: one page with curves, histograms, completions and evidence
     plot: Path | None = None  # where to write a figure
-    json: Flag = False  # print plain JSON instead of text
+    watch: Flag = False  # look again whenever the log changes, and say when the verdict does; Ctrl+C ends it
+    every: float = 5.0  # with --watch: seconds between two looks
+    verbose: Flag = False  # print all advice, all notes and the table of numbers
+    json: Flag = False  # print plain JSON (schema spkit-diagnosis/1) instead of text
 
     def run(self) -> None:
-        """Print the verdict with its figures, and warnings on stderr."""
-        from ..diagnose import ColumnMap, diagnose, parse_reward, read_audit, read_log, read_run, read_test
-        from ..diagnose.report import data, figure, text
-        from ..run.plots import save
+        """Print the verdict with its figures, and warnings on stderr; or keep watching."""
+        from ..diagnose import ColumnMap, parse_reward
+        from .diagnosing import Output, reader, show_diagnosis, watch_and_show
 
-        checked = read_audit(self.audit) if self.audit else None
         names = (self.prompt, self.completion, self.step, self.gold, self.correct)
         columns = ColumnMap(*names, tuple(map(parse_reward, self.reward)), self.step_from)
-        ours = (self.path / "metrics.jsonl").is_file()
-        if columns != ColumnMap() and ours:
-            raise SpkitError(
-                "--reward and its like name columns of a log, and a run of spkit knows its own: leave it out"
-            )
-        ours = ours and (self.path / "config.json").is_file()
-        if ours:
-            if self.test is not None:
-                raise SpkitError("--test looks for prompts in a log, and a run of spkit splits its own: leave it out")
-            evidence = read_run(self.path, checked)
+        read = reader(self.path, columns, self.audit, self.tokenizer or None, self.test)
+        output = Output(self.html, self.plot, self.json, self.verbose)
+        if self.watch:
+            watch_and_show(self.path, read, self.every, output)
         else:
-            test = read_test(self.test) if self.test else None
-            evidence = read_log(self.path, columns, checked, self.tokenizer or None, test)
-        diagnosis = diagnose(evidence)
-        for warning in diagnosis.evidence.warnings:
-            say(f"warning: {warning}", error=True)
-        print(dumps(data(diagnosis)) if self.json else text(diagnosis))
-        if self.plot is not None:
-            say(f"Figure: {save(figure(diagnosis), self.plot)}", error=True)
+            show_diagnosis(read(), output)
 
 
 @dataclass(frozen=True)
