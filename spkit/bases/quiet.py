@@ -19,7 +19,7 @@ from ..policy.training import Example, SftConfig, sft
 from ..run.streams import PRETRAINING, generator
 from ..stages.solve import solve
 from ..tasks import item_rng, test_set
-from ..tasks.chains import END, Chains, running_values
+from ..tasks.chains import CHAIN_END, Chains, running_values
 from .recipes import free_folder, save_made
 from .tiny import char_tokenizer, tiny_llama
 
@@ -58,7 +58,7 @@ def with_aside(task: Chains, seed: int, index: int, recipe: QuietRecipe, worked:
         held = f"({running_values(chain)})"
     else:
         held = f"({SCRIBBLE if rng.random() < 0.5 else chain[1::2]})"
-    return problem.prompt + held + problem.answer + END
+    return problem.prompt + held + problem.answer + CHAIN_END
 
 
 def quiet_row(task: Chains, seed: int, index: int, recipe: QuietRecipe, worked: float) -> str:

@@ -58,11 +58,11 @@ class QuietStarConfig:
     learning_rate: float = 3e-4  # of the model [1e-6]
     mark_rate: float = 3e-3  # learning rate of the marks
     head_rate: float = 1e-3  # learning rate of the mixing head
-    marks: tuple[str, str] = ("(", ")")  # tokens whose embeddings the marks begin as [both "---"]
+    start: str = "("  # the token whose embedding the start mark begins as ["---"]
+    close: str = ")"  # the same of the end mark ["---"]
     test_texts: int = 150  # texts to measure on
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "marks", tuple(self.marks))
         at_least(self, 1, "steps", "batch_size", "tokens", "siblings", "ahead", "test_texts")
         at_least(self, 0, "iterations", "policy_weight", "learning_rate", "mark_rate", "head_rate")
         one_of_its_choices(self)
@@ -86,21 +86,18 @@ def quiet_star(base: Policy, task: Task, config: QuietStarConfig, run: Run | Non
     run = run or Run()
     base, last = run.begin("quiet_star", task, base, config)
     policy = last.clone()
-    frozen, thinker = (new_thinker(one, config.marks, config.tokens, config.seed) for one in (base, policy))
-    look = lambda one, t: measure_thoughts(
-        one, frozen if config.thoughts == "base" else one, policy, task, config, run, t
-    )
-    yield from run.replay(config, lambda: run.record(0, base, **look(frozen, 0)))
-    optimizer = restored(thinker, config.update, run)
+    marks = (config.start, config.close, config.tokens, config.seed)
+    frozen, thinker = new_thinker(base, *marks), new_thinker(policy, *marks)
+    look = lambda one, writer, t: measure_thoughts(one, writer, policy, task, config, run, t)
+    yield from run.replay(config, lambda: run.record(0, base, **look(frozen, frozen, 0)))
+    optimizer, writer = restored(thinker, config.update, run), frozen if config.thoughts == "base" else thinker
 
     for t in run.iterations(config):
         # 1 propose: texts, of which every step reads others
-        first = (t - 1) * config.steps * config.batch_size
-        texts = texts_of(policy, task, config.seed, first, config.steps * config.batch_size, config.length)
+        done, texts_of_t = (t - 1) * config.steps, config.steps * config.batch_size
+        texts = texts_of(policy, task, config.seed, done * config.batch_size, texts_of_t, config.length)
         # 2 solve: think.  3 verify: the text says which thoughts helped.  4 learn: both likelihoods and REINFORCE
-        with run.stage("learn", config.steps, "steps") as tick:
-            draw = generator(config.seed, t, "think")
-            before = (t - 1) * config.steps
-            learned = learn_from_thoughts(thinker, frozen, texts, config.update, optimizer, draw, before, tick)
+        draw = generator(config.seed, t, "think")
+        learned = learn_from_thoughts(thinker, frozen, texts, config.update, optimizer, draw, run, done)
         # 5 measure
-        yield run.record(t, policy, state=thinker_state(thinker, optimizer), **learned, **look(thinker, t))
+        yield run.record(t, policy, state=thinker_state(thinker, optimizer), **learned, **look(thinker, writer, t))

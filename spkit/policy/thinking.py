@@ -23,8 +23,8 @@ from ..run.errors import SpkitError
 from .architecture import bare, takes
 from .training import token_logprobs
 
-NEEDED = frozenset({"inputs_embeds", "attention_mask", "position_ids", "past_key_values"})
-START, CLOSE = 0, 1
+TOLD_TO_THINK = frozenset({"inputs_embeds", "attention_mask", "position_ids", "past_key_values"})
+START_MARK, CLOSE_MARK = 0, 1
 
 
 class MixingHead(nn.Module):
@@ -50,7 +50,7 @@ class Thinker(nn.Module):
 
     def __init__(self, model: nn.Module, mark_ids: tuple[int, int], tokens: int, seed: int) -> None:
         super().__init__()
-        if missing := NEEDED - takes(model):
+        if missing := TOLD_TO_THINK - takes(model):
             raise SpkitError(
                 f"{type(bare(model)).__name__} does not take {', '.join(sorted(missing))}: thoughts need a model that "
                 "is told masks, positions and embeddings"
@@ -144,7 +144,7 @@ def think(
     cache = DynamicCache(config=bare(thinker.model).config)
     thinker.hidden(thinker.embedded(ids), mask[:length, :length], positions[:length], cache)
     cache.batch_repeat_interleave(siblings)
-    given, written = thinker.mark(START, texts * siblings, len(places)), []
+    given, written = thinker.mark(START_MARK, texts * siblings, len(places)), []
     for block in range(thinker.tokens):
         own = slice(length + block * len(places), length + (block + 1) * len(places))
         logits = thinker.logits(thinker.hidden(given, mask[own, : own.stop], positions[own], cache))
@@ -218,11 +218,11 @@ def _given(
     """Embeddings of the text and of each block behind it: start, thought, end, and the next tokens but the last."""
     rows = len(ids) * siblings
     yield thinker.embedded(ids).repeat_interleave(siblings, 0)
-    yield thinker.mark(START, rows, count)
+    yield thinker.mark(START_MARK, rows, count)
     if thoughts is None:
         for pause in thinker.pauses:
             yield pause.to(thinker.model.dtype).expand(rows, count, -1)
     else:
         yield from thinker.embedded(thoughts.flatten(0, 1)).unbind(2)
-    yield thinker.mark(CLOSE, rows, count)
+    yield thinker.mark(CLOSE_MARK, rows, count)
     yield from thinker.embedded(upcoming[..., :-1]).unbind(2)

@@ -2,7 +2,6 @@
 and learns from both.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,6 +12,7 @@ from ..maths.thoughts import mixed_nll, thought_advantages, thought_loss, though
 from ..policy import Policy
 from ..policy.steps import clipped_step
 from ..policy.thinking import Talk, Thinker, talk, think
+from ..policy.training import token_logprobs
 from ..run.errors import SpkitError
 from ..run.folder import Run
 from .learn_pg import optimizer_state, resumed
@@ -39,11 +39,11 @@ class ThoughtUpdate:
     head_rate: float = 1e-3
 
 
-def new_thinker(policy: Policy, marks: tuple[str, str], tokens: int, seed: int) -> Thinker:
+def new_thinker(policy: Policy, start: str, close: str, tokens: int, seed: int) -> Thinker:
     """The policy's model with marks that begin as these tokens. Raises SpkitError if one of them is not one token."""
-    ids = [policy.tokenizer(mark, add_special_tokens=False)["input_ids"] for mark in marks]
-    if wrong := [mark for mark, own in zip(marks, ids) if len(own) != 1]:
-        raise SpkitError(f"{wrong[0]!r} is not one token of this model: choose marks that are, with --marks")
+    ids = [policy.tokenizer(mark, add_special_tokens=False)["input_ids"] for mark in (start, close)]
+    if wrong := [mark for mark, own in zip((start, close), ids) if len(own) != 1]:
+        raise SpkitError(f"{wrong[0]!r} is not one token of this model: choose --start and --close that are")
     return Thinker(policy.model, (ids[0][0], ids[1][0]), tokens, seed)
 
 
@@ -82,38 +82,43 @@ def learn_from_thoughts(
     update: ThoughtUpdate,
     optimizer: torch.optim.Optimizer,
     draw: torch.Generator,
+    run: Run,
     before: int = 0,
-    tick: Callable[[int], None] = lambda count: None,
 ) -> dict[str, float]:
-    """A step on every `batch_size` of the texts (texts, length), the first of them number `before` of the run. Returns
+    """A step on every `batch_size` of the texts (texts, length), after `before` steps of earlier iterations. Returns
     means over the steps.
 
     Raises NotFinite if training diverges, with the weights of the last good step.
     """
     told = []
-    for step, ids in enumerate(texts.to(thinker.marks.device).split(update.batch_size), before + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * min(1.0, step / WARMUP)
-        optimizer.zero_grad(set_to_none=True)
-        loss, numbers = step_loss(thinker, base, ids, update, draw)
-        loss.backward()
-        clipped_step(optimizer, [loss], 1.0, step)
-        told.append({"loss": loss.item(), **numbers})
-        tick(1)
+    batches = texts.to(thinker.marks.device).split(update.batch_size)
+    with run.stage("learn", len(batches), "steps") as tick:
+        for step, ids in enumerate(batches, before + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * min(1.0, step / WARMUP)
+            optimizer.zero_grad(set_to_none=True)
+            with run.part("solve"):
+                places = chosen_places(ids.shape[1], update.share, draw)
+                thoughts = written_thoughts(thinker, base, ids, places, update, draw)
+            loss, numbers = step_loss(thinker, ids, places, thoughts, update)
+            loss.backward()
+            clipped_step(optimizer, [loss], 1.0, step)
+            told.append({"loss": loss.item(), **numbers})
+            tick(1)
     return {name: fmean(one[name] for one in told) for name in told[0]}
 
 
 def step_loss(
-    thinker: Thinker, base: Thinker, ids: Tensor, update: ThoughtUpdate, draw: torch.Generator
+    thinker: Thinker, ids: Tensor, places: Tensor, thoughts: Tensor | None, update: ThoughtUpdate
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step on texts `ids`, and numbers about it."""
+    """The loss of one step on texts `ids` with these thoughts, and numbers about it."""
     if update.thoughts == "none":
-        logits = thinker.model(input_ids=ids, use_cache=False).logits[:, :-1]
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten()), {}
-    places = chosen_places(ids.shape[1], update.share, draw)
-    thoughts = written_thoughts(thinker, base, ids, places, update, draw)
+        logits = thinker.model(input_ids=ids, use_cache=False).logits[:, :-1].float()
+        return -token_logprobs(logits, ids[:, 1:]).mean(), {}
+    # 2 solve: the text after each thought.  3 verify: how much likelier it is than after the other thoughts there
     said = talk(thinker, ids, places, thoughts, update.ahead, update.siblings)
     advantages = thought_advantages(thought_rewards(said.mixed, said.there), update.positive)
+    # 4 learn
     loss = update.text_weight * -said.next.mean() + (1 - update.text_weight) * mixed_nll(said.mixed, said.there)
     if update.policy_weight and update.thoughts in ("own", "shuffled"):
         loss = loss + update.policy_weight * thought_loss(advantages, said.thoughts)
@@ -137,8 +142,8 @@ def chosen_places(length: int, share: float, draw: torch.Generator) -> Tensor:
 def written_thoughts(
     thinker: Thinker, base: Thinker, ids: Tensor, places: Tensor, update: ThoughtUpdate, draw: torch.Generator
 ) -> Tensor | None:
-    """The thoughts of a step, (texts, siblings, places, tokens); None where pauses stand in for them."""
-    if update.thoughts == "pause":
+    """The thoughts of a step, (texts, siblings, places, tokens); None where pauses stand in for them, or nothing."""
+    if update.thoughts in ("pause", "none"):
         return None
     thoughts = think(base if update.thoughts == "base" else thinker, ids, places, update.siblings, draw)
     return elsewhere(thoughts, draw) if update.thoughts == "shuffled" else thoughts

@@ -12,7 +12,7 @@ from ..policy.thinking import Thinker, talk, think
 from ..run.folder import Run
 from ..run.streams import generator
 from ..tasks import Chains, Task
-from ..tasks.chains import END, running_values
+from ..tasks.chains import CHAIN_END, running_values
 from .texts import kinds_of_tokens, texts_of
 
 TEXTS_AT_ONCE = 25
@@ -82,7 +82,14 @@ def measure_thoughts(
     found = {name: one.means() for name, one in sums.items()}
     shares = {f"steps_{how}": sum(own) / len(own) for how, own in steps.items() if own}
     hard = HARD if HARD in found["nll"] else "all"
-    return {"accuracy": found["right_greedy"][hard], **found, **shares, "samples": samples}
+    by_difficulty = {str(level): found["right_greedy"][HARD] for level in task.difficulties if isinstance(task, Chains)}
+    return {
+        "accuracy": found["right_greedy"][hard],
+        "accuracy_by_difficulty": by_difficulty,
+        **found,
+        **shares,
+        "samples": samples,
+    }
 
 
 def _likeliest(thinker: Thinker, ids: Tensor) -> Tensor:
@@ -95,7 +102,7 @@ def _right_steps(policy: Policy, ids: Tensor, kinds: Sequence[Sequence[str]], th
     for row, own, written in zip(ids.tolist(), kinds, thoughts.tolist()):
         text = "".join(policy.tokenizer.convert_ids_to_tokens(row))
         for place in (index for index, kind in enumerate(own) if kind == HARD):
-            chain = text[:place].rpartition(END)[2]
+            chain = text[:place].rpartition(CHAIN_END)[2]
             found.append("".join(policy.tokenizer.convert_ids_to_tokens(written[place])) == running_values(chain))
     return found
 

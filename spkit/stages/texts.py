@@ -10,7 +10,7 @@ from ..policy import Policy
 from ..run.errors import SpkitError
 from ..tasks import Chains, Task
 from ..tasks.base import Split
-from ..tasks.chains import kinds_of_characters, text
+from ..tasks.chains import chains_text, kinds_of_characters
 
 
 def texts_of(
@@ -26,7 +26,7 @@ def texts_of(
             f"texts must have 2 to {policy.context - 1} tokens, not {length}: that is what the model reads"
         )
     if isinstance(task, Chains):
-        rows = [policy.tokenizer(text(task, seed, start + i, length, split))["input_ids"] for i in range(number)]
+        rows = [policy.tokenizer(chains_text(task, seed, start + i, length, split))["input_ids"] for i in range(number)]
     else:
         rows = [_joined(policy, task, seed, start + i, length, split) for i in range(number)]
     return torch.tensor(rows)

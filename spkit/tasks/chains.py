@@ -19,8 +19,8 @@ from .base import Problem, Split, Task, Verdict, graded_reward, item_rng, split_
 
 MOST_OPERATIONS = 6
 FACTORS = "379"
-OPERANDS = {"+": "123456789", "-": "123456789", "*": FACTORS}
-END = ";"  # of a chain in a text
+CHAIN_OPERANDS = {"+": "123456789", "-": "123456789", "*": FACTORS}
+CHAIN_END = ";"  # of a chain in a text
 
 _CHAIN = re.compile(r"\d(?:[-+*]\d)*", re.ASCII)
 _REPLY = re.compile(r"(?:\(([^()]{0,40})\))?(\d)", re.ASCII)
@@ -42,7 +42,7 @@ class Chains(Task):
         rng = item_rng(self.name, split, seed, index, operations)
         while True:
             signs = [rng.choice("+-*") for _ in range(operations)]
-            chain = rng.choice("0123456789") + "".join(sign + rng.choice(OPERANDS[sign]) for sign in signs)
+            chain = rng.choice("0123456789") + "".join(sign + rng.choice(CHAIN_OPERANDS[sign]) for sign in signs)
             if split_by_content(chain) == split:
                 return Problem(f"{chain}=", running_values(chain)[-1], operations)
 
@@ -87,7 +87,7 @@ def running_values(chain: str) -> str:
     return "".join(values)
 
 
-def text(task: Chains, seed: int, index: int, length: int, split: Split = "train") -> str:
+def chains_text(task: Chains, seed: int, index: int, length: int, split: Split = "train") -> str:
     """`length` characters of chains with their answers, cut out of a longer text at any place: a function of its
     arguments.
     """
@@ -98,7 +98,7 @@ def text(task: Chains, seed: int, index: int, length: int, split: Split = "train
         if len(written) >= start + length:
             return written[start : start + length]
         problem = task.problem(seed, number, split=split)
-        written += problem.prompt + problem.answer + END
+        written += problem.prompt + problem.answer + CHAIN_END
 
 
 def kinds_of_characters(written: str) -> Iterator[str]:
@@ -108,7 +108,7 @@ def kinds_of_characters(written: str) -> Iterator[str]:
     whole = False
     for before, character in zip(f" {written}", written):
         if character in "=;":
-            whole = whole or character == END
+            whole = whole or character == CHAIN_END
             yield "mark"
         elif character in "+-*":
             yield "sign"

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import GPT2Config, LlamaConfig, Qwen2Config
 
 from spkit.maths.thoughts import mixed_nll, thought_advantages, thought_loss, thought_rewards
-from spkit.policy.thinking import CLOSE, START, Thinker, block_mask, chosen_tokens, talk, think
+from spkit.policy.thinking import CLOSE_MARK, START_MARK, Thinker, block_mask, chosen_tokens, talk, think
 from spkit.policy.training import token_logprobs
 from spkit.run.errors import SpkitError
 from tests.policy.test_static_cache import random_policy, small, with_lora
@@ -66,9 +66,9 @@ def one_at_a_time(thinker: Thinker, text: Tensor, thought: Tensor, ahead: Tensor
     """States before and after a thought written into the text of one row, token by token, with no mask at all."""
     parts = [
         thinker.embedded(text),
-        thinker.marks[START][None],
+        thinker.marks[START_MARK][None],
         thinker.embedded(thought),
-        thinker.marks[CLOSE][None],
+        thinker.marks[CLOSE_MARK][None],
         thinker.embedded(ahead),
     ]
     states = thinker.model(inputs_embeds=torch.cat(parts)[None], output_hidden_states=True).hidden_states[-1][0]
@@ -102,7 +102,7 @@ def test_greedy_thoughts_are_what_the_model_writes_after_each_place(name):
         written = torch.empty(0, dtype=torch.long)
         for _ in range(TOKENS):
             given = torch.cat(
-                [thinker.embedded(ids[row, : place + 1]), thinker.marks[START][None], thinker.embedded(written)]
+                [thinker.embedded(ids[row, : place + 1]), thinker.marks[START_MARK][None], thinker.embedded(written)]
             )
             written = torch.cat([written, thinker.model(inputs_embeds=given[None]).logits[0, -1:].argmax(-1)])
         assert thoughts[row, 0, place].tolist() == written.tolist()
@@ -134,11 +134,11 @@ def test_the_mask_is_causal_on_the_text_and_diagonal_on_the_blocks():
 def test_marks_begin_as_the_rows_of_their_tokens_and_are_no_token():
     thinker = thinking(mix=False)
     table = thinker.model.get_input_embeddings().weight
-    assert torch.equal(thinker.marks[START], table[5]) and torch.equal(thinker.marks[CLOSE], table[6])
+    assert torch.equal(thinker.marks[START_MARK], table[5]) and torch.equal(thinker.marks[CLOSE_MARK], table[6])
     assert thinker.logits(table[:1]).shape[-1] == len(table)
     said = talk(thinker, some_texts(), PLACES, think(thinker, some_texts(), PLACES, 2, generator()), AHEAD)
     said.thoughts.sum().backward()
-    assert thinker.marks.grad[START].abs().sum() > 0
+    assert thinker.marks.grad[START_MARK].abs().sum() > 0
 
 
 def test_what_is_sampled_has_the_distribution_that_is_scored():
