@@ -3,7 +3,7 @@
     python tests/bench/sampling_large.py stories [--model FOLDER] [--rounds 3] [--without prefix repetition]
     python tests/bench/sampling_large.py word_problems
 
-`stories`: 64 short stories as a chat without examples, 64 new tokens. `word_problems`: 30 problems behind 4 solved
+`stories`: 64 short stories as a chat without examples, 64 new tokens. `word_problems`: 64 problems behind 4 solved
 examples and 2 with a hint, about 700 tokens each, 96 new tokens. Temperature 0.8, one sample each, one thread; both
 sides are given the same prompts, end tokens and most new tokens, and `generate` all rows in one batch.
 
@@ -33,7 +33,7 @@ from spkit.policy.prompting import prompting_for
 from spkit.policy.stopping import Repetition
 from spkit.tasks import load_task, problems
 
-CASES = {"stories": (64, 64), "word_problems": (30, 96)}  # rows, new tokens
+CASES = {"stories": (64, 64), "word_problems": (64, 96)}  # rows, new tokens
 TEMPERATURE = 0.8
 PARTS = {
     "prefix": ("spkit.policy.policy.SHARED_FROM", 10**9),
