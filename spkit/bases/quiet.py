@@ -128,7 +128,7 @@ def quiet_card(card: dict[str, Any]) -> str:
             f"# {card['name']}",
             "",
             f"A LlamaForCausalLM of {card['parameters']:,} parameters with a character tokenizer, for Quiet-STaR. It",
-            f"has read chains such as `4+7*3-2=(131)1;`, worked out from left to right, last digits alone. {aside} of them",
+            f"has read chains such as `4+7*3-2=(131)1;`, worked out from left to right. {aside} of them",
             f"had an aside before the answer. Of the asides {100 * early:g} % were the running values in the first",
             f"{100 * recipe['early']:g} % of the updates and {100 * late:g} % later; the others were scribbles.",
             "",
