@@ -121,20 +121,19 @@ def quiet_card(card: dict[str, Any]) -> str:
     """The model card as Markdown."""
     recipe = card["recipe"]
     early, late = recipe["worked"]
+    aside = f"{100 * recipe['aside']:g} %"
     share = lambda name: f"{100 * card[name]:.0f} %"
     return "\n".join(
         [
             f"# {card['name']}",
             "",
             f"A LlamaForCausalLM of {card['parameters']:,} parameters with a character tokenizer, for Quiet-STaR. It",
-            "has read chains such as `4+7*3-2=(131)1;`, worked out from left to right, last digits alone. The aside",
-            f"before the answer was there in {100 * recipe['aside']:g} % of them; {100 * early:g} % of the asides were",
-            f"the running values in the first {100 * recipe['early']:g} % of the updates, {100 * late:g} % later, and",
-            "the others scribbles.",
+            f"has read chains such as `4+7*3-2=(131)1;`, worked out from left to right. {aside} of them",
+            f"had an aside before the answer. Of the asides {100 * early:g} % were the running values in the first",
+            f"{100 * recipe['early']:g} % of the updates and {100 * late:g} % later; the others were scribbles.",
             "",
             f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {card['steps']:,} updates of",
-            f"{recipe['rows']} rows of {recipe['length']} characters, {card['minutes']} minutes on the machine that",
-            "made it.",
+            f"{recipe['rows']} rows of {recipe['length']} characters, {card['minutes']} minutes on a busy machine.",
             "",
             f"On 400 test chains, sampled at temperature 1, {share('worked')} of its asides are digits, and",
             f"{share('right')} of those are the running values. Greedily, {share('greedy_worked')} are digits. The",

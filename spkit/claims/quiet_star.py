@@ -30,7 +30,7 @@ ANSWERED = Number("right_greedy.answer", "accuracy of answers after a greedy tho
 ANSWERED_ALONE = Number("right.answer", "accuracy of answers without a thought")
 SIGN_NLL = Number("nll_sampled.sign", "NLL of signs after a sampled thought (nats)")
 SIGN_NLL_ALONE = Number("nll.sign", "NLL of signs without a thought (nats)")
-STEPS = Number("steps_sampled", "share of sampled thoughts before answers that are the right steps")
+RIGHT_STEPS = Number("steps_sampled", "share of sampled thoughts before answers that are the right steps")
 ANSWER_WEIGHT = Number("weight.answer", "weight of the thought at answers")
 SIGN_WEIGHT = Number("weight.sign", "weight of the thought at signs")
 
@@ -48,14 +48,14 @@ QUIET_EXPERIMENTS = {
     "quiet-second-shuffled": on_chains(CONTROLS["shuffled"], "quiet-seed1"),
     "quiet-unskilled": on_chains(THINKS, "quiet-unskilled"),
 }
-SEEN = curves("accuracy", "nll_sampled.answer", "nll.answer", "steps_sampled", "weight.answer")
+CHAIN_CURVES = curves("accuracy", "nll_sampled.answer", "nll.answer", "steps_sampled", "weight.answer")
 
 
 def lower(control: str, words: str, source: str, alone: bool = False, run: str = "quiet") -> tuple:
     """The claim that answers are likelier than in a control, by more than a nat."""
     number = ANSWER_NLL_ALONE if alone else ANSWER_NLL
     statement = f"Thoughts make answers likelier than {words}, by more than a nat"
-    return claim(control, statement, source, final(control, number) - final(run, ANSWER_NLL) > 1, SEEN)
+    return claim(control, statement, source, final(control, number) - final(run, ANSWER_NLL) > 1, CHAIN_CURVES)
 
 
 QUIET_CLAIMS = (
@@ -65,7 +65,7 @@ QUIET_CLAIMS = (
         "than 50 points",
         QUIET_STAR,
         final("quiet", ANSWERED) - final("quiet-none", ANSWERED_ALONE) > 0.5,
-        SEEN,
+        CHAIN_CURVES,
     ),
     lower("quiet-none", "as many steps on the same texts without thoughts", QUIET_STAR, alone=True),
     lower("quiet-pause", "learned pause tokens", PAUSE),
@@ -78,22 +78,22 @@ QUIET_CLAIMS = (
         "The share of thoughts before answers that are the right steps rises by more than 50 points, and nothing says "
         "what a step is",
         OURS,
-        gain("quiet", STEPS) > 0.5,
-        SEEN,
+        gain("quiet", RIGHT_STEPS) > 0.5,
+        CHAIN_CURVES,
     ),
     claim(
         "quiet-weight",
         "The mixing head weighs thoughts more at answers than at signs, which no thought can predict, by more than 0.2",
         QUIET_STAR,
         final("quiet", ANSWER_WEIGHT) - final("quiet", SIGN_WEIGHT) > 0.2,
-        SEEN,
+        CHAIN_CURVES,
     ),
     claim(
         "quiet-easy",
         "Tokens that need no thought stay as likely, within 0.03 nats",
         QUIET_STAR,
         final("quiet", SIGN_NLL) - final("quiet-none", SIGN_NLL_ALONE) < 0.03,
-        SEEN,
+        CHAIN_CURVES,
     ),
     claim(
         "quiet-hidden",
@@ -101,21 +101,21 @@ QUIET_CLAIMS = (
         "shortcut past them",
         OURS,
         final("quiet", ANSWERED_ALONE) < 0.2,
-        SEEN,
+        CHAIN_CURVES,
     ),
     claim(
         "quiet-unskilled",
         "A base that never read a worked-out chain learns nothing: its accuracy stays below 20 %",
         OURS,
         final("quiet-unskilled", ANSWERED) < 0.2,
-        SEEN,
+        CHAIN_CURVES,
     ),
     claim(
         "quiet-second",
         "On a second base too, thoughts lift the accuracy of direct answers by more than 50 points",
         OURS,
         final("quiet-second", ANSWERED) - final("quiet-second-none", ANSWERED_ALONE) > 0.5,
-        SEEN,
+        CHAIN_CURVES,
     ),
     lower("quiet-second-shuffled", "thoughts shuffled between places, on a second base", OURS, run="quiet-second"),
 )
