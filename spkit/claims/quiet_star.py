@@ -1,8 +1,8 @@
 """Claims about Quiet-STaR on chains, one character in ten of which needs three steps of working out (notebook 04).
 
 All runs take 200 steps of 8 texts of 31 characters, so controls see the same texts. A step that thinks computes as many
-tokens as 18 steps that do not, at most, and `none-tokens` takes those. Two bases of the same recipe (`quiet`, `quiet-seed1`), and one that never read a
-worked-out chain (`quiet-unskilled`).
+tokens as 18 steps that do not, at most, and `none-tokens` takes those. Two bases of the same recipe (`quiet`,
+`quiet-seed1`), and one that never read a worked-out chain (`quiet-unskilled`).
 """
 
 from dataclasses import replace
