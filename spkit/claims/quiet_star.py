@@ -23,6 +23,7 @@ CONTROLS = {
     "base": replace(THINKS, thoughts="base"),
     "head": replace(THINKS, learn="head"),
     "likelihood": replace(THINKS, policy_weight=0.0),
+    "clamp": replace(THINKS, positive=True),
 }
 
 ANSWER_NLL = Number("nll_sampled.answer", "NLL of answers after a sampled thought (nats)")
@@ -75,6 +76,14 @@ QUIET_CLAIMS = (
     lower("quiet-head", "training the mixing head alone", OURS),
     lower("quiet-base", "thoughts of the frozen base", OURS),
     lower("quiet-likelihood", "training without REINFORCE", OURS),
+    claim(
+        "quiet-clamp",
+        "Thoughts teach more when those worse than their siblings count too than with the paper's clamp: answers are "
+        "likelier",
+        OURS,
+        final("quiet-clamp", ANSWER_NLL) - final("quiet", ANSWER_NLL) > 0,
+        CHAIN_CURVES,
+    ),
     claim(
         "quiet-steps",
         "The share of thoughts before answers that are the right steps rises by more than 50 points, and nothing says "
