@@ -1,8 +1,8 @@
 """Claims about Quiet-STaR on chains, one character in ten of which needs three steps of working out (notebook 04).
 
-All runs take 200 steps of 8 texts of 31 characters, so controls see the same texts; a step that thinks computes 8 to 9
-tokens for each of the text, twice. Two bases of the same recipe (`quiet`, `quiet-seed1`), and one that never read a
-worked-out chain (`quiet-unskilled`).
+All runs take 200 steps of 8 texts of 31 characters, so controls see the same texts. A step that thinks computes as many
+tokens as 18 steps that do not, at most, and `none-tokens` takes those. Two bases of the same recipe (`quiet`,
+`quiet-seed1`), and one that never read a worked-out chain (`quiet-unskilled`).
 """
 
 from dataclasses import replace
@@ -17,11 +17,13 @@ from .terms import Number
 THINKS = QuietStarConfig(iterations=4, steps=50, test_texts=100)
 CONTROLS = {
     "none": replace(THINKS, thoughts="none"),
+    "none-tokens": replace(THINKS, thoughts="none", steps=18 * THINKS.steps),
     "pause": replace(THINKS, thoughts="pause"),
     "shuffled": replace(THINKS, thoughts="shuffled"),
     "base": replace(THINKS, thoughts="base"),
     "head": replace(THINKS, learn="head"),
     "likelihood": replace(THINKS, policy_weight=0.0),
+    "clamp": replace(THINKS, positive=True),
 }
 
 ANSWER_NLL = Number("nll_sampled.answer", "NLL of answers after a sampled thought (nats)")
@@ -68,11 +70,20 @@ QUIET_CLAIMS = (
         CHAIN_CURVES,
     ),
     lower("quiet-none", "as many steps on the same texts without thoughts", QUIET_STAR, alone=True),
+    lower("quiet-none-tokens", "as many tokens of text without thoughts (18 times the steps)", QUIET_STAR, alone=True),
     lower("quiet-pause", "learned pause tokens", PAUSE),
     lower("quiet-shuffled", "thoughts shuffled between places", OURS),
     lower("quiet-head", "training the mixing head alone", OURS),
     lower("quiet-base", "thoughts of the frozen base", OURS),
     lower("quiet-likelihood", "training without REINFORCE", OURS),
+    claim(
+        "quiet-clamp",
+        "Thoughts teach more when those worse than their siblings count too than with the paper's clamp: answers are "
+        "likelier",
+        OURS,
+        final("quiet-clamp", ANSWER_NLL) - final("quiet", ANSWER_NLL) > 0,
+        CHAIN_CURVES,
+    ),
     claim(
         "quiet-steps",
         "The share of thoughts before answers that are the right steps rises by more than 50 points, and nothing says "

@@ -31,7 +31,7 @@ class ThoughtUpdate:
     ahead: int = 3
     thoughts: str = "own"
     learn: str = "all"
-    positive: bool = True
+    positive: bool = False
     policy_weight: float = 1.0
     text_weight: float = 0.5
     learning_rate: float = 3e-4
