@@ -38,7 +38,7 @@ COMPARED = {  # one line a notebook
     "solutions/01_self_play_fundamentals.ipynb": LAX,
     "solutions/02_self_training_star_rest.ipynb": LAX,
     "solutions/03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables are marked; training runs add up roundings
-    "solutions/04_quiet_star.ipynb": LAX,  # its exact tables are marked; two training runs
+    "solutions/04_quiet_star.ipynb": LAX,  # its exact tables are marked; thoughts of a model elsewhere
 }
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)
