@@ -16,6 +16,7 @@ import torch
 
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse
+from spkit.loops.quiet_star import QuietStarConfig, quiet_star
 from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.loops.spin import SpinConfig, spin
@@ -57,6 +58,11 @@ LOOPS = {
         RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2),
     ),
     "absolute_zero": (absolute_zero, "expressions", SELF_PLAY),
+    "quiet_star": (
+        quiet_star,
+        "chains",
+        QuietStarConfig(3, steps=3, batch_size=2, length=25, test_texts=4),
+    ),
     "spin": (
         spin,
         "replies",
@@ -74,7 +80,7 @@ def records(run: Run, loop: str = "star") -> list[dict]:
     """The whole run, on one thread."""
     torch.set_num_threads(1)
     play, task, config = LOOPS[loop]
-    return list(play(load_policy(task), load_task(task), config, run))
+    return list(play(load_policy(load_task(task).base or task), load_task(task), config, run))
 
 
 def die() -> None:

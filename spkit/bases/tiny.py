@@ -33,10 +33,16 @@ def char_tokenizer(alphabet: str, context: int) -> PreTrainedTokenizerFast:
 
 
 def tiny_llama(
-    tokenizer: PreTrainedTokenizerFast, context: int, seed: int, *, width: int = 128, layers: int = 4
+    tokenizer: PreTrainedTokenizerFast,
+    context: int,
+    seed: int,
+    *,
+    width: int = 128,
+    layers: int = 4,
+    spread: float = 0.02,
 ) -> LlamaForCausalLM:
     """A randomly initialised model for `tokenizer`: a function of its arguments, the global random state left as it
-    was.
+    was. `spread` is the standard deviation of the weights.
     """
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -46,6 +52,7 @@ def tiny_llama(
         num_attention_heads=width // 32,
         num_key_value_heads=max(1, width // 64),
         max_position_embeddings=context,
+        initializer_range=spread,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,

@@ -20,6 +20,7 @@ from ..policy.training import SftConfig
 from ..run.errors import SpkitError
 from ..run.streams import generator
 from ..tasks import Task, item_rng, load_task
+from .quiet import RECIPES_OF_QUIET, make_quiet
 from .recipes import RECIPES, Recipe, example_text, free_folder, measured, save_made
 from .recipes import make_tiny_base as pretrain_tiny
 from .small import bpe_tokenizer, small_qwen2
@@ -122,6 +123,8 @@ MIXTURES = {
 
 def updates(name: str) -> int:
     """Optimizer updates that make the base `name`; 1 if there is no such recipe."""
+    if name in RECIPES_OF_QUIET:
+        return RECIPES_OF_QUIET[name].steps
     return (MIXTURES | RECIPES)[name].sft.steps if name in MIXTURES | RECIPES else 1
 
 
@@ -154,12 +157,13 @@ def make_base(
     SpkitError for an unknown name, a folder that exists and is no checkpoint, a device that is not there, and
     for a tiny base with a device.
     """
-    if name in RECIPES and device:
+    tiny = RECIPES | RECIPES_OF_QUIET
+    if name in tiny and device:
         raise SpkitError(f"{name} is a tiny model, made on the CPU, where it is faster: leave --device out")
-    if name in RECIPES:
-        return pretrain_tiny(name, folder, seed, on_step)
+    if name in tiny:
+        return (pretrain_tiny if name in RECIPES else make_quiet)(name, folder, seed, on_step)
     if name not in MIXTURES:
-        raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES | MIXTURES)}")
+        raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(tiny | MIXTURES)}")
     mixture, begun, folder = MIXTURES[name], time.perf_counter(), free_folder(folder)
     where, tasks = _device(name, device or mixture.device), read_by(mixture)
     texts = [mixed_reading(mixture, tasks, seed, index) for index in range(mixture.texts)]

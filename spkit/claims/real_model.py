@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
+from ..loops.quiet_star import QuietStarConfig, quiet_star
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.rlvr import RlvrConfig, rlvr
 from ..loops.spin import SpinConfig, spin
@@ -24,13 +25,15 @@ from ..stages.verify import Filter
 from ..stages.verify_roles import VerifierConfig
 from .base import Experiment, claim
 from .readings import base, final, gain
-from .sources import ABSOLUTE_ZERO, OURS, REST_EM, SELF_IMPROVE, SPIN, STAR
+from .sources import ABSOLUTE_ZERO, OURS, QUIET_STAR, REST_EM, SELF_IMPROVE, SPIN, STAR
 from .stored import curves
 from .terms import Number
 
 TESTS = 50  # problems of each level
 LENIENT_ACCURACY = Number("lenient_accuracy", "lenient accuracy")
 FINISHED = Number("finished", "share of answers that end by themselves")
+NUMBER_NLL = Number("nll_sampled.number", "NLL of numbers after a sampled thought (nats)")
+NUMBER_NLL_ALONE = Number("nll.number", "NLL of numbers without a thought (nats)")
 
 EM_RUN = RestEmConfig(
     problems=288,
@@ -67,6 +70,10 @@ ZERO_RUN = AbsoluteZeroConfig(
     test_per_difficulty=TESTS,
     test_samples=2,
 )
+THINK_RUN = QuietStarConfig(
+    iterations=1, steps=20, batch_size=2, length=96, share=0.1, tokens=8, learning_rate=5e-4, start="---", close="---",
+    test_texts=8,
+)  # fmt: skip
 
 
 def on_stories(loop: Any, config: Any, minutes: int) -> Experiment:
@@ -84,6 +91,8 @@ REAL_EXPERIMENTS = {
     "real-star-no-hint": on_stories(star, replace(STAR_RUN, rationalize=False), 12),
     "real-rlvr": on_stories(rlvr, RLVR_RUN, 20),
     "real-rlvr-random": on_stories(rlvr, replace(RLVR_RUN, reward="random"), 20),
+    "real-quiet": on_stories(quiet_star, THINK_RUN, 10),
+    "real-quiet-none": on_stories(quiet_star, replace(THINK_RUN, thoughts="none"), 5),
     "real-zero": on_stories(absolute_zero, ZERO_RUN, 25),
     "real-zero-random": on_stories(absolute_zero, replace(ZERO_RUN, verifier=VerifierConfig("random")), 25),
     "real-spin": on_stories(spin, SPIN_RUN, 20),
@@ -152,6 +161,15 @@ REAL_CLAIMS = (
         ABSOLUTE_ZERO,
         final("real-zero", LENIENT_ACCURACY) - final("real-zero-random", LENIENT_ACCURACY) > 0,
         SEEN,
+    ),
+    claim(
+        "real-quiet",
+        "SmolLM2-135M: 20 steps of Quiet-STaR, 8 tokens a thought, make the numbers in stories likelier than as many "
+        "steps on the same texts without thoughts",
+        QUIET_STAR,
+        final("real-quiet-none", NUMBER_NLL_ALONE) - final("real-quiet", NUMBER_NLL) > 0,
+        curves("nll.number", "nll_sampled.number", "nll.all", "nll_sampled.all", "weight.number", "weight.other"),
+        repeats="quiet-none",
     ),
     claim(
         "real-spin",

@@ -24,3 +24,6 @@ PASS_AT_K = (
 SURVIVE = "Survive or Collapse, arXiv:2605.22217"
 R_ZERO = "R-Zero, arXiv:2508.05004"
 LEARNABLE = "Self-Play Only Evolves When Self-Synthetic Pipeline Ensures Learnable Information Gain, arXiv:2603.02218"
+
+QUIET_STAR = "Quiet-STaR, arXiv:2403.09629"
+PAUSE = "Goyal et al. 2023, Think before you speak: Training Language Models With Pause Tokens, arXiv:2310.02226"

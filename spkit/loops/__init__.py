@@ -45,6 +45,11 @@ METHODS: dict[str, Method] = {
         "replies",
         "SPIN: tell reference replies from the opponent's, the policy of the last iteration, by the log-ratio to it.",
     ),
+    "quiet-star": Method(
+        "spkit.loops.quiet_star:quiet_star:QuietStarConfig",
+        "chains",
+        "Quiet-STaR: think after every token of a text, and learn which thoughts make the text likelier.",
+    ),
     "rlvr": Method(
         "spkit.loops.rlvr:rlvr:RlvrConfig",
         "sums",

@@ -220,13 +220,21 @@ class Run:
 
         NotFinite that is raised inside is given the iteration and the stage.
         """
-        begun = time.perf_counter()
+        begun, others = time.perf_counter(), sum(self._seconds.values())
         try:
             with self.progress.stage(name, total, unit) as tick:
                 yield tick
         except NotFinite as error:
             raise self._diverged(len(self.records), f"{name}: {error}") from error
         trim_heap()
+        within = sum(self._seconds.values()) - others
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun - within
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time what belongs to another stage than the one under way, where the two take turns."""
+        begun = time.perf_counter()
+        yield
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
 
     def record(

@@ -25,6 +25,12 @@ TABLE_COLUMNS = {  # heading, key of the record and format, by method
         ("useful", "useful_groups", PERCENT),
         ("vote gap", "vote_gap", PERCENT),
     ),
+    "quiet_star": (
+        ("loss", "loss", NUMBER),
+        ("right steps", "steps_sampled", PERCENT),
+        ("advantage", "advantage", NUMBER),
+        ("useful", "useful", PERCENT),
+    ),
     "rlvr": (
         ("sampled", "test_sampled_accuracy", PERCENT),
         ("reward", "reward", NUMBER),

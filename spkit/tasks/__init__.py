@@ -7,6 +7,7 @@ from ..run.errors import SpkitError
 from . import gym
 from .addition import Addition
 from .base import KINDS, Kind, Problem, Proposable, Task, Verdict, item_rng, problems, test_set
+from .chains import Chains
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
 from .gsm8k import Gsm8k
@@ -24,6 +25,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions": Expressions,
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
+    "chains": Chains,
     "word_problems": WordProblems,
     "stories": Stories,
     "gsm8k": Gsm8k,
@@ -64,6 +66,7 @@ __all__ = [
     "SOURCES",
     "TASKS",
     "Addition",
+    "Chains",
     "CommonsenseQa",
     "Expressions",
     "Gsm8k",

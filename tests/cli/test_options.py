@@ -62,6 +62,8 @@ def another(name: str, hint: Any, value: Any) -> Any:
         return not value
     if isinstance(value, float):
         return 0.75 if value != 0.75 else 0.5
+    if isinstance(value, str):
+        return value + "?"
     return AT_LEAST_TWO.get(name, (value or 0) + 3)
 
 

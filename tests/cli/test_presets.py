@@ -17,7 +17,7 @@ from spkit.run.settings import changed
 STAR, RFT, REST, EM = "2203.14465", "2308.01825", "2308.08998", "2312.06585"
 COLLAPSE, SPIN, TSPIN = "Nature 631:755", "2401.01335", "2601.08198"
 GRPO, DAPO, DR_GRPO, RLOO, RF = "2402.03300", "2503.14476", "2503.20783", "2402.14740", "2501.03262"
-AZR, OURS = "2505.03335", "our choice"
+AZR, QUIET, OURS = "2505.03335", "2403.09629", "our choice"
 REAL_EM = REAL_EXPERIMENTS["real-em"].config
 PAPERS = {
     ("star", "paper"): {
@@ -45,6 +45,16 @@ PAPERS = {
         "iterations": (2, REST),
         "thresholds": ((0.0, 0.7, 0.8, 0.9, 0.95, 0.99), REST),
         "reward": ("graded", REST),
+    },
+    ("quiet-star", "paper"): {
+        "tokens": (10, QUIET),  # n_ahead = 12, with both marks
+        "siblings": (2, QUIET),
+        "ahead": (4, QUIET),
+        "length": (256, QUIET),
+        "batch_size": (8, QUIET),
+        "positive": (True, QUIET),
+        "text_weight": (0.5, QUIET),
+        "learning_rate": (1e-6, QUIET),
     },
     ("rest-em", "paper"): {
         "iterations": (3, EM),
@@ -206,7 +216,7 @@ def test_explicit_options_come_before_the_preset_wherever_they_stand():
 
 def test_learning_rates_of_large_models_say_so():
     small = [row for row in preset_rows() if "learning_rate" in row.setting and "our choice" not in row.source]
-    assert len(small) == 4 and all("model of 6 to 8 B parameters" in row.note for row in small)
+    assert len(small) == 5 and all("model of 6 to 8 B parameters" in row.note for row in small)
 
 
 def said(capsys, monkeypatch, *arguments: str) -> str:

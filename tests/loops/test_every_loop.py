@@ -27,7 +27,7 @@ LOOPS = {
 @pytest.mark.parametrize("name", LOOPS)
 def test_the_policy_it_is_given_stays_as_it_is_and_every_stage_has_its_seconds(name):
     loop, task, config = LOOPS[name]
-    given = load_policy(task)
+    given = load_policy(load_task(task).base or task)
     before = {key: value.clone() for key, value in given.model.state_dict().items()}
     training = given.model.training
     records = list(loop(given, load_task(task), config))

@@ -6,6 +6,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from spkit.bases.quiet import RECIPES_OF_QUIET
 from spkit.bases.recipes import RECIPES
 from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.bases.words import CARD_TESTS, WORDS_ALONE
@@ -18,12 +19,12 @@ from tests.conftest import make_policy
 
 ROWS = {"words": {"word_problems": "greedy", "python_programs": "hinted"}}  # code is where a wrong tokenizer shows
 ROWS |= {name: {RECIPES[name].task: "hinted" if RECIPES[name].hinted_share else "greedy"} for name in RECIPES}
-TASKS = {name: tuple(rows) for name, rows in ROWS.items()} | {"words": tuple(WORDS_ALONE)}
+TASKS = {name: tuple(rows) for name, rows in ROWS.items()} | {"words": tuple(WORDS_ALONE), "quiet": ("chains",)}
 CODE = "def f(x):\n    y = x + 12\n    return y\n\nWhat is f(3)?\n"
 
 
 def test_every_shipped_model_is_here():
-    assert set(ROWS) == set(shipped_models())
+    assert set(ROWS) | set(RECIPES_OF_QUIET) | {"quiet-seed1"} == set(shipped_models())
 
 
 @pytest.mark.parametrize("name", TASKS)
