@@ -10,7 +10,7 @@ def thought_rewards(mixed: Tensor, there: Tensor) -> Tensor:
     return mixed.detach().masked_fill(~there, 0.0).sum(-1)
 
 
-def thought_advantages(rewards: Tensor, positive: bool = True) -> Tensor:
+def thought_advantages(rewards: Tensor, positive: bool = False) -> Tensor:
     """Rewards (texts, siblings, places) less the mean of all thoughts at the place, the thought's own included; with
     `positive` what is below it counts as 0, as in the paper, which biases the gradient towards what was better.
     """

@@ -189,7 +189,7 @@ def test_reinforce_is_the_gradient_of_the_expected_reward():
 def test_advantages_are_against_the_siblings_at_the_place():
     rewards = torch.tensor([[[1.0, 5.0], [3.0, 5.0]]])
     assert thought_advantages(rewards, positive=False).tolist() == [[[-1.0, 0.0], [1.0, 0.0]]]
-    assert thought_advantages(rewards).tolist() == [[[0.0, 0.0], [1.0, 0.0]]]
+    assert thought_advantages(rewards, positive=True).tolist() == [[[0.0, 0.0], [1.0, 0.0]]]
 
 
 def test_pauses_stand_where_thoughts_would():
