@@ -82,6 +82,8 @@ class Log:
             for plain in self._form.rows_of(row, self._decode):
                 rows.append(plain)
                 places.append(piece.place(index))
+        said = dict.fromkeys(row["note"] for row in rows if row.get("note"))
+        self._notes += [note for note in said if note not in self._notes]
         kept = [index for index, row in enumerate(rows) if self._is_counted(row)]
         return Piece(piece.file, [rows[index] for index in kept], [places[index] for index in kept])
 
