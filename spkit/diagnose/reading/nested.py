@@ -15,7 +15,7 @@ from .values import plain_text
 Decode = Callable[[Sequence[int]], str]
 CUT_SHORT = ("max_turns", "max_input_tokens", "max_output_tokens", "max_total_tokens", "compaction_failed", "length")
 GOLD_KEYS = ("answer", "ground_truth", "solution", "gold", "target")
-ANSWER = "answer"  # the reward of a text whose final answer is the target
+JUDGED = "answer"  # the reward of a text whose final answer is the target
 SEVERAL = (
     "the harness writes one metric for all responses of a sample, so that each was judged by its final answer against "
     "the target, and the metric was not read"
@@ -76,7 +76,7 @@ def evaluation_rows(row: Mapping[str, Any], decode: Decode | None) -> Iterator[d
     that stands alone; several are judged one by one, since the harness writes one metric for all of them.
     """
     texts = list(_texts(row.get("resps") or row.get("filtered_resps")))
-    name, scores = _metric(row) if len(texts) < 2 else (ANSWER, _judged(texts, row.get("target")))
+    name, scores = _metric(row) if len(texts) < 2 else (JUDGED, _judged(texts, row.get("target")))
     prompt = _first_text(row.get("arguments"))
     for text, score in zip(texts or [None], scores):
         yield {
