@@ -28,6 +28,7 @@ def group_table(rows: "polars.DataFrame", copies: "polars.DataFrame") -> "polars
         n=pl.len(),
         low=reward.min(),
         high=reward.max(),
+        mark=pl.col("mark").median(),
         total=reward.sum(),
         prompt=pl.col("prompt").first(),
         chat=pl.col("chat").first(),
@@ -52,9 +53,9 @@ def group_table(rows: "polars.DataFrame", copies: "polars.DataFrame") -> "polars
 
 
 def flat_table(groups: "polars.DataFrame") -> "polars.DataFrame":
-    """Groups that agree, by step and reward."""
+    """Groups that agree in the reward, by step and verdict (of most, if it is one of several reward functions)."""
     pl = the_polars()
-    flat = groups.filter(~pl.col("useful")).rename({"low": "value"})
+    flat = groups.filter(~pl.col("useful")).rename({"mark": "value"})
     return few_values(flat).group_by("step", "value").agg(groups=pl.len(), different=pl.col("different").sum())
 
 

@@ -55,8 +55,8 @@ class Scale:
             f"{self.middle:g} is right"
         )
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, what: str = "reward") -> tuple[str, ...]:
         if self.low != self.high:
             return ()
         read = "right, since it is above 0" if self.low > 0 else "wrong, since it is not above 0"
-        return (f"every reward is {self.low:g}: read as {read}",)
+        return (f"every {what} is {self.low:g}: read as {read}",)

@@ -38,7 +38,9 @@ class Block(NamedTuple):
     """The tables of a block: sums by step, groups, and counts by step of rewards with what was read."""
 
     steps: "polars.DataFrame"
-    flat: "polars.DataFrame"  # step, value: groups that agree on it, and the sum of their shares of different texts
+    flat: (
+        "polars.DataFrame"  # step, value: groups that agree, by verdict, and the sum of their shares of different texts
+    )
     joint: "polars.DataFrame"  # step, mark, right, parsed: completions
     texts: tuple[float, ...]  # sums of agreement between equal completions
     answers: tuple[float, ...]  # and between equal answers

@@ -21,15 +21,15 @@ KEEP_MOST = ("tokens_max", "characters_max")
 def step_table(
     blocks: Sequence[Block],
     proposed: Sequence["polars.DataFrame"],
-    scales: tuple[Scale, Scale],
+    scale: Scale,
     unit: str,
     weights: Mapping[str, float],
 ) -> tuple[Step, ...]:
-    """The steps in their order, each once; lengths in `unit`. `scales` are those of rewards and of verdicts."""
+    """The steps in their order, each once; lengths in `unit`. `scale` is that of verdicts."""
     pl = the_polars()
     parts = [[getattr(block, name) for block in blocks] for name in ("steps", "flat", "joint")]
     steps, flats, joints, proposals = _few_steps([pl.concat(part, how="diagonal") for part in parts], proposed)
-    flat, joint = _flat_sums(flats, scales[0].middle), _joint_sums(joints, scales[1])
+    flat, joint = _flat_sums(flats, scale.middle), _joint_sums(joints, scale)
     table = _added(steps).join(flat, on="step", how="left").join(joint, on="step", how="left")
     if proposals is not None:
         made = _added(proposals).rename({"length": "made_length"})
@@ -37,7 +37,7 @@ def step_table(
         table = table.join(made, on="step", how="full", coalesce=True)
     caps = common_cap(table["tokens_max"]), common_cap(table["characters_max"], True)
     rows = with_pooled(table).iter_rows(named=True)
-    return tuple(_step(row, scales[1], unit, weights, caps) for row in rows)
+    return tuple(_step(row, scale, unit, weights, caps) for row in rows)
 
 
 def _few_steps(tables: list["polars.DataFrame"], proposed: Sequence["polars.DataFrame"]) -> list:

@@ -147,7 +147,7 @@ class Totals:
             self.open = self.open.clear()
         if not self.blocks:
             raise SpkitError(f"{source} has no rows with a reward: give a log that a trainer wrote completions to")
-        table = step_table(self.blocks, self.proposed, (self.scale, self.marks), self._unit(), weights or {})
+        table = step_table(self.blocks, self.proposed, self.marks, self._unit(), weights or {})
         if not any(step.groups for step in table):
             why = "its steps are out of order: sort the rows by step" if self.late else "log every sample of a group"
             raise SpkitError(f"{source}: no problem has two samples in one step, so there is nothing to compare: {why}")
@@ -204,7 +204,7 @@ class Totals:
         return notes
 
     def _warnings(self) -> list[str]:
-        warnings = list(self.scale.warnings())
+        warnings = list(self.marks.warnings(verdict_among(self.rewards) or "reward"))
         if self.late:
             shown = sorted(self.late)
             some = ", ".join(map(str, shown[:5])) + (", ..." if len(shown) > 5 else "")

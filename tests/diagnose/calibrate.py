@@ -13,6 +13,7 @@ from spkit.diagnose import diagnose, read_log
 from spkit.diagnose.judge import Diagnosis
 from spkit.diagnose.steps import wilson
 from tests.diagnose.faults import FAULTS, NEAR, healthy_world
+from tests.diagnose.reading.real_logs import section
 from tests.diagnose.world import diagnosis_of, rows
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
@@ -141,7 +142,8 @@ def page() -> str:
         "writes.\n\n"
         f"{verdicts(real(DATA / 'trl', TRL), TRL)}\n\n"
         "The same, seeds 10 to 12, for which nothing was changed:\n\n"
-        f"{verdicts(real(DATA / 'trl', TRL, '1[0-9]'), TRL)}\n"
+        f"{verdicts(real(DATA / 'trl', TRL, '1[0-9]'), TRL)}\n\n"
+        f"{section()}"
     )
 
 

@@ -297,3 +297,12 @@ def test_hostile_texts_do_not_stop_it():
 def test_evidence_of_a_healthy_run_has_all_that_its_log_says():
     step = read(rows(healthy_world(3), 3)).steps[0]
     assert {item.name for item in fields(Step)} == set(asdict(step))
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_groups_that_agree_are_what_the_verdict_says_and_not_the_sum(right):
+    """A reward for the form, which all earn, makes nothing right."""
+    parts = {"reward:accuracy": right, "reward:format": 1.0, "reward": right + 1.0}
+    step = read([{**ROW, **parts, "prompt": str(i // 4)} for i in range(40)]).steps[0]
+    assert (step.groups, step.useful, step.all_right, step.all_wrong) == (10, 0.0, right, 1 - right)
+    assert step.solve_rate == right

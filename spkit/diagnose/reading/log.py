@@ -9,7 +9,7 @@ from ...run.json_files import Raw
 from .columns import ColumnMap
 from .folders import found_files, kind_of_file, last_number_of, pieces_of, step_in
 from .json_pieces import Types
-from .nested import Decode
+from .nested import SEVERAL, Decode
 from .pieces import Piece
 from .plans import Plan, Unfit, batch_of, plan_of
 from .repeats import Repeats
@@ -56,7 +56,12 @@ class Log:
             )
             raise SpkitError(f"{self.path} {text} text, which --tokenizer takes apart where there are token ids")
         if not rewarded:
-            raise SpkitError(f"{self.path} has no rows with a reward: give a log that a trainer wrote completions to")
+            raise SpkitError(f"{self.path} has no rows with a reward: {self._why_none()}")
+
+    def _why_none(self) -> str:
+        if SEVERAL in self._notes:
+            return f"{SEVERAL}, and no target is a number, a letter, or what a response says as its answer"
+        return "give a log that a trainer wrote completions to"
 
     def _batches(self, piece: Piece, types: Types, number: int) -> Iterator[Any]:
         if not len(piece):
@@ -82,6 +87,8 @@ class Log:
             for plain in self._form.rows_of(row, self._decode):
                 rows.append(plain)
                 places.append(piece.place(index))
+        said = dict.fromkeys(row["note"] for row in rows if row.get("note"))
+        self._notes += [note for note in said if note not in self._notes]
         kept = [index for index, row in enumerate(rows) if self._is_counted(row)]
         return Piece(piece.file, [rows[index] for index in kept], [places[index] for index in kept])
 

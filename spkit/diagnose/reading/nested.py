@@ -8,11 +8,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ...tasks.answers import number_in, spelled
+from ..texts import final_answer, gold_answer, shortened
 from .values import plain_text
 
 Decode = Callable[[Sequence[int]], str]
 CUT_SHORT = ("max_turns", "max_input_tokens", "max_output_tokens", "max_total_tokens", "compaction_failed", "length")
 GOLD_KEYS = ("answer", "ground_truth", "solution", "gold", "target")
+JUDGED = "answer"  # the reward of a text whose final answer is the target
+SEVERAL = (
+    "the harness writes one metric for all responses of a sample, so that each was judged by its final answer against "
+    "the target, and the metric was not read"
+)
 ROLES = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
 
 
@@ -65,13 +72,13 @@ def _part(value: Any) -> tuple[float | None, float]:
 
 
 def evaluation_rows(row: Mapping[str, Any], decode: Decode | None) -> Iterator[dict[str, Any]]:
-    """A sample of the lm-evaluation-harness: a row for every generated text; the first metric is its reward."""
-    names = [name for name in _listed(row.get("metrics")) if _is_number(row.get(name))]
-    names = names or [name for name in ("exact_match", "acc", "acc_norm") if _is_number(row.get(name))]
-    score = float(row[names[0]]) if names else None
-    prompt = _first_text(row.get("arguments"))
+    """A sample of the lm-evaluation-harness: a row for every generated text. The first metric is the reward of a text
+    that stands alone; several are judged one by one, since the harness writes one metric for all of them.
+    """
     texts = list(_texts(row.get("resps") or row.get("filtered_resps")))
-    for text in texts or [None]:
+    name, scores = _metric(row) if len(texts) < 2 else (JUDGED, _judged(texts, row.get("target")))
+    prompt = _first_text(row.get("arguments"))
+    for text, score in zip(texts or [None], scores):
         yield {
             "prompt": prompt if prompt is not None else row.get("doc"),
             "completion": text,
@@ -79,8 +86,35 @@ def evaluation_rows(row: Mapping[str, Any], decode: Decode | None) -> Iterator[d
             "reward": score,
             "correct": score if len(texts) == 1 else None,
             "filter": row.get("filter"),
-            f"reward:{names[0] if names else 'reward'}": score,
+            f"reward:{name}": score,
+            "note": SEVERAL if len(texts) > 1 else None,
         }
+
+
+def _metric(row: Mapping[str, Any]) -> tuple[str, list[float | None]]:
+    """Name and value of the first metric of a sample."""
+    names = [name for name in _listed(row.get("metrics")) if _is_number(row.get(name))]
+    names = names or [name for name in ("exact_match", "acc", "acc_norm") if _is_number(row.get(name))]
+    return (names[0], [float(row[names[0]])]) if names else ("reward", [None])
+
+
+def _judged(texts: Sequence[str], target: Any) -> list[float | None]:
+    """Whether the final answer of each text is the target, or one of several; None where that cannot be told."""
+    targets = _listed(target) or [target]
+    golds = [gold for one in targets if one is not None and (gold := gold_answer(plain_text(one)))]
+    return [_is_right(shortened(text), golds) for text in texts]
+
+
+def _is_right(text: str, golds: Sequence[str]) -> float | None:
+    """A text without an answer is wrong where a number is asked for; where a word is, it may only be worded otherwise,
+    and so may one of which all that can be read is a number.
+    """
+    answer = final_answer(text)
+    if not golds or answer in golds or spelled(text) in golds:
+        return 1.0 if golds else None
+    if all(number_in(gold) is None for gold in golds) and (answer is None or number_in(answer) is not None):
+        return None
+    return 0.0
 
 
 def _first_text(value: Any) -> str | None:

@@ -1,14 +1,15 @@
-"""A small log of every format, as its writer writes it: four prompts, four samples each, two steps."""
+"""A log of every format, as its writer writes it: of any rows, and unless others are given of a few small ones, four
+prompts, four samples each, two steps.
+"""
 
 import csv
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-STEPS, PROMPTS, SAMPLES = (1, 2), 4, 4
-ROWS, GROUPS = len(STEPS) * PROMPTS * SAMPLES, len(STEPS) * PROMPTS
 
 
 class Letters:
@@ -21,19 +22,49 @@ class Letters:
         return [ord(letter) for letter in text]
 
 
-def samples() -> Iterator[dict[str, Any]]:
-    """step, prompt, completion, gold, right of each row."""
-    for step in STEPS:
-        for index in range(PROMPTS):
-            for sample in range(SAMPLES):
-                answer = index + step + (sample % 2)
-                yield {
-                    "step": step,
-                    "prompt": f"{index}+{step}=",
-                    "completion": f"so {sample}: #### {answer}",
-                    "gold": str(index + step),
-                    "right": float(sample % 2 == 0),
-                }
+@dataclass(frozen=True)
+class Rows:
+    """What was sampled: step, prompt, completion, gold, right (1 or 0) and cut of each, those of a group together."""
+
+    samples: tuple[dict[str, Any], ...]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def steps(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Each step and its samples."""
+        return ((step, list(found)) for step, found in groupby(self.samples, lambda row: row["step"]))
+
+    def groups(self) -> list[tuple[int, list[dict[str, Any]]]]:
+        """Each group, its step beside it."""
+        found = groupby(self.samples, lambda row: (row["step"], row["prompt"]))
+        return [(step, list(samples)) for (step, _), samples in found]
+
+
+def few() -> Rows:
+    """Four prompts, four samples each, two steps; what is wrong was cut off."""
+    return Rows(
+        tuple(
+            {
+                "step": step,
+                "prompt": f"{index}+{step}=",
+                "completion": f"so {sample}: #### {index + step + (sample % 2)}",
+                "gold": str(index + step),
+                "right": float(sample % 2 == 0),
+                "cut": sample % 2 == 1,
+            }
+            for step in (1, 2)
+            for index in range(4)
+            for sample in range(4)
+        )
+    )
+
+
+FEW = few()
+ROWS, GROUPS = len(FEW), len(FEW.groups())
 
 
 def lines(path: Path, rows: list[Any]) -> Path:
@@ -50,14 +81,12 @@ def say(text: str) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": text}]
 
 
-def spkit(folder: Path) -> Path:
-    rows = [
-        {"reward": row["right"], **{k: row[k] for k in ("step", "prompt", "completion", "gold")}} for row in samples()
-    ]
+def spkit(folder: Path, given: Rows = FEW) -> Path:
+    rows = [{"reward": row["right"], **{k: row[k] for k in ("step", "prompt", "completion", "gold")}} for row in given]
     return lines(folder / "rollouts.jsonl", rows)
 
 
-def trl_rows() -> list[dict[str, Any]]:
+def trl_rows(given: Rows = FEW) -> list[dict[str, Any]]:
     return [
         {
             "step": row["step"],
@@ -72,27 +101,27 @@ def trl_rows() -> list[dict[str, Any]]:
             "difficulty": 3,
             "advantage": row["right"] - 0.5,
         }
-        for row in samples()
+        for row in given
     ]
 
 
-def trl(folder: Path) -> Path:
-    return lines(folder / "completions.jsonl", trl_rows())
+def trl(folder: Path, given: Rows = FEW) -> Path:
+    return lines(folder / "completions.jsonl", trl_rows(given))
 
 
-def trl_parquet(folder: Path) -> Path:
+def trl_parquet(folder: Path, given: Rows = FEW) -> Path:
     import pyarrow
     from pyarrow import parquet
 
     (folder / "completions").mkdir()
-    for step in STEPS:
-        table = pyarrow.Table.from_pylist([row for row in trl_rows() if row["step"] == step])
+    for step, found in given.steps():
+        table = pyarrow.Table.from_pylist(trl_rows(Rows(tuple(found))))
         parquet.write_table(table, folder / "completions" / f"completions_{step:05d}.parquet")
     return folder
 
 
-def verl(folder: Path) -> Path:
-    for step in STEPS:
+def verl(folder: Path, given: Rows = FEW) -> Path:
+    for step, found in given.steps():
         rows = [
             {
                 "input": f"user\n{row['prompt']}\nassistant\n",
@@ -104,8 +133,7 @@ def verl(folder: Path) -> Path:
                 "pred": "7",
                 "reward_time": 300.5,
             }
-            for row in samples()
-            if row["step"] == step
+            for row in found
         ]
         lines(folder / f"{step}.jsonl", rows)
     return folder
@@ -121,7 +149,7 @@ def verifiers_row(row: dict[str, Any]) -> dict[str, Any]:
         "error": None,
         "timing": {"total_ms": 3.5},
         "is_completed": True,
-        "is_truncated": not row["right"],
+        "is_truncated": row["cut"],
         "stop_condition": "max_turns_reached",
         "metrics": {"correct_answer": row["right"], "num_turns": 1.0},
         "token_usage": {"input_tokens": 9.0, "output_tokens": 12.0, "final_output_tokens": 11.0},
@@ -130,13 +158,13 @@ def verifiers_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def verifiers(folder: Path) -> Path:
-    return lines(folder / "results.jsonl", [verifiers_row(row) for row in samples()])
+def verifiers(folder: Path, given: Rows = FEW) -> Path:
+    return lines(folder / "results.jsonl", [verifiers_row(row) for row in given])
 
 
-def prime_rl(folder: Path) -> Path:
-    for step in STEPS:
-        rows = [verifiers_row(row) for row in samples() if row["step"] == step]
+def prime_rl(folder: Path, given: Rows = FEW) -> Path:
+    for step, found in given.steps():
+        rows = [verifiers_row(row) for row in found]
         lines(folder / "rollouts" / f"step_{step}" / "train_rollouts.jsonl", rows)
         lines(folder / "rollouts" / f"step_{step}" / "eval_rollouts.jsonl", rows[:3])
     return folder
@@ -162,54 +190,57 @@ def trace(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def traces(folder: Path) -> Path:
-    for step in STEPS:
-        lines(folder / f"step_{step}" / "train" / "traces.jsonl", [trace(r) for r in samples() if r["step"] == step])
+def traces(folder: Path, given: Rows = FEW) -> Path:
+    for step, found in given.steps():
+        lines(folder / f"step_{step}" / "train" / "traces.jsonl", [trace(row) for row in found])
     return folder
 
 
-def open_instruct(folder: Path) -> Path:
+def open_instruct(folder: Path, given: Rows = FEW) -> Path:
     made = [
         {
             "step": row["step"],
-            "sample_idx": index % 16,
-            "prompt_idx": index % 16 // SAMPLES,
+            "sample_idx": sample,
+            "prompt_idx": index,
             "prompt_tokens": Letters().encode(row["prompt"]),
             "response_tokens": Letters().encode(row["completion"]),
             "reward": 10 * row["right"],
-            "advantage": 0.5,
-            "finish_reason": "stop" if row["right"] else "length",
+            "advantage": row["right"] - 0.5,
+            "finish_reason": "length" if row["cut"] else "stop",
             "dataset": "gsm8k",
             "ground_truth": [row["gold"]],
             "request_info": {"num_calls": 0},
             "logprobs": [-0.5],
         }
-        for index, row in enumerate(samples())
+        for index, (_, group) in enumerate(given.groups())
+        for sample, row in enumerate(group)
     ]
     lines(folder / "run_metadata.jsonl", [{"run_name": "run", "model_name": "m"}])
     lines(folder / "run_rollouts_000000.jsonl", made)
     return folder
 
 
-def nemo_rl(folder: Path) -> Path:
-    for step in STEPS:
-        rows = [
-            {
-                "content": [[f"<user>{row['prompt']}", row["completion"], "Environment: correct"]],
-                "rewards": [row["right"]],
-                "input_lengths": [30],
-                "token_loss_mask": [[0, 0, 1, 1, 1, 0]],
-                "advantages": [[0.0, 0.0, 0.25, 0.25, 0.25, 0.0]],
-                "generation_logprobs": [[0.0, 0.0, -1.5, -1.5, -1.5, 0.0]],
-                "idx": index,
-            }
-            for index, row in enumerate(row for row in samples() if row["step"] == step)
-        ]
+def nemo_rl(folder: Path, given: Rows = FEW) -> Path:
+    for step, found in given.steps():
+        rows = [nemo_row(index, row) for index, row in enumerate(found)]
         lines(folder / "exp_001" / f"train_data_step{step}.jsonl", rows)
     return folder
 
 
-def art(folder: Path) -> Path:
+def nemo_row(index: int, row: dict[str, Any]) -> dict[str, Any]:
+    mask = [0, 0] + [1] * len(row["completion"]) + [0]
+    return {
+        "content": [[f"<user>{row['prompt']}", row["completion"], "Environment: correct"]],
+        "rewards": [row["right"]],
+        "input_lengths": [30],
+        "token_loss_mask": [mask],
+        "advantages": [[(row["right"] - 0.5) * trained for trained in mask]],
+        "generation_logprobs": [[-1.5 * trained for trained in mask]],
+        "idx": index,
+    }
+
+
+def art(folder: Path, given: Rows = FEW) -> Path:
     import pyarrow
     from pyarrow import parquet
 
@@ -227,53 +258,45 @@ def art(folder: Path) -> Path:
     )
     for split in ("train", "val"):
         (folder / "trajectories" / split).mkdir(parents=True)
-        for step in STEPS:
+        for step, groups in groupby(given.groups(), lambda pair: pair[0]):
             rows = [
                 {
-                    "group_index": index // SAMPLES,
+                    "group_index": index,
                     "reward": row["right"],
                     "metrics": json.dumps({"turns": 1}),
                     "metadata": json.dumps({"answer": row["gold"]}),
                     "messages": [{**message, **part} for part in ask(row["prompt"])]
                     + [{**message, **say(row["completion"])[0], "trainable": True}],
                 }
-                for index, row in enumerate(row for row in samples() if row["step"] == step)
+                for index, (_, group) in enumerate(groups)
+                for row in group
             ]
             table = pyarrow.Table.from_pylist(rows, schema=schema)
             parquet.write_table(table, folder / "trajectories" / split / f"{step:04d}.parquet", compression="zstd")
     return folder
 
 
-def art_lines(folder: Path) -> Path:
-    for step in STEPS:
-        groups = []
-        for index in range(PROMPTS):
-            rows = [row for row in samples() if row["step"] == step and row["prompt"] == f"{index}+{step}="]
-            groups.append(
-                {
-                    "trajectories": [
-                        {
-                            "reward": row["right"],
-                            "metrics": {},
-                            "metadata": {"answer": row["gold"]},
-                            "messages_and_choices": [
-                                *ask(row["prompt"]),
-                                {"index": 0, "finish_reason": "stop", "message": say(row["completion"])[0]},
-                            ],
-                            "logs": [],
-                        }
-                        for row in rows
-                    ]
-                }
-            )
-        lines(folder / "trajectories" / "train" / f"{step:04d}.jsonl", groups)
+def art_lines(folder: Path, given: Rows = FEW) -> Path:
+    for step, groups in groupby(given.groups(), lambda pair: pair[0]):
+        rows = [{"trajectories": [trajectory(row) for row in group]} for _, group in groups]
+        lines(folder / "trajectories" / "train" / f"{step:04d}.jsonl", rows)
     return folder
 
 
-def lm_eval(folder: Path) -> Path:
+def trajectory(row: dict[str, Any]) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": "length" if row["cut"] else "stop", "message": say(row["completion"])[0]}
+    return {
+        "reward": row["right"],
+        "metrics": {},
+        "metadata": {"answer": row["gold"]},
+        "messages_and_choices": [*ask(row["prompt"]), choice],
+        "logs": [],
+    }
+
+
+def lm_eval(folder: Path, given: Rows = FEW) -> Path:
     made = []
-    for index in range(GROUPS):
-        texts = list(samples())[index * SAMPLES : (index + 1) * SAMPLES]
+    for index, (_, texts) in enumerate(given.groups()):
         for name in ("strict-match", "flexible-extract"):
             made.append(
                 {
@@ -282,35 +305,36 @@ def lm_eval(folder: Path) -> Path:
                     "target": texts[0]["gold"],
                     "arguments": {"gen_args_0": {"arg_0": texts[0]["prompt"], "arg_1": {"until": ["\n\n"]}}},
                     "resps": [[row["completion"] for row in texts]],
-                    "filtered_resps": ["7"],
+                    "filtered_resps": [texts[0]["completion"]],
                     "filter": name,
                     "metrics": ["exact_match"],
                     "doc_hash": "d",
-                    "exact_match": 1.0,
+                    "exact_match": texts[0]["right"],
                 }
             )
     return lines(folder / "samples_gsm8k_2026-01-01T00-00-00.jsonl", made)
 
 
-def wandb(folder: Path) -> Path:
-    names = list(trl_rows()[0])
-    for step in STEPS:  # a table that grows is written whole each time
-        data = [[row[name] for name in names] for row in trl_rows() if row["step"] <= step]
+def wandb(folder: Path, given: Rows = FEW) -> Path:
+    rows = trl_rows(given)
+    names = list(rows[0])
+    for step, _ in given.steps():  # a table that grows is written whole each time
+        data = [[row[name] for name in names] for row in rows if row["step"] <= step]
         path = folder / "media" / "table" / f"completions_{step}_0a1b2c.table.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"columns": names, "data": data, "ncols": len(names), "nrows": len(data)}))
     return folder
 
 
-def trackio(folder: Path) -> Path:
+def trackio(folder: Path, given: Rows = FEW) -> Path:
     path = folder / "project.db"
     base = sqlite3.connect(path)
     base.execute(
         "CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT, step INTEGER, metrics TEXT)"
     )
     for run in ("old", "new"):
-        for step in STEPS:
-            value = [row for row in trl_rows() if row["step"] == step]
+        for step, _ in given.steps():
+            value = [row for row in trl_rows(given) if row["step"] == step]
             logged = {"loss": 0.5, "completions": {"_type": "trackio.table", "_value": value}}
             base.execute(
                 "INSERT INTO metrics (timestamp, run_name, step, metrics) VALUES ('t', ?, ?, ?)",
@@ -321,32 +345,66 @@ def trackio(folder: Path) -> Path:
     return path
 
 
-def csv_file(folder: Path) -> Path:
+def csv_file(folder: Path, given: Rows = FEW) -> Path:
     path = folder / "log.csv"
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, ["step", "prompt", "completion", "reward", "gold"])
         writer.writeheader()
-        for row in samples():
+        for row in given:
             writer.writerow({"reward": row["right"], **{k: row[k] for k in ("step", "prompt", "completion", "gold")}})
     return path
 
 
-# writer: (what makes its log, the name of the format, the rewards chosen, whether the right answers are known)
-TABLE: dict[str, tuple[Callable[[Path], Path], str, dict[str, float], bool]] = {
-    "spkit": (spkit, "spkit", {"reward": 1.0}, True),
-    "TRL JSON lines": (trl, "TRL", {"think_format_reward": 1.0, "accuracy_reward": 1.0}, True),
-    "TRL parquet": (trl_parquet, "TRL", {"think_format_reward": 1.0, "accuracy_reward": 1.0}, True),
-    "verl": (verl, "verl", {"score": 1.0}, True),
-    "verifiers": (verifiers, "verifiers", {"reward": 1.0}, True),
-    "prime-rl": (prime_rl, "verifiers", {"reward": 1.0}, True),
-    "traces": (traces, "traces of verifiers", {"exact": 1.0, "short": 0.5}, True),
-    "open-instruct": (open_instruct, "open-instruct", {"reward": 1.0}, True),
-    "NeMo-RL": (nemo_rl, "NeMo-RL", {"rewards": 1.0}, False),
-    "ART parquet": (art, "ART", {"reward": 1.0}, True),
-    "ART JSON lines": (art_lines, "ART", {"reward": 1.0}, True),
-    "lm-evaluation-harness": (lm_eval, "lm-evaluation-harness", {"exact_match": 1.0}, True),
-    "W&B": (wandb, "TRL", {"think_format_reward": 1.0, "accuracy_reward": 1.0}, True),
-    "trackio": (trackio, "TRL", {"think_format_reward": 1.0, "accuracy_reward": 1.0}, True),
-    "CSV": (csv_file, "spkit", {"reward": 1.0}, True),
+@dataclass(frozen=True)
+class Writer:
+    """What makes a log, its files and what is in them, the name of the format, and the rewards that are chosen with
+    their weights. `golds`: it holds the right answers; `steps`: the step of each row is in it, or in the names of its
+    files.
+    """
+
+    make: Callable[..., Path]
+    holds: str
+    form: str
+    rewards: dict[str, float]
+    golds: bool = True
+    steps: bool = True
+
+
+OF_TRL = {"think_format_reward": 1.0, "accuracy_reward": 1.0}
+TABLE = {
+    "spkit": Writer(spkit, "rollouts.jsonl: a row a completion", "spkit", {"reward": 1.0}),
+    "TRL JSON lines": Writer(trl, "completions.jsonl: a column a reward function, gold and length", "TRL", OF_TRL),
+    "TRL parquet": Writer(trl_parquet, "completions_STEP.parquet: the same", "TRL", OF_TRL),
+    "verl": Writer(verl, "STEP.jsonl: `score` of -1 or 1, `acc` as text, more numbers", "verl", {"score": 1.0}),
+    "verifiers": Writer(verifiers, "results.jsonl: conversations, no step", "verifiers", {"reward": 1.0}, steps=False),
+    "prime-rl": Writer(prime_rl, "step_N/train_rollouts.jsonl, an evaluation beside it", "verifiers", {"reward": 1.0}),
+    "traces": Writer(
+        traces,
+        "step_N/train/traces.jsonl: messages as a graph, weighted rewards",
+        "traces of verifiers",
+        {"exact": 1.0, "short": 0.5},
+    ),
+    "open-instruct": Writer(
+        open_instruct, "NAME_rollouts_N.jsonl: token ids, a reward of 0 or 10", "open-instruct", {"reward": 1.0}
+    ),
+    "NeMo-RL": Writer(
+        nemo_rl, "train_data_stepN.jsonl: lists of one, no right answers", "NeMo-RL", {"rewards": 1.0}, golds=False
+    ),
+    "ART parquet": Writer(art, "trajectories/train/STEP.parquet, val beside it", "ART", {"reward": 1.0}),
+    "ART JSON lines": Writer(art_lines, "trajectories/train/STEP.jsonl: a row a group", "ART", {"reward": 1.0}),
+    "lm-evaluation-harness": Writer(
+        lm_eval,
+        "samples_TASK.jsonl: a row a group and filter, one metric for all responses, no step",
+        "lm-evaluation-harness",
+        {"answer": 1.0},
+        steps=False,
+    ),
+    "W&B": Writer(wandb, "media/table/NAME.table.json: TRL's columns, written whole each time", "TRL", OF_TRL),
+    "trackio": Writer(trackio, "PROJECT.db: two runs, TRL's columns as a table", "TRL", OF_TRL),
+    "CSV": Writer(csv_file, "log.csv: step, prompt, completion, reward, gold", "spkit", {"reward": 1.0}),
 }
-ONE_STEP = ("verifiers", "lm-evaluation-harness")  # their files do not say the step
+
+
+def tokenizer_of(writer: str) -> Letters | None:
+    """What its token ids are read with, if it writes any."""
+    return Letters() if writer == "open-instruct" else None

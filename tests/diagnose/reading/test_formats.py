@@ -20,40 +20,40 @@ def read(path, columns=ColumnMap(), tokenizer=None):
 
 @pytest.mark.parametrize("writer", formats.TABLE)
 def test_a_format_is_known_and_read(tmp_path, writer):
-    make, form, rewards, golds = formats.TABLE[writer]
-    log, found = read(make(tmp_path), tokenizer=formats.Letters() if writer == "open-instruct" else None)
-    assert (log.form, dict(log.rewards)) == (form, rewards)
-    assert found.schema == polars.Schema(batch_schema(tuple(rewards)))
+    made = formats.TABLE[writer]
+    log, found = read(made.make(tmp_path), tokenizer=formats.tokenizer_of(writer))
+    assert (log.form, dict(log.rewards)) == (made.form, made.rewards)
+    assert found.schema == polars.Schema(batch_schema(tuple(made.rewards)))
     assert len(found) == formats.ROWS and found.select("step", "prompt").n_unique() == formats.GROUPS
-    wanted = list(formats.samples())
-    for row, want in zip(found.sort("step", maintain_order=True).iter_rows(named=True), wanted):
+    found = found.sort("step", maintain_order=True)
+    for row, want in zip(found.iter_rows(named=True), formats.FEW):
         assert row["completion"] == want["completion"] and want["prompt"] in row["prompt"]
         assert row["characters"] == len(want["completion"])
-        if writer not in formats.ONE_STEP:
+        if made.steps:
             assert row["step"] == want["step"]
-        if golds:
+        if made.golds:
             assert gold_answer(row["gold"]) == want["gold"]
-        parts = sum(row[f"reward:{name}"] * weight for name, weight in rewards.items())
+        parts = sum(row[f"reward:{name}"] * weight for name, weight in made.rewards.items())
         assert row["reward"] == pytest.approx(parts)
-    if writer != "lm-evaluation-harness":
-        right = found.sort("step", maintain_order=True)["reward"].to_list()
-        assert [value == max(right) for value in right] == [want["right"] == 1 for want in wanted]
-    assert log.notes[0].startswith(f"{form} rows; reward = ") and len(log.warnings) <= 1, log.warnings
+    right = found["reward"].to_list()
+    assert [value == max(right) for value in right] == [want["right"] == 1 for want in formats.FEW]
+    assert log.notes[0].startswith(f"{made.form} rows; reward = ") and len(log.warnings) <= 1, log.warnings
 
 
 def test_what_a_format_says_beside_the_texts(tmp_path):
     for writer in ("verl", "verifiers", "traces", "NeMo-RL", "open-instruct"):
         (tmp_path / writer).mkdir()
     found = {
-        writer: read(formats.TABLE[writer][0](tmp_path / writer), tokenizer=formats.Letters())[1]
+        writer: read(formats.TABLE[writer].make(tmp_path / writer), tokenizer=formats.Letters())[1]
         for writer in ("verl", "verifiers", "traces", "NeMo-RL", "open-instruct")
     }
-    right = [want["right"] == 1 for want in formats.samples()]
+    right = [want["right"] == 1 for want in formats.FEW]
     assert found["verl"]["correct"].to_list() == right, "acc is text there"
     assert found["verifiers"]["finish"].to_list() == ["stop" if r else "length" for r in right]
     assert set(found["verifiers"]["tokens"]) == {11} and set(found["verifiers"]["chat"]) == {True}
     assert set(found["traces"]["tokens"]) == {7} and set(found["traces"]["finish"]) == {"stop"}
-    assert set(found["NeMo-RL"]["advantage"]) == {0.25} and set(found["NeMo-RL"]["tokens"]) == {3}
+    assert found["NeMo-RL"]["advantage"].to_list() == [0.5 if r else -0.5 for r in right]
+    assert found["NeMo-RL"]["tokens"].to_list() == found["NeMo-RL"]["characters"].to_list(), "one a letter there"
     assert found["open-instruct"]["finish"].to_list() == ["stop" if r else "length" for r in right]
 
 
@@ -64,6 +64,7 @@ def test_what_a_format_cannot_say_is_said(tmp_path):
     assert "tokens are read from completion_length" in said
     assert "not read as rewards, by their names or range: difficulty" in said
     log, _ = read(formats.lm_eval(tmp_path))
+    assert sum("judged by its final answer" in note for note in log.notes) == 1
     assert "strict-match" in " ".join(log.notes) and "one step" in " ".join(log.notes)
 
 
@@ -99,6 +100,42 @@ def test_choices_that_were_scored_are_no_completions(tmp_path):
         read(path)
 
 
+def sample(responses, target="5", **more):
+    row = {"doc_id": 1, "doc": {}, "target": target, "arguments": [["q", {}]], "resps": [responses], "filter": "none"}
+    return {**row, "filtered_resps": responses[:1], "metrics": ["exact_match"], "exact_match": 1.0, **more}
+
+
+def test_one_response_of_the_harness_keeps_its_metric(tmp_path):
+    rows = [sample(["It is 4."], exact_match=1.0), sample(["It is 5."], exact_match=0.0)]
+    log, found = read(formats.lines(tmp_path / "samples_sums.jsonl", rows))
+    assert log.rewards == (("exact_match", 1.0),) and not any("final answer" in note for note in log.notes)
+    assert found["reward"].to_list() == [1.0, 0.0] == found["reward:exact_match"].to_list()
+    assert found["correct"].to_list() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("target", "responses", "rewards"),
+    [
+        ("5", ["2+3 is 5", "2+3 is 6", "I cannot say", "\\boxed{5}"], [1.0, 0.0, 0.0, 1.0]),
+        ("2+3=5\n#### 5", ["#### 5", "5 or 6"], [1.0, 0.0]),
+        (5, ["so 5", "so 6"], [1.0, 0.0]),
+        (["5", "five"], ["five", "5", "6"], [1.0, 1.0, 0.0]),
+        ("B", ["The answer is B", "The answer is C", "It has 2 parts"], [1.0, 0.0, None]),
+        ("Paris", ["Paris", "Paris, of 2 million", "\\boxed{Rome}", "It is Paris"], [1.0, None, 0.0, None]),
+    ],
+)
+def test_several_responses_of_the_harness_are_judged_one_by_one(tmp_path, target, responses, rewards):
+    log, found = read(formats.lines(tmp_path / "samples_sums.jsonl", [sample(responses, target)]))
+    assert log.rewards == (("answer", 1.0),) and found["reward"].to_list() == rewards
+    assert set(found["correct"]) == {None}
+
+
+def test_responses_that_cannot_be_judged_are_no_log(tmp_path):
+    path = formats.lines(tmp_path / "samples_code.jsonl", [sample(["def f(): ...", "def f(): 0"], "assert f() == []")])
+    with pytest.raises(SpkitError, match="no rows with a reward: .* no target is a number"):
+        read(path)
+
+
 def test_a_table_that_grows_counts_once(tmp_path):
     log, found = read(formats.wandb(tmp_path))
     assert len(found) == formats.ROWS and log.warnings[0].startswith("16 rows were logged again")
@@ -107,8 +144,8 @@ def test_a_table_that_grows_counts_once(tmp_path):
 @pytest.mark.parametrize("writer", ["W&B", "trackio"])
 def test_a_table_that_grows_counts_once_though_its_answers_are_all_the_same(tmp_path, writer, monkeypatch):
     rows = [{**row, "completion": "1", "prompt": "p"} for row in formats.trl_rows()]
-    monkeypatch.setattr(formats, "trl_rows", lambda: rows)
-    assert len(read(formats.TABLE[writer][0](tmp_path))[1]) == formats.ROWS
+    monkeypatch.setattr(formats, "trl_rows", lambda given: rows)
+    assert len(read(formats.TABLE[writer].make(tmp_path))[1]) == formats.ROWS
 
 
 @pytest.mark.parametrize("left", ["eval", "val", "validation"])
