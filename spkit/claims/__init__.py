@@ -1,7 +1,8 @@
 """What the course says is true, each statement with the expression that decides it.
 
 Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS and
-COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and EXPERIMENTS are all of them.
+COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and EXPERIMENTS are all of them,
+GROUPS the claims by what they are about; those of HEADLINES are in the README.
 """
 
 from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
@@ -13,17 +14,30 @@ from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
 from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
 from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
 from .sums_self_training import SUMS_CLAIMS, SUMS_EXPERIMENTS
-from .table import markdown_table, write_into
+from .table import headline_table, markdown_table, write_into
 
-CLAIMS = (
-    STAR_CLAIMS
-    + SELF_PLAY_CLAIMS
-    + INFORMATION_CLAIMS
-    + SUMS_CLAIMS
-    + COLLAPSE_CLAIMS
-    + SPIN_CLAIMS
-    + QUIET_CLAIMS
-    + REAL_CLAIMS
+GROUPS = {
+    "self-play": SELF_PLAY_CLAIMS,
+    "information": INFORMATION_CLAIMS,
+    "star": STAR_CLAIMS,
+    "sums": SUMS_CLAIMS,
+    "collapse": COLLAPSE_CLAIMS,
+    "spin": SPIN_CLAIMS,
+    "quiet-star": QUIET_CLAIMS,
+    "real": REAL_CLAIMS,
+}
+CLAIMS = tuple(one for group in GROUPS.values() for one in group)
+HEADLINES = (
+    "star-rationalization",
+    "em-selection",
+    "rft-tiny",
+    "verify-gold",
+    "az-deep",
+    "az-frozen",
+    "az-hardness",
+    "spin-last",
+    "quiet-accuracy",
+    "quiet-shuffled",
 )
 EXPERIMENTS = (
     STAR_EXPERIMENTS
@@ -40,6 +54,8 @@ __all__ = [
     "CLAIMS",
     "COLLAPSE_CLAIMS",
     "EXPERIMENTS",
+    "GROUPS",
+    "HEADLINES",
     "INFORMATION_CLAIMS",
     "QUIET_CLAIMS",
     "REAL_CLAIMS",
@@ -51,6 +67,7 @@ __all__ = [
     "Experiment",
     "Lab",
     "claim",
+    "headline_table",
     "interval",
     "markdown_table",
     "read_results",

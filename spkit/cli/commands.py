@@ -1,8 +1,9 @@
 """The commands beside `spkit run`: a dataclass each, its fields the options, `run` what it does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from rich.console import Console
@@ -252,14 +253,14 @@ class Reproduce:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The table of what was measured; with --readme README.md it is written into the README."""
+    """The tables of what was measured; with --into RESULTS.md or --into README.md they are written there."""
 
     # where `spkit reproduce` put the results; if there is no data/results here, those that are shipped
     results: Path = Path("data/results")
-    readme: Path | None = None  # a file with result markers, to put the table into
+    into: Path | None = None  # a page with markers, to put the tables between
 
     def run(self) -> None:
-        """Print the table, or write it."""
+        """Print one table, or write those that the page has markers for."""
         from ..claims import CLAIMS, markdown_table, read_results, write_into
         from ..run.shipped import found
 
@@ -269,11 +270,20 @@ class Ledger:
                 f"there is no result of a claim in {self.results}: measure some with spkit reproduce, or give the "
                 "folder with --results"
             )
-        table = markdown_table(measured)
-        if self.readme is None:
-            print(table)
+        if self.into is None:
+            print(markdown_table(measured))
         else:
-            write_into(self.readme, table)
+            write_into(self.into, ledger_tables(measured))
+
+
+def ledger_tables(measured: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The table of each group of claims, and that of the headlines, by name."""
+    from ..claims import GROUPS, HEADLINES, headline_table, markdown_table
+
+    by_id = {result["id"]: result for result in measured}
+    chosen = lambda names: [by_id[name] for name in names if name in by_id]
+    tables = {name: markdown_table(chosen([one.id for one in group]), measured) for name, group in GROUPS.items()}
+    return tables | {"headlines": headline_table(chosen(HEADLINES), measured)}
 
 
 COMMANDS = {

@@ -91,15 +91,20 @@ def test_a_result_of_more_seeds_is_kept(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["mean"] == 3
 
 
-def test_the_table_goes_between_its_markers_and_nowhere_else(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    write_into(readme, "new\n")
-    assert readme.read_text() == "before\n<!-- results -->\nnew\n<!-- /results -->\nafter\n"
-    readme.write_text("nothing here")
-    with pytest.raises(SpkitError, match="has no place for the table"):
-        write_into(readme, "new\n")
-    assert readme.read_text() == "nothing here"
+def test_the_tables_go_between_their_markers_and_nowhere_else(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- results a -->\nold\n<!-- /results a -->\nafter\n")
+    write_into(page, {"a": "new\n", "b": "not here\n"})
+    assert page.read_text() == "before\n<!-- results a -->\nnew\n<!-- /results a -->\nafter\n"
+    for text, message in (
+        ("nothing here", "has no place for a table"),
+        ("<!-- results a -->\nold\n", "needs the lines <!-- results a --> and <!-- /results a --> once each"),
+        ("<!-- /results a -->\n<!-- results a -->\n", "once each, in this order"),
+    ):
+        page.write_text(text)
+        with pytest.raises(SpkitError, match=message):
+            write_into(page, {"a": "new\n"})
+        assert page.read_text() == text
 
 
 def test_a_claim_of_a_tiny_model_says_what_became_of_it_on_the_real_one():

@@ -1,20 +1,23 @@
 """The shipped results and the README say what the claims say, and each verdict follows from the values."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
 import pytest
 
-from spkit.claims import CLAIMS, REAL_CLAIMS, Claim, interval, markdown_table, read_results
+from spkit.claims import CLAIMS, GROUPS, HEADLINES, REAL_CLAIMS, Claim, interval, read_results
 from spkit.claims.readings import number_of
 from spkit.claims.stored import Blocks, Curve, Rows
 from spkit.claims.terms import Number
+from spkit.cli.commands import ledger_tables
 from spkit.run.errors import SpkitError
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 RESULTS = ROOT / "data" / "results"
-# what is not measured on the real model yet has no result, and no row in the README
+# what is not measured on the real model yet has no result, and no row in a table
 MEASURED = {path.stem for path in RESULTS.glob("*.json")}
 BY_ID = {claim.id: claim for claim in CLAIMS if claim not in REAL_CLAIMS or claim.id in MEASURED}
 
@@ -99,6 +102,23 @@ def test_effects_follow_from_the_expressions_and_what_is_stored_beside_them():
     assert len(checked) >= 80, set(BY_ID) - checked
 
 
-def test_the_readme_shows_the_results_as_they_are():
-    table = markdown_table([result_of(id) for id in BY_ID])
-    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_pages_show_the_results_as_they_are():
+    tables = ledger_tables([result_of(id) for id in BY_ID])
+    results, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("RESULTS.md", "README.md"))
+    for name, table in tables.items():
+        page = readme if name == "headlines" else results
+        assert f"<!-- results {name} -->\n{table}<!-- /results {name} -->" in page, name
+    assert all(id in BY_ID for id in HEADLINES) and sum(map(len, GROUPS.values())) == len(CLAIMS)
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "RESULTS.md", "CONTRIBUTING.md", *sorted(p.name for p in DOCS.glob("*.md"))]
+)
+def test_links_between_the_pages_lead_somewhere(page):
+    path = DOCS / page if (DOCS / page).exists() else ROOT / page
+    for target in re.findall(r"\]\(([^)#\s]+)\)", path.read_text(encoding="utf-8")):
+        assert "://" in target or (path.parent / target).exists(), target
