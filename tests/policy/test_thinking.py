@@ -81,6 +81,8 @@ def test_all_places_together_are_one_place_at_a_time(name):
     places = torch.tensor([0, 2, 5])
     thoughts = think(thinker, ids, places, 2, generator())
     said = talk(thinker, ids, places, thoughts, AHEAD)
+    base = token_logprobs(thinker.model(input_ids=ids).logits[:, :-1].float(), ids[:, 1:])
+    torch.testing.assert_close(said.next, base, atol=1e-5, rtol=0)  # untouched where no thought is
     for row, sibling, (number, place) in itertools.product(range(2), range(2), enumerate(places.tolist())):
         text, thought = ids[row, : place + 1], thoughts[row, sibling, number]
         upcoming = ids[row, place + 1 : place + 1 + AHEAD]
