@@ -149,6 +149,14 @@ REAL_CLAIMS = (
         repeats="star-rationalization",
     ),
     claim(
+        "real-star",
+        "SmolLM2-135M: STaR, every step checked, ends higher than STaR on as many rationales drawn at random",
+        OURS,
+        final("real-star", LENIENT_ACCURACY) - final("real-star-random", LENIENT_ACCURACY) > 0,
+        SEEN,
+        repeats="star-selection",
+    ),
+    claim(
         "real-rlvr",
         "SmolLM2-135M: RLOO on the checker's rewards beats RLOO on rewards shuffled within the group",
         OURS,

@@ -148,10 +148,10 @@ def test_settings_out_of_range_are_refused(settings):
         QuietStarConfig(**settings)
 
 
-def test_in_forty_steps_it_thinks_where_that_helps_and_not_elsewhere(base):
-    config = QuietStarConfig(iterations=1, steps=40, test_texts=25)
+def test_in_a_hundred_steps_it_thinks_where_that_helps_and_not_elsewhere(base):
+    config = QuietStarConfig(iterations=1, steps=100, test_texts=25)
     (before, after) = quiet_star(base, TASK, config)
-    assert before["steps_greedy"] < 0.1 < 0.4 < after["steps_greedy"]
-    assert after["accuracy"] > 0.4 and after["right"]["answer"] < 0.3
+    assert before["steps_greedy"] < 0.1 < 0.5 < after["steps_greedy"]
+    assert after["accuracy"] > 0.5 and after["right"]["answer"] < 0.3
     assert after["weight"]["answer"] > 0.15 + after["weight"]["sign"]
     assert learn_thoughts.WARMUP < config.steps
