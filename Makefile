@@ -15,7 +15,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test portable browser lab notebooks clean check-python
+.PHONY: demo real test portable chromium browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -35,9 +35,11 @@ test: $(VENV)/.full
 portable: $(VENV)/.full
 	$(BIN)/python -m tests.portable
 
-browser: $(VENV)/.full
+chromium: $(VENV)/.full
 	@$(PIP) -e '.[browser]'
 	$(BIN)/playwright install chromium
+
+browser: chromium
 	$(BIN)/python -m pytest tests/diagnose/report
 
 notebooks: $(VENV)/.full

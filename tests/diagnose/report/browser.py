@@ -17,7 +17,7 @@ class NoBrowser(Exception):
 def chromium() -> Iterator:
     """The browser, launched. Raises NoBrowser."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
         raise NoBrowser("needs playwright: make browser") from error
     with sync_playwright() as running:
@@ -26,7 +26,10 @@ def chromium() -> Iterator:
         if not own and found is None:
             raise NoBrowser("needs a browser: make browser")
         as_root = getattr(os, "geteuid", lambda: 1)() == 0  # Chromium's sandbox refuses root
-        launched = running.chromium.launch(executable_path=found, chromium_sandbox=not as_root)
+        try:
+            launched = running.chromium.launch(executable_path=found, chromium_sandbox=not as_root)
+        except Error as error:  # a library of the system is missing
+            raise NoBrowser(f"Chromium does not start here: {str(error).splitlines()[0]}") from error
         yield launched
         launched.close()
 
