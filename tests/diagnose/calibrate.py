@@ -43,6 +43,13 @@ of yours. TRL's runs were made afterwards. The first `short` and `endless` were 
 texts that were cut off was written anew; then 22 of the 25 runs were named rightly, and 24 since steps of few
 completions are looked at together. Seeds 10 to 12 were made after that.
 
+![A report: reward hacking, with curves of reward and accuracy, and what to try.](report-reward-hacking.png)
+
+![Another on a phone, dark: different completions in a group fall from 88 to 12 %.](report-collapse-phone.png)
+
+Two pages that `spkit diagnose LOG --html report.html` wrote of simulated runs
+(`python -m tests.diagnose.report.pages OUT --pictures`).
+
 ## Simulated runs
 
 A world without a language model (`tests/diagnose/world.py`, `tests/diagnose/faults.py`), {seeds} seeds of each.

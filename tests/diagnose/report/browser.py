@@ -41,5 +41,5 @@ def take_pictures(folder: Path) -> None:
             for scheme in SCHEMES:
                 with chromium() as browser:  # anew each time: a large picture leaves little memory
                     opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                    opened.goto(page.as_uri())
+                    opened.goto(page.resolve().as_uri())
                     opened.screenshot(path=page.with_name(f"{page.stem}-{width}-{scheme}.png"), full_page=True)
