@@ -5,6 +5,9 @@ COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 06 of REAL_CLAIMS. CLAIM
 GROUPS the claims by what they are about; those of HEADLINES are in the README.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
@@ -50,6 +53,15 @@ EXPERIMENTS = (
     | REAL_EXPERIMENTS
 )
 
+
+def ledger_tables(measured: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The table of each group of claims, and that of the headlines, by name."""
+    by_id = {result["id"]: result for result in measured}
+    chosen = lambda names: [by_id[name] for name in names if name in by_id]
+    tables = {name: markdown_table(chosen([one.id for one in group]), measured) for name, group in GROUPS.items()}
+    return tables | {"headlines": headline_table(chosen(HEADLINES), measured)}
+
+
 __all__ = [
     "CLAIMS",
     "COLLAPSE_CLAIMS",
@@ -69,6 +81,7 @@ __all__ = [
     "claim",
     "headline_table",
     "interval",
+    "ledger_tables",
     "markdown_table",
     "read_results",
     "reproduce",

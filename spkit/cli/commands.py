@@ -1,9 +1,8 @@
 """The commands beside `spkit run`: a dataclass each, its fields the options, `run` what it does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -261,7 +260,7 @@ class Ledger:
 
     def run(self) -> None:
         """Print one table, or write those that the page has markers for."""
-        from ..claims import CLAIMS, markdown_table, read_results, write_into
+        from ..claims import CLAIMS, ledger_tables, markdown_table, read_results, write_into
         from ..run.shipped import found
 
         measured = read_results(CLAIMS, found(self.results))
@@ -274,16 +273,6 @@ class Ledger:
             print(markdown_table(measured))
         else:
             write_into(self.into, ledger_tables(measured))
-
-
-def ledger_tables(measured: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The table of each group of claims, and that of the headlines, by name."""
-    from ..claims import GROUPS, HEADLINES, headline_table, markdown_table
-
-    by_id = {result["id"]: result for result in measured}
-    chosen = lambda names: [by_id[name] for name in names if name in by_id]
-    tables = {name: markdown_table(chosen([one.id for one in group]), measured) for name, group in GROUPS.items()}
-    return tables | {"headlines": headline_table(chosen(HEADLINES), measured)}
 
 
 COMMANDS = {

@@ -78,11 +78,7 @@ class Thinker(nn.Module):
 
     def mark(self, which: int, *shape: int) -> Tensor:
         """The start or the end mark at all places, (*shape, size)."""
-        return (
-            self.marks[which]
-            .to(self.embedded(torch.zeros(1, dtype=torch.long, device=self.marks.device)).dtype)
-            .expand(*shape, -1)
-        )
+        return self.marks[which].to(bare(self.model).get_input_embeddings().weight.dtype).expand(*shape, -1)
 
     def hidden(self, given: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache | None = None) -> Tensor:
         """Last hidden states of embeddings (rows, queries, size); `mask` (queries, keys) says what is seen."""

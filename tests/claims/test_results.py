@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spkit.claims import CLAIMS, GROUPS, HEADLINES, REAL_CLAIMS, Claim, interval, read_results
+from spkit.claims import CLAIMS, GROUPS, HEADLINES, REAL_CLAIMS, Claim, interval, ledger_tables, read_results
 from spkit.claims.readings import number_of
 from spkit.claims.stored import Blocks, Curve, Rows
 from spkit.claims.terms import Number
-from spkit.cli.commands import ledger_tables
 from spkit.run.errors import SpkitError
 
 ROOT = Path(__file__).parents[2]
