@@ -50,10 +50,10 @@ class Experiment:
     model: str | None = None  # by default the task's own base
     profile: Literal["cpu", "real"] = "cpu"  # `real`: through LoRA adapters, prompted for the task
 
-    def records(self, seed: int, run: Run) -> RunRecords:
+    def records(self, seed: int, run: Run, device: str = "cpu") -> RunRecords:
         """All its records: read if the run is finished, continued if it was stopped."""
         task = load_task(self.task)
-        start = Profile(self.profile, self.model or SHIPPED, "cpu", "a claim's").load(task)
+        start = Profile(self.profile, self.model or SHIPPED, device, "a claim's").load(task)
         return list(self.loop(start, task, replace(self.config, seed=seed), run))
 
 
@@ -103,15 +103,19 @@ def claim(
 
 @dataclass(frozen=True)
 class Lab:
-    """Where the runs live, each in a folder of its own, so that claims share them and a kill costs little."""
+    """Where the runs live, each in a folder of its own, so that claims share them and a kill costs little.
+
+    `device` is what they are computed on, `cpu` or `cuda`.
+    """
 
     folder: Path
     experiments: Mapping[str, Experiment]
     progress: Silent
+    device: str = "cpu"
 
     def records(self, name: str, seed: int) -> RunRecords:
         """The records of an experiment."""
-        return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress))
+        return self.experiments[name].records(seed, Run(self._run_folder(name, seed), self.progress), self.device)
 
     def seconds_left(self, claims: Sequence[Claim], seeds: Sequence[int]) -> float:
         """How long the runs that are not there yet take on 2 cores.

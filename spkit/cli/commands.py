@@ -215,6 +215,7 @@ class Reproduce:
     first_seed: int = 0  # the first of them
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
     work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
+    device: Literal["cpu", "cuda"] = "cpu"  # what they are computed on; the shipped results are a CPU's
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
@@ -231,7 +232,7 @@ class Reproduce:
             raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
         chosen = groups.get(self.ids) or [known[name] for name in self.ids]
         asked, bar, results = range(self.first_seed, self.first_seed + self.seeds), progress(), []
-        lab = Lab(self.work, EXPERIMENTS, bar)
+        lab = Lab(self.work, EXPERIMENTS, bar, self.device)
         minutes = lab.seconds_left(chosen, asked) / 60
         say(
             f"{len(chosen)} claims, {self.seeds} seeds: about {minutes:.0f} minutes on 2 cores for the runs that "

@@ -70,8 +70,11 @@ class Profile:
         """The base policy for a task. A model that is not of our making is shown the task's prompts as a chat,
         or after solved examples.
 
-        Raises SpkitError if no model is shipped for the task, and what `load_policy` does.
+        Raises SpkitError if no model is shipped for the task, the device is a GPU and there is none, and what
+        `load_policy` does.
         """
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SpkitError("the device cuda needs an NVIDIA GPU, and torch finds none: take the device cpu")
         model, four_bit = _shipped_for(task) if self.model == SHIPPED else self.model, self._weights == "nf4"
         dtype = "auto" if four_bit else self._weights
         policy = load_policy(model, self.device, dtype=dtype, four_bit=four_bit, lora=self.adapters)

@@ -72,6 +72,20 @@ def test_the_time_that_is_left_counts_the_share_of_a_run_that_was_begun(tmp_path
         assert lab.seconds_left(claims, [0]) == left
 
 
+def test_runs_are_computed_on_the_device_of_the_lab(tmp_path):
+    seen = []
+
+    def where(base, task, config, run):
+        seen.append(base.model.device.type)
+        yield {"iteration": 0}
+
+    experiments = {"where": Experiment(where, RftConfig(), "sums", 1)}
+    Lab(tmp_path, experiments, Silent()).records("where", 0)
+    assert seen == ["cpu"]
+    with pytest.raises(RuntimeError, match="no such device"):
+        Lab(tmp_path, experiments, Silent(), "no such device").records("where", 0)
+
+
 def test_a_result_says_what_was_asked_and_what_was_found(tmp_path):
     def fixed(base, task, config, run):
         yield {"iteration": 0, "accuracy": 0.5 + config.seed / 10}

@@ -173,6 +173,11 @@ def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
     assert profiles.PROFILES == ("cpu", "real", "gpu")
 
 
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_loaded(no_cuda):
+    with pytest.raises(SpkitError, match="the device cuda needs an NVIDIA GPU, and torch finds none"):
+        Profile("real", "smollm2", "cuda", "a test").load(load_task("stories"))
+
+
 def test_conclusions_are_asserted_on_the_shipped_models_and_reported_on_others(capsys):
     with pytest.raises(AssertionError, match="sums get longer"):
         Profile("cpu", "shipped", "cpu", "").check(False, "sums get longer")
