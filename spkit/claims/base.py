@@ -123,12 +123,12 @@ class Lab:
         A run that was begun counts by the share that is left.
         """
         names = {name for claim in claims for name in claim.needs}
-        return sum(self.experiments[name].seconds * self._share_left(name, seed) for name in names for seed in seeds)
+        return sum(self.run_seconds_left(name, seed) for name in names for seed in seeds)
 
-    def _share_left(self, name: str, seed: int) -> float:
-        rows = len(read_jsonl(self._run_folder(name, seed) / "metrics.jsonl"))
-        wanted = self.experiments[name].config.iterations + 1
-        return max(0.0, 1 - rows / wanted)
+    def run_seconds_left(self, name: str, seed: int) -> float:
+        """The same of one run, 0 if it is finished."""
+        rows, experiment = len(read_jsonl(self._run_folder(name, seed) / "metrics.jsonl")), self.experiments[name]
+        return experiment.seconds * max(0.0, 1 - rows / (experiment.config.iterations + 1))
 
     def _run_folder(self, name: str, seed: int) -> Path:
         return self.folder / f"{name}-seed{seed}"

@@ -216,12 +216,15 @@ class Reproduce:
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
     work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
     device: Literal["cpu", "cuda"] = "cpu"  # what they are computed on; the shipped results are a CPU's
+    jobs: int = 1  # how many runs at a time, each with one thread; as many as there are cores is fastest
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
         """Measure the claims, write each result, and print their table."""
         from ..claims import CLAIMS, EXPERIMENTS, REAL_CLAIMS, Lab, markdown_table, reproduce, write_result
+        from ..claims.jobs import jobs_of, run_jobs
         from ..run.progress import progress
+        from ..run.settings import at_least
 
         groups = {(): [one for one in CLAIMS if one not in REAL_CLAIMS], ("real",): list(REAL_CLAIMS)}
         known = {claim.id: claim for claim in CLAIMS}
@@ -230,17 +233,22 @@ class Reproduce:
                 raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
         if self.seeds < 2:
             raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
+        at_least(self, 1, "jobs")
         chosen = groups.get(self.ids) or [known[name] for name in self.ids]
         asked, bar, results = range(self.first_seed, self.first_seed + self.seeds), progress(), []
         lab = Lab(self.work, EXPERIMENTS, bar, self.device)
-        minutes = lab.seconds_left(chosen, asked) / 60
+        minutes = lab.seconds_left(chosen, asked) / 60 / self.jobs
         say(
-            f"{len(chosen)} claims, {self.seeds} seeds: about {minutes:.0f} minutes on 2 cores for the runs that "
-            f"are not in {self.work} yet",
+            f"{len(chosen)} claims, {self.seeds} seeds: about {minutes:.0f} minutes for the runs that are not in "
+            f"{self.work} yet, {self.jobs} at a time",
             error=True,
         )
         with interruptible(self.work):
             try:
+                if self.jobs > 1:
+                    left = jobs_of(chosen, asked, lab)
+                    with bar.stage("runs", len(left), "runs") as tick:
+                        run_jobs(lab, left, self.jobs, tick)
                 for claim in chosen:
                     results.append(reproduce(claim, asked, lab))
                     if not write_result(results[-1], self.out):
