@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from spkit.claims.terms import Number
-from spkit.measures.updates import KINDS, SWEEP, changed_share, kind_of, layer_of, update_summary, weights_of
+from spkit.measures.updates import MATRIX_KINDS, SWEEP, changed_share, kind_of, layer_of, update_summary, weights_of
 from spkit.policy import data_folder, load_policy
 from spkit.policy.lora import LoraSettings
 from spkit.run.errors import NotFinite, SpkitError
@@ -147,7 +147,7 @@ def test_a_shipped_model_has_every_parameter_once_and_of_a_known_kind():
     weights = weights_of(policy)
     assert "lm_head.weight" not in weights and "lm_head.weight" in policy.model.state_dict()  # tied
     assert sum(tensor.numel() for tensor in weights.values()) == policy.model.num_parameters()
-    assert {kind_of(name) for name in weights} == KINDS.keys() - {"output", "attention"}
+    assert {kind_of(name) for name in weights} == MATRIX_KINDS.keys() - {"output", "attention"}
     first = policy.model.model.embed_tokens.weight
     with torch.no_grad():
         first += 1
