@@ -57,7 +57,7 @@ CHANGED_SHARE_MISTAKES = {
         lambda a, b, tolerance: b - a > tolerance
     ),
     (
-        "this does not round the weights, or rounds their difference. bfloat16 keeps tiny numbers well, near 0; what is "
+        "this does not round the weights, or rounds their difference. bfloat16 keeps tiny numbers, near 0; what is "
         "lost is a tiny change of a large number: with `rounded`, round both weights first."
     ): _share_rule(when=lambda rounded: False),
     "this always rounds; without `rounded` the weights are compared as they are.": _share_rule(
