@@ -146,3 +146,15 @@ def test_what_cannot_walk_is_refused():
         precision_null({"w": torch.tensor([math.nan])}, NullConfig(1, 1e-3), seeded())
     with pytest.raises(SpkitError, match="without quantisation"):
         precision_null({"w": torch.ones(2, dtype=torch.uint8)}, NullConfig(1, 1e-3), seeded())
+
+
+def test_where_the_walk_starts_decides_too():
+    """From weights that bfloat16 holds, half a unit is needed; others may be next to a tie. The shares that stay are
+    simulated: three in four, and two in three.
+    """
+    before = wide_weights(50_000)
+    held = {"w": before["w"].bfloat16().float()}
+    stay = lambda start: (
+        1 - changed_share(start, precision_null(start, NullConfig(500, 1e-6), seeded()), 0.0, "bfloat16")
+    )
+    assert stay(held) == pytest.approx(0.75, abs=0.02) and stay(before) == pytest.approx(0.66, abs=0.02)
