@@ -149,8 +149,8 @@ def test_what_cannot_walk_is_refused():
 
 
 def test_where_the_walk_starts_decides_too():
-    """From weights that bfloat16 holds, half a unit is needed; others may be next to a tie. The shares that stay are
-    simulated: three in four, and two in three.
+    """From weights that bfloat16 holds, half a unit is needed; others may be next to a tie. Of normal weights of 0.02
+    three in four stay, and two in three.
     """
     before = wide_weights(50_000)
     held = {"w": before["w"].bfloat16().float()}
