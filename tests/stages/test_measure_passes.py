@@ -13,7 +13,9 @@ def test_passes_are_those_of_the_samples():
     base, task = load_policy("expressions"), load_task("expressions")
     problems = test_set(task, 4)
     right, whole = right_counts(base, task, problems, N, 1.0, generator(0, 0, "passes"))
-    rows = base.sample([one.prompt for one in problems], N, max_new_tokens=60, generator=generator(0, 0, "passes"))
+    longest = base.tokens_for(task.max_completion_chars(5))
+    draw = generator(0, 0, "passes")
+    rows = base.sample([one.prompt for one in problems], N, max_new_tokens=longest, generator=draw)
     assert all(rows.finished)
     verdicts = [[task.verify(one, rows.texts[i * N + j]) for j in range(N)] for i, one in enumerate(problems)]
     assert right == [sum(one.correct for one in row) for row in verdicts]
