@@ -240,7 +240,7 @@ class Run:
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
 
     def spend(self, **counts: int) -> None:
-        """Count what the iteration under way takes, beside measuring: decoded tokens, optimizer steps, and what else."""
+        """Count what the iteration under way takes, measuring apart: decoded tokens, optimizer steps, and what else."""
         for name, count in counts.items():
             self._spent[name] = self._spent.get(name, 0) + count
 

@@ -30,8 +30,8 @@ from .verify import majority_correct, vote_shares
 
 def proposal_record(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
     """Of all proposals: shares `valid`, `duplicates` and `held_out`, `faults` (share of each); of the valid ones
-    `distinct_programs` (share) and, of deduction and abduction, `proposed_depth` (mean); `proposer_entropy`, `proposer_length` (tokens) and
-    `proposer_reward`, overall and by kind. Empty without proposals.
+    `distinct_programs` (share) and, of deduction and abduction, `proposed_depth` (mean); `proposer_entropy`,
+    `proposer_length` (tokens) and `proposer_reward`, overall and by kind. Empty without proposals.
     """
     if not proposals:
         return {}
