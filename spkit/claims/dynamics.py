@@ -1,5 +1,6 @@
 """What SFT, ReST^EM, RLVR and self-play change in one model at equal compute (notebook 05); the runs are in
-`dynamics_runs`, the claims about the proposer's reward in `reward_table`.
+`dynamics_runs`, the claims about what training did not touch in `dynamics_transfer`, and those about the proposer's
+reward in `reward_table`.
 
 Every criterion was written before its runs were looked at, in the direction that its source says, or that a control
 would have it; either verdict is printed.
@@ -13,7 +14,6 @@ from .dynamics_runs import (
     CONTROL,
     DEEPER,
     ENTROPIES,
-    FORGOTTEN,
     NULL,
     OF_RIGHT,
     OF_WRONG,
@@ -21,11 +21,12 @@ from .dynamics_runs import (
     PORTRAITS,
     STEPS,
     TOKENS,
-    TRANSFERS,
     at_temperatures,
     beside_base,
     equal,
+    rising,
 )
+from .dynamics_transfer import TRANSFER_CLAIMS
 from .readings import final, gain
 from .reward_table import REWARD_CLAIMS
 from .sources import (
@@ -34,7 +35,6 @@ from .sources import (
     OURS,
     PASS_AT_K,
     PATH_NOT_TAKEN,
-    RAZOR,
     SPURIOUS,
     SUBNETWORKS,
     UNDERSTANDING,
@@ -69,6 +69,20 @@ COMPUTE_CLAIMS = (
         "At equal sampled tokens a proposer that learns beats one that is frozen",
         UNDERSTANDING,
         equal("dyn-az", TOKENS) - equal("dyn-az-frozen", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-tokens-sooner",
+        "Per sampled token self-play rises sooner than RLVR on given problems",
+        OURS,
+        rising("dyn-az", TOKENS) - rising("dyn-rlvr", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-steps-sooner",
+        "Per optimizer step SFT on gold solutions rises sooner than RLVR",
+        OURS,
+        rising("dyn-sft", STEPS) - rising("dyn-rlvr", STEPS) > 0,
         PORTRAITS,
     ),
     claim(
@@ -240,69 +254,6 @@ TOKEN_CLAIMS = (
         "One position in twenty holds half of the KL between RLVR and its base",
         DERIVED,
         final("dyn-rlvr", CONCENTRATED) > 0.5,
-        PORTRAITS,
-    ),
-)
-
-_WORDS = {
-    "operators": "programs with an operator that training did not have",
-    "harder": "programs deeper than in training",
-    "abduction": "abduction, which training did not ask",
-}
-TRANSFER_CLAIMS = (
-    *(
-        claim(
-            f"dyn-{name}-rlvr",
-            f"RLVR lifts sampled accuracy on {_WORDS[name]}",
-            OURS,
-            beside_base("dyn-rlvr", number) > 0,
-            PORTRAITS,
-        )
-        for name, number in TRANSFERS.items()
-    ),
-    *(
-        claim(
-            f"dyn-{name}-own",
-            f"Self-play lifts it more than RLVR on {_WORDS[name]}",
-            f"{ABSOLUTE_ZERO}, table 1",
-            final("dyn-az", number) - final("dyn-rlvr", number) > 0,
-            PORTRAITS,
-        )
-        for name, number in TRANSFERS.items()
-    ),
-    claim(
-        "dyn-forgets-gold",
-        "SFT on gold solutions forgets more of the other pretraining text than RLVR",
-        RAZOR,
-        final("dyn-sft", FORGOTTEN) - final("dyn-rlvr", FORGOTTEN) > 0,
-        PORTRAITS,
-    ),
-    claim(
-        "dyn-forgets-rlvr",
-        "RLVR forgets some of it",
-        OURS,
-        beside_base("dyn-rlvr", FORGOTTEN) > 0,
-        PORTRAITS,
-    ),
-    claim(
-        "dyn-forgets-anchor",
-        "With a KL penalty to the base RLVR forgets less",
-        DERIVED,
-        final("dyn-rlvr", FORGOTTEN) - final("dyn-rlvr-kl", FORGOTTEN) > 0,
-        PORTRAITS,
-    ),
-    claim(
-        "dyn-anchor-cost",
-        "The KL penalty costs accuracy",
-        OURS,
-        final("dyn-rlvr", DEEPER) - final("dyn-rlvr-kl", DEEPER) > 0,
-        PORTRAITS,
-    ),
-    claim(
-        "dyn-forgets-own",
-        "Self-play, which also learns to propose, forgets less of it than RLVR",
-        OURS,
-        final("dyn-rlvr", FORGOTTEN) - final("dyn-az", FORGOTTEN) > 0,
         PORTRAITS,
     ),
 )

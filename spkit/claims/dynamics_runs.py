@@ -23,7 +23,7 @@ from ..run.settings import changed
 from ..stages.verify import Filter
 from .base import Experiment
 from .portrayed import BaseConfig, Portrayed, base_at_temperatures
-from .readings import at, at_shared, final
+from .readings import at, at_shared, final, on_the_way
 from .stored import Curve, EachRun, Last
 from .terms import Number, Term
 
@@ -96,7 +96,6 @@ TRANSFERS = {
     "abduction": Number("portrait.transfers.abduction.sampled", "accuracy in abduction", levels=("1", "2")),
 }
 FORGOTTEN = Number("portrait.forgotten.others", "loss on pretraining text of other tasks (nats a token)")
-KL = Number("portrait.kl_to_base", "KL to the base (nats a token)")
 BACK = Number("portrait.swap.5.base_writes.most_changed.of_gain", "share of the gain that swapped tokens bring back")
 CONTROL = Number("portrait.swap.5.base_writes.minus_random.mean", "accuracy above that with random swaps")
 CONCENTRATED = Number("portrait.shift.kl_in_top.5", "share of all KL in the top 5 % of positions")
@@ -111,7 +110,7 @@ def portrait_of(run: str) -> dict[str, Any]:
     """What is stored of a run: its curve over both budgets, and its portrait without the long lists."""
     measured = {"iteration": "iteration", "accuracy": "accuracy", "deep": DEEPER}
     budgets = ("sampled_tokens", "gold_tokens", "optimizer_steps")
-    keys = ("in_domain", "transfers", "forgotten", "kl_to_base", "proposals", "passes", "swap")
+    keys = ("in_domain", "transfers", "forgotten", "proposals", "passes", "swap", "shift.kl_to_base")
     return {
         **{name: Curve(run, number, only="accuracy_by_difficulty") for name, number in measured.items()},
         **{name: Curve(run, name, only="accuracy_by_difficulty", exact=True) for name in budgets},
@@ -126,6 +125,7 @@ def portrait_of(run: str) -> dict[str, Any]:
 PORTRAITS = EachRun(portrait_of)
 TOKENS, STEPS = "sampled_tokens", "optimizer_steps"
 equal = lambda run, budget: at_shared(run, DEEPER, budget, ALL)
+rising = lambda run, budget: on_the_way(run, DEEPER, budget, ALL)
 at_temperatures = [
     at("dyn-base", Number("passes.1.mean", "pass@1"), temperature=temperature)
     for temperature in BaseConfig().temperatures

@@ -1,5 +1,5 @@
 """What claims read from the records of one run: `final`, `base`, `gain`, `at`, `early`, `late`, `rise`, `first_above`,
-`passing`, `at_shared`. Each gives a term (`spkit.claims.terms`).
+`passing`, `at_shared`, `on_the_way`. Each gives a term (`spkit.claims.terms`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,11 +56,14 @@ def rise(run: str, number: str | Number, until: int | None = None) -> Term:
 
 @dataclass(frozen=True)
 class SharedReading(Reading):
-    """A reading at the largest total of `budget` that all of the runs `among` reach: linear between two records."""
+    """A reading at the largest total of `budget` that all of the runs `among` reach, or (`whole`) the mean on the way
+    there: linear between two records.
+    """
 
     value: Number
     budget: str
     among: tuple[str, ...]
+    whole: bool = False
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -71,7 +74,8 @@ class SharedReading(Reading):
         """The number."""
         reach = min(spent(runs[name][-1], self.budget) for name in self.runs)
         points = [(spent(one, self.budget), self.value.of(one)) for one in runs[self.run]]
-        return interpolated([point for point in points if point[1] is not None], reach, str(self))
+        there = [point for point in points if point[1] is not None]
+        return (mean_up_to if self.whole else interpolated)(there, reach, str(self))
 
 
 def spent(record: Mapping[str, Any], budget: str) -> int:
@@ -94,11 +98,25 @@ def interpolated(points: Sequence[tuple[float, float]], place: float, name: str)
     raise SpkitError(f"{name} was not measured at {place:,}: measure after the base and after the last iteration")
 
 
+def mean_up_to(points: Sequence[tuple[float, float]], place: float, name: str) -> float:
+    """The mean height, from the first point to `place`, of the line through points. Raises as `interpolated` does."""
+    line = [point for point in points if point[0] < place] + [(place, interpolated(points, place, name))]
+    area = sum((low + high) / 2 * (end - start) for (start, low), (end, high) in pairwise(line))
+    return area / (place - line[0][0]) if len(line) > 1 else line[0][1]
+
+
 def at_shared(run: str, number: str | Number, budget: str, among: tuple[str, ...]) -> Term:
     """At the largest `budget` (`sampled_tokens` or `optimizer_steps`) that all of the runs `among` reach."""
     words, number = budget.replace("_", " "), number_of(number)
     what = f"{{}} at the most {words} that all runs have"
     return SharedReading(run, str(number), what, f"at equal {words}", fmean, number, budget, among)
+
+
+def on_the_way(run: str, number: str | Number, budget: str, among: tuple[str, ...]) -> Term:
+    """The mean over all that `budget` from the base to where `at_shared` reads: higher if a run rises sooner."""
+    words, number = budget.replace("_", " "), number_of(number)
+    what = f"mean {{}} up to the most {words} that all runs have"
+    return SharedReading(run, str(number), what, f"up to equal {words}", fmean, number, budget, among, whole=True)
 
 
 def first_above(run: str, number: Number, threshold: float) -> Term:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from ..maths.estimators import kl_estimate
 from ..measures.accuracy import by_difficulty
 from ..measures.token_kinds import entropy_by_kind
 from ..measures.token_shift import token_shift
@@ -51,10 +50,10 @@ def portrait(
     """What became of `base`, as plain data.
 
     `in_domain` and `transfers.NAME` (see `Task.transfers`): `solved`; `passes`: `measure_passes`; `forgotten`:
-    `text_loss` of `texts`, by name, which the base was pretrained on or could have been; `kl_to_base` (k3, nats a token
-    of its own samples); `entropy`: `entropy_by_kind` of its own samples, by role; `proposals`: `proposed` where
-    problems can be proposed; `updates`: `update_summary`, and `null` the same of the weights `null` (`precision_null`);
-    `shift`: `token_shift` on its own samples; `swap.PERCENT`: `token_swap`.
+    `text_loss` of `texts`, by name, which the base was pretrained on or could have been; `entropy`: `entropies` of its
+    own samples, by role; `proposals`: `proposed` where problems can be proposed; `updates`: `update_summary`, and
+    `null` the same of the weights `null` (`precision_null`); `shift`: `token_shift` on its own samples, with
+    `kl_to_base`; `swap.PERCENT`: `token_swap`.
     """
     tests = test_set(task, config.per_difficulty)
     in_domain, drawn = solved(trained, task, tests, config, "in domain")
@@ -67,7 +66,6 @@ def portrait(
         "transfers": transfers,
         "passes": measure_passes(base, trained, task, hard, config.pass_samples, config.seed),
         "forgotten": {name: text_loss(trained, pairs) for name, pairs in (texts or {}).items()},
-        "kl_to_base": kl_on_own_samples(base, trained, drawn),
         "entropy": entropies(trained, drawn, made),
         **({"proposals": proposed(made)} if made else {}),
         "updates": update_summary(before, weights_of(trained)),
@@ -100,12 +98,6 @@ def solved(
 def text_loss(policy: Policy, pairs: Sequence[Pair]) -> float:
     """Mean negative log-probability of a completion token (nats) over pairs (prompt, completion ids)."""
     return -mean_over_tokens(policy.logprobs([prompt for prompt, _ in pairs], [ids for _, ids in pairs]))
-
-
-def kl_on_own_samples(base: Policy, trained: Policy, drawn: Attempts) -> float:
-    """KL(trained || base) in nats a token, estimated (k3) on what `trained` sampled at temperature 1."""
-    here, there = (one.logprobs(drawn.rollouts.prompts, drawn.rollouts.token_ids) for one in (trained, base))
-    return mean_over_tokens([kl_estimate(ours, theirs) for ours, theirs in zip(here, there)])
 
 
 def proposals_of(base: Policy, trained: Policy, task: Proposable, config: PortraitConfig) -> list[Proposed]:
