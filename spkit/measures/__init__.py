@@ -1,1 +1,1 @@
-"""What is measured on a policy and its samples: accuracy, pass@k, entropy, imitation, epiplexity."""
+"""What is measured on policies and their samples: accuracy, pass@k, entropy, shifts, imitation, epiplexity."""
