@@ -17,6 +17,7 @@ from .dynamics_runs import (
     NULL,
     OF_RIGHT,
     OF_WRONG,
+    PASS_1,
     PASSED,
     PORTRAITS,
     STEPS,
@@ -40,7 +41,7 @@ from .sources import (
     UNDERSTANDING,
 )
 from .stored import Curve
-from .terms import Number, largest
+from .terms import largest
 
 COMPUTE_CLAIMS = (
     claim(
@@ -162,7 +163,7 @@ PASS_CLAIMS = (
         "dyn-temperature",
         "RLVR's pass@1 is above the base's at its best temperature",
         OURS,
-        final("dyn-rlvr", Number("portrait.passes.trained.1.mean", "pass@1")) - largest(*at_temperatures) > 0,
+        final("dyn-rlvr", PASS_1) - largest(*at_temperatures) > 0,
         PORTRAITS,
         {"temperatures": {run: Curve(run, "passes", only="passes") for run in ("dyn-base",)}},
     ),

@@ -76,9 +76,10 @@ DYNAMICS_EXPERIMENTS = {
 ALL = tuple(EQUAL_COMPUTE)
 DEEPER = Number("accuracy_by_difficulty", "greedy accuracy on depths 3 and 4", levels=("3", "4"))
 PASSED = {
-    k: Number(f"portrait.passes.difference.{k}.mean", f"pass@{k} on depths 3 to 5, above the base's")
+    k: Number(f"portrait.passes.steps_right.difference.{k}.mean", f"pass@{k} with every step right, above the base's")
     for k in ("1", "256")
 }
+PASS_1 = Number("portrait.passes.steps_right.trained.1.mean", "pass@1 with every step right")
 CHANGED = {
     precision: Number(f"portrait.updates.changed.{precision}", f"share of parameters changed in {precision}")
     for precision in ("float32", "bfloat16")
@@ -127,6 +128,6 @@ TOKENS, STEPS = "sampled_tokens", "optimizer_steps"
 equal = lambda run, budget: at_shared(run, DEEPER, budget, ALL)
 rising = lambda run, budget: on_the_way(run, DEEPER, budget, ALL)
 at_temperatures = [
-    at("dyn-base", Number("passes.1.mean", "pass@1"), temperature=temperature)
+    at("dyn-base", Number("passes.steps_right.1.mean", "pass@1 with every step right"), temperature=temperature)
     for temperature in BaseConfig().temperatures
 ]

@@ -119,12 +119,15 @@ class BaseConfig:
 def base_at_temperatures(
     base: Policy, task: Task, config: BaseConfig, run: Run | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The base's pass@k (`passes`, see `pass_curve`), one record for each temperature."""
+    """The base's pass@k, one record for each temperature: `passes`, see `pass_curve`, and in it `steps_right`, the same
+    of samples with every step right.
+    """
     tests = test_set(task, config.problems, config.difficulties)
 
     def look(base: Policy, t: int) -> dict[str, Any]:
         draw, temperature = generator(config.seed, 0, "passes"), config.temperatures[t - 1]
         counts = right_counts(base, task, tests, config.samples, temperature, draw)
-        return {"temperature": temperature, "passes": pass_curve(counts, config.samples, config.seed)}
+        right, whole = (pass_curve(some, config.samples, config.seed) for some in counts)
+        return {"temperature": temperature, "passes": right | {"steps_right": whole}}
 
     yield from sweep("base_at_temperatures", base, task, config, run or Run(), look)
