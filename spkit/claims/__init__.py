@@ -1,7 +1,8 @@
 """What the course says is true, each statement with the expression that decides it.
 
 Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS and
-COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and EXPERIMENTS are all of them,
+COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of
+DYNAMICS_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and EXPERIMENTS are all of them,
 GROUPS the claims by what they are about; those of HEADLINES are in the README.
 """
 
@@ -9,10 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
+from .dynamics import DYNAMICS_CLAIMS
+from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
 from .real_model import REAL_CLAIMS, REAL_EXPERIMENTS
+from .reward_table import REWARD_EXPERIMENTS
 from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
 from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
 from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
@@ -27,6 +31,7 @@ GROUPS = {
     "collapse": COLLAPSE_CLAIMS,
     "spin": SPIN_CLAIMS,
     "quiet-star": QUIET_CLAIMS,
+    "dynamics": DYNAMICS_CLAIMS,
     "real": REAL_CLAIMS,
 }
 CLAIMS = tuple(one for group in GROUPS.values() for one in group)
@@ -50,6 +55,8 @@ EXPERIMENTS = (
     | COLLAPSE_EXPERIMENTS
     | SPIN_EXPERIMENTS
     | QUIET_EXPERIMENTS
+    | DYNAMICS_EXPERIMENTS
+    | REWARD_EXPERIMENTS
     | REAL_EXPERIMENTS
 )
 
@@ -65,6 +72,7 @@ def ledger_tables(measured: Sequence[dict[str, Any]]) -> dict[str, str]:
 __all__ = [
     "CLAIMS",
     "COLLAPSE_CLAIMS",
+    "DYNAMICS_CLAIMS",
     "EXPERIMENTS",
     "GROUPS",
     "HEADLINES",

@@ -1,13 +1,16 @@
 """What claims read from the records of one run: `final`, `base`, `gain`, `at`, `early`, `late`, `rise`, `first_above`,
-`passing`. Each gives a term (`spkit.claims.terms`).
+`passing`, `at_shared`, `on_the_way`. Each gives a term (`spkit.claims.terms`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from .terms import Number, Reading, RunRecords, Term
+from ..run.errors import SpkitError
+from .terms import Number, Reading, RunRecords, Runs, Term
 
 TEN = 10  # iterations that `early` and `late` look at
 
@@ -49,6 +52,71 @@ def rise(run: str, number: str | Number, until: int | None = None) -> Term:
     last = f"ten up to iteration {until}" if until else "last ten"
     what = f"rise of {{}} from the first ten iterations to the {last}"
     return _reading(run, number, what, "rise", partial(_last_ten, until), _first_ten)
+
+
+@dataclass(frozen=True)
+class SharedReading(Reading):
+    """A reading at the largest total of `budget` that all of the runs `among` reach, or (`whole`) the mean on the way
+    there: linear between two records.
+    """
+
+    value: Number
+    budget: str
+    among: tuple[str, ...]
+    whole: bool = False
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Its own run first."""
+        return tuple(dict.fromkeys((self.run, *self.among)))
+
+    def of(self, runs: Runs) -> float:
+        """The number."""
+        reach = min(spent(runs[name][-1], self.budget) for name in self.runs)
+        points = [(spent(one, self.budget), self.value.of(one)) for one in runs[self.run]]
+        there = [point for point in points if point[1] is not None]
+        return (mean_up_to if self.whole else interpolated)(there, reach, str(self))
+
+
+def spent(record: Mapping[str, Any], budget: str) -> int:
+    """What a run has spent up to a record: `optimizer_steps`, or `sampled_tokens` with the gold tokens that were read,
+    which stand in for them where nothing is sampled.
+    """
+    return record[budget] + (record.get("gold_tokens", 0) if budget == "sampled_tokens" else 0)
+
+
+def interpolated(points: Sequence[tuple[float, float]], place: float, name: str) -> float:
+    """The value at `place` on the line through points whose places do not fall; of equal places the last.
+
+    Raises SpkitError if it is outside of them.
+    """
+    for (start, low), (end, high) in pairwise(points):
+        if start <= place < end:
+            return low + (high - low) * (place - start) / (end - start)
+    if points and place == points[-1][0]:
+        return points[-1][1]
+    raise SpkitError(f"{name} was not measured at {place:,}: measure after the base and after the last iteration")
+
+
+def mean_up_to(points: Sequence[tuple[float, float]], place: float, name: str) -> float:
+    """The mean height, from the first point to `place`, of the line through points. Raises as `interpolated` does."""
+    line = [point for point in points if point[0] < place] + [(place, interpolated(points, place, name))]
+    area = sum((low + high) / 2 * (end - start) for (start, low), (end, high) in pairwise(line))
+    return area / (place - line[0][0]) if len(line) > 1 else line[0][1]
+
+
+def at_shared(run: str, number: str | Number, budget: str, among: tuple[str, ...]) -> Term:
+    """At the largest `budget` (`sampled_tokens` or `optimizer_steps`) that all of the runs `among` reach."""
+    words, number = budget.replace("_", " "), number_of(number)
+    what = f"{{}} at the most {words} that all runs have"
+    return SharedReading(run, str(number), what, f"at equal {words}", fmean, number, budget, among)
+
+
+def on_the_way(run: str, number: str | Number, budget: str, among: tuple[str, ...]) -> Term:
+    """The mean over all that `budget` from the base to where `at_shared` reads: higher if a run rises sooner."""
+    words, number = budget.replace("_", " "), number_of(number)
+    what = f"mean {{}} up to the most {words} that all runs have"
+    return SharedReading(run, str(number), what, f"up to equal {words}", fmean, number, budget, among, whole=True)
 
 
 def first_above(run: str, number: Number, threshold: float) -> Term:

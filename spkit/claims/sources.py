@@ -21,6 +21,13 @@ PASS_AT_K = (
     "Yue et al. 2025, Does Reinforcement Learning Really Incentivize Reasoning Capacity in LLMs Beyond the Base "
     "Model?, arXiv:2504.13837"
 )
+SPURIOUS = "Shao et al. 2025, Spurious Rewards, arXiv:2506.10947"
+SUBNETWORKS = (
+    "Mukherjee et al. 2025, Reinforcement Learning Finetunes Small Subnetworks in Large Language Models, "
+    "arXiv:2505.11711"
+)
+PATH_NOT_TAKEN = "Zhu et al. 2025, The Path Not Taken, arXiv:2511.08567"
+RAZOR = "Shenfeld et al. 2025, RL's Razor, arXiv:2509.04259"
 SURVIVE = "Survive or Collapse, arXiv:2605.22217"
 R_ZERO = "R-Zero, arXiv:2508.05004"
 LEARNABLE = "Self-Play Only Evolves When Self-Synthetic Pipeline Ensures Learnable Information Gain, arXiv:2603.02218"

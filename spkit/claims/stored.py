@@ -57,13 +57,13 @@ class Blocks(Leaf):
 
 @dataclass(frozen=True)
 class Last(Leaf):
-    """What the last record says at a key."""
+    """What the last record says at a key, or at a path of keys with dots between."""
 
     key: str
 
     def of(self, runs: Runs) -> Any:
         """Number or dictionary, None if it is not there."""
-        return rounded(runs[self.run][-1].get(self.key))
+        return rounded(Number(self.key).of(runs[self.run][-1]))
 
 
 @dataclass(frozen=True)

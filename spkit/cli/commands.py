@@ -16,7 +16,7 @@ from .parse import Flag
 
 @dataclass(frozen=True)
 class RunALoop:
-    """Run a loop: star, rft, rest, rest-em, collapse, spin, rlvr or absolute-zero."""
+    """Run a loop: star, rft, rest, rest-em, collapse, spin, sft, rlvr or absolute-zero."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ METHODS: dict[str, Method] = {
         "chains",
         "Quiet-STaR: think after every token of a text, and learn which thoughts make the text likelier.",
     ),
+    "sft": Method(
+        "spkit.loops.sft:sft_on_gold:GoldConfig",
+        "sums",
+        "SFT: learn from gold solutions of fixed problems, beside loops that write their own.",
+    ),
     "rlvr": Method(
         "spkit.loops.rlvr:rlvr:RlvrConfig",
         "sums",

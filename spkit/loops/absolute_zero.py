@@ -123,6 +123,8 @@ def absolute_zero(
             scored = minibatches(policy, rows, update, draws("batches"), reference)
             learned = learn_from_rewards(policy, optimizer, scored, update, draws("learn"), tick)
         # 5 measure
+        proposed = sum(len(made.token_ids) for made in proposals)
+        run.spend(sampled_tokens=attempts.rollouts.tokens + proposed, optimizer_steps=learned["steps"])
         numbers = proposal_record(proposals, proposing) | attempt_record(attempts, scores, solving, origins)
         due = t % config.measure_every == 0 or t == config.iterations
         seen = measure_self_play(policy, task, config, run, t) if due else {"samples": []}
@@ -137,7 +139,9 @@ def restore(
     """The optimizer and the buffers after the last record; those of the start are what the base proposes."""
     if len(run.records) < 2:
         with run.stage("propose"):
-            return optimizer, seeded(base, task, config.kinds, config.tasks, config.proposer, config.seed)
+            buffers, tokens = seeded(base, task, config.kinds, config.tasks, config.proposer, config.seed)
+        run.spend(sampled_tokens=tokens)
+        return optimizer, buffers
     state = run.state_of(len(run.records) - 1)
     buffers = Buffers.load(state.pop("buffers"), task)
     return resumed(optimizer, state), buffers

@@ -50,10 +50,11 @@ from ..stages.learn_pg import (
     optimizer_state,
     resumed,
 )
-from ..stages.measure import attempt_counts, measure_sampled
+from ..stages.measure import attempt_counts, measure_when_due
+from ..stages.propose import fixed_problems
 from ..stages.solve import longest_completion, solve
 from ..stages.verify import scores_of
-from ..tasks import Problem, Task
+from ..tasks import Task
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class RlvrConfig:
     problems: int = 64  # problems of an iteration [16]
     k: int = 8  # samples of each [64]
     # where rewards come from; random: gold, shuffled within each group (the control) [a reward model]
-    reward: Literal["gold", "steps", "noisy", "majority", "graded", "random"] = "gold"
+    # (random_all_steps: the same of the check of all steps)
+    reward: Literal["gold", "steps", "all_steps", "noisy", "majority", "graded", "random", "random_all_steps"] = "gold"
     flip_rate: float = 0.0  # how often the `noisy` reward flips a verdict
     advantage: Literal["grpo", "dr_grpo", "rloo", "reinforce_pp"] = "grpo"  # what a reward is compared with [grpo]
     # the loss averages within each sequence, over all tokens, or divides by a constant length [sequence]
@@ -80,11 +82,13 @@ class RlvrConfig:
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
     learning_rate: float = 3e-4  # constant [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
+    measure_every: int = 1  # iterations between two looks at the test set, beside the first and the last
     test_per_difficulty: int = 20  # test problems of each difficulty
     test_samples: int = 4  # of each test problem, at temperature 1
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "test_per_difficulty", "test_samples")
+        at_least(self, 1, "problems", "epochs", "batch_size", "rows_at_once", "measure_every")
+        at_least(self, 1, "test_per_difficulty", "test_samples")
         at_least(self, 2, "k")
         at_least(self, 0, "iterations", "learning_rate")
         one_of_its_choices(self)
@@ -107,12 +111,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
     """
     run = run or Run()
     base, last = run.begin("rlvr", task, base, config)
-    policy = last.clone()
-
-    def look(one: Policy, t: int) -> dict[str, Any]:
-        draw = generator(config.seed, t, "profile")
-        return measure_sampled(one, base, task, config.test_per_difficulty, config.test_samples, run, draw)
-
+    policy, look = last.clone(), lambda one, t: measure_when_due(one, base, task, config, run, t)
     yield from run.replay(config, lambda: run.record(0, base, **look(base, 0)))
     update = config.update(longest_completion(base, task))
     optimizer = new_optimizer(policy, update)
@@ -133,6 +132,7 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
                 policy, rows, update, generator(config.seed, t, "batches"), base if config.kl_coef else None
             )
             learned = learn_from_rewards(policy, optimizer, scored, update, generator(config.seed, t, "learn"), tick)
+        run.spend(sampled_tokens=attempts.rollouts.tokens, optimizer_steps=learned["steps"])
         # 5 measure
         numbers = {
             "reward": rewards.double().mean().item(),
@@ -142,9 +142,3 @@ def rlvr(base: Policy, task: Task, config: RlvrConfig, run: Run | None = None) -
         }
         state = optimizer_state(optimizer)
         yield run.record(t, policy, state=state, **numbers, **look(policy, t))
-
-
-def fixed_problems(task: Task, config: RlvrConfig, t: int) -> list[Problem]:
-    """The problems of iteration t = 1, 2, ...: the next ones of the pool, from its start again after its end."""
-    start = (t - 1) * config.problems
-    return [task.problem(config.seed, index % config.pool) for index in range(start, start + config.problems)]

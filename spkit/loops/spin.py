@@ -144,5 +144,6 @@ def spin(
         policy, update = policy.clone(), config.update(t)
         with run.stage("learn", config.epochs * len(scored), "steps") as tick:
             learned = learn_from_pairs(policy, scored, update, generator(config.seed, t, "learn"), tick)
+        run.spend(optimizer_steps=learned["steps"])
         # 5 measure
         yield run.record(t, policy, learned=learned, **discriminate(policy, view, update.beta), **look(t))

@@ -128,6 +128,7 @@ def attempt(
         attempts = solve(
             policy, task, batch, prompts=prompts, temperature=config.temperature, generator=draw, on_rows=tick
         )
+    run.spend(sampled_tokens=attempts.rollouts.tokens)
     samples = attempts.samples(task)
     every_step = config.select.endswith("all_steps")
     passes = [one.verdict.reward == 1 if every_step else one.verdict.correct for one in samples]

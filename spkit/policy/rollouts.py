@@ -23,5 +23,10 @@ class Rollouts:
     logprobs: Tensor
     finished: list[bool]
 
+    @property
+    def tokens(self) -> int:
+        """How many tokens were decoded, ends included."""
+        return sum(map(len, self.token_ids))
+
     def __len__(self) -> int:
         return len(self.texts)

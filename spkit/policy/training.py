@@ -205,14 +205,10 @@ def sft(
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
-    losses, tokens, most = [], 0, tokens_at_once(model)
+    losses, tokens = [], 0
     for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
-        computed = budget.retry_smaller(
-            len(batch), lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
-        )
-        loss = sum(clipped_step(optimizer, computed, config.clip, step + 1)[0])
+        losses.append(sft_step(model, optimizer, batch, pad, budget, config.clip, step + 1))
         schedule.step()
-        losses.append(loss)
         tokens += sum(len(example.completion) for example in batch)
         on_step(step + 1, losses[-1])
     tenth = max(1, len(losses) // 10)
@@ -223,6 +219,23 @@ def sft(
         "steps": len(losses),
         "tokens": tokens,
     }
+
+
+def sft_step(
+    model: PreTrainedModel,
+    optimizer: torch.optim.Optimizer,
+    batch: Sequence[Example],
+    pad: int,
+    budget: RowBudget,
+    clip: float,
+    number: int,
+) -> float:
+    """Optimizer step `number` (from 1) on a batch; returns the loss before it (nats a token). Raises as `sft` does."""
+    most = tokens_at_once(model)
+    computed = budget.retry_smaller(
+        len(batch), lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
+    )
+    return sum(clipped_step(optimizer, computed, clip, number)[0])
 
 
 def _pieces(batch: Sequence[Example], size: int, tokens: int | None) -> list[list[Example]]:

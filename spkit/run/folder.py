@@ -39,6 +39,7 @@ from .progress import Silent, Tick, tell
 
 LOWER = "take a lower learning rate (and another --out), or whatever else makes the steps smaller"
 FREE_SPACE = "free some space and start the same command again; finished iterations are safe"
+SPENT = ("sampled_tokens", "optimizer_steps")  # every record has the totals so far, see `Run.spend`
 STAGES = ("propose", "solve", "verify", "learn", "measure")  # every record has the seconds of each
 
 
@@ -53,6 +54,7 @@ class Run:
         self.progress = progress or Silent()
         self.records: list[dict[str, Any]] = []
         self._seconds: dict[str, float] = {}
+        self._spent: dict[str, int] = {}
         self._data: dict[int, list[tuple[str, list[int]]]] = {}
         self._said: set[str] = set()
         self._hold: Hold | None = None
@@ -237,6 +239,18 @@ class Run:
         yield
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begun
 
+    def spend(self, **counts: int) -> None:
+        """Count what the iteration under way takes, measuring apart: decoded tokens, optimizer steps, and what else."""
+        for name, count in counts.items():
+            self._spent[name] = self._spent.get(name, 0) + count
+
+    def _totals(self) -> dict[str, int]:
+        """What the run has taken so far; nothing for one that was begun before this was counted."""
+        before = self.records[-1] if self.records else dict.fromkeys(SPENT, 0)
+        if not set(SPENT) <= set(before):
+            return {}
+        return {name: before.get(name, 0) + self._spent.get(name, 0) for name in dict.fromkeys([*SPENT, *self._spent])}
+
     def record(
         self,
         iteration: int,
@@ -252,8 +266,9 @@ class Run:
         on resume. Raises NotFinite, and writes nothing, if a weight or a value is NaN or infinite.
         """
         seconds = {name: round(value, 3) for name, value in {**dict.fromkeys(STAGES, 0.0), **self._seconds}.items()}
-        row = self._row(iteration, policy, {"iteration": iteration, **values, "seconds": seconds}, samples)
-        self._seconds = {}
+        values = {"iteration": iteration, **values, **self._totals(), "seconds": seconds}
+        row = self._row(iteration, policy, values, samples)
+        self._seconds, self._spent = {}, {}
         rows = [*self.records, row]
         if self.folder is not None:
             with finish_before_interrupt(), disk_errors(self.folder, FREE_SPACE):
@@ -286,6 +301,12 @@ class Run:
     def _diverged(self, iteration: int, what: str) -> NotFinite:
         kept = f"; what was finished before is in {self.folder}" if self.folder is not None and self.records else ""
         return NotFinite(f"iteration {iteration}, {what}{kept}")
+
+    def last_policy(self, base: P) -> P:
+        """The policy of the last finished iteration. Raises SpkitError without a folder, or if it is damaged."""
+        if self.folder is None:
+            raise SpkitError("a run without a folder keeps no policies: give it a folder")
+        return base if len(self.records) < 2 else self._load(base, len(self.records) - 1)
 
     def state_of(self, iteration: int) -> dict[str, Tensor]:
         """The `state` that the record of that iteration was given. Raises SpkitError if it is gone or damaged."""

@@ -32,6 +32,7 @@ PURPOSES = frozenset(
         "verify", "reward", "keep", "deal",
         "learn", "improve", "improve-", "batches", "sft", "pretrain",  # learn: the order of rows
         "profile", "compare", "held-out", "distance", "card", "temperature-",  # measure: samples of test problems
+        "portrait-", "null",  # measure: a finished run beside its base; steps with nothing to learn
         "passes", "swap", "bootstrap",  # measure: pass@k at large k, cross-sampling, intervals over problems
     }
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Stage 4, learn: supervised fine-tuning of a copy, on what a verifier kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from ..measures.accuracy import accuracy
 from ..policy import Policy, SftConfig
 from ..policy.rollouts import Pair
+from ..policy.training import Example, one_pass, sft_step
 from ..run.folder import Run
 from ..run.settings import at_least
 from ..run.streams import VALIDATION
@@ -28,7 +30,30 @@ def fine_tune(
     policy = start.clone()
     with run.stage("learn", update.steps, "steps") as tick:
         learned = policy.fit(pairs, update, draw, lambda *_: tick(1)) if pairs else {}
+    run.spend(optimizer_steps=learned.get("steps", 0))
     return policy, learned
+
+
+def learn_from_solutions(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    pairs: Sequence[Pair],
+    batch_size: int,
+    clip: float,
+    draw: torch.Generator,
+    on_step: Callable[[int], None] = lambda steps: None,
+) -> dict[str, float]:
+    """Train the policy in place: one pass over (prompt, completion ids), with an optimizer that goes on.
+
+    Returns `steps` and the mean `loss` (nats a token). Raises NotFinite if training diverges.
+    """
+    examples, losses = [Example(policy.prompt_ids(prompt), ids) for prompt, ids in pairs], []
+    lengths = [len(example.prompt) + len(example.completion) for example in examples]
+    for number, chosen in enumerate(one_pass(lengths, batch_size, draw), 1):
+        batch = [examples[i] for i in chosen]
+        losses.append(sft_step(policy.model, optimizer, batch, policy.pad_id, policy.budget, clip, number))
+        on_step(1)
+    return {"steps": len(losses), "loss": fmean(losses)}
 
 
 def fine_tune_to_best(
@@ -54,13 +79,16 @@ def fine_tune_to_best(
         nonlocal best
         tick(1)
         if step % every == 0 or step == update.steps:
-            share = accuracy(validation, solve(policy, task, validation).verdicts)["accuracy"]
+            attempts = solve(policy, task, validation)
+            run.spend(sampled_tokens=attempts.rollouts.tokens)
+            share = accuracy(validation, attempts.verdicts)["accuracy"]
             if share > max(curve.values(), default=-1.0):
                 best = policy.clone()
             curve[step] = share
 
     with run.stage("learn", update.steps, "steps") as tick:
         learned = policy.fit(pairs, update, draw, look)
+    run.spend(optimizer_steps=learned["steps"])
     chosen = max(curve, key=lambda step: (curve[step], -step))
     return best, {**learned, "best_step": chosen, "validation": curve[chosen]}
 

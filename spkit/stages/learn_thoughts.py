@@ -100,6 +100,7 @@ def learn_from_thoughts(
             with run.part("solve"):
                 places = chosen_places(ids.shape[1], update.share, draw)
                 thoughts = written_thoughts(thinker, base, ids, places, update, draw)
+            run.spend(sampled_tokens=0 if thoughts is None else thoughts.numel(), optimizer_steps=1)
             loss, numbers = step_loss(thinker, ids, places, thoughts, update)
             loss.backward()
             clipped_step(optimizer, [loss], 1.0, step)

@@ -14,6 +14,7 @@ from ..measures.tokens import mean_over_tokens, token_entropy
 from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.folder import Run
+from ..run.streams import generator
 from ..tasks import Problem, Task, Verdict, test_set
 from .finishing import finished_share
 from .solve import Attempts, Sample, repeated, solve
@@ -214,6 +215,16 @@ def measure_sampled(
             **profile_of(policy, task, drawn),
             "kl_to_base": mean_over_tokens([kl_estimate(ours, theirs) for ours, theirs in zip(here, there)]),
         }
+
+
+def measure_when_due(policy: Policy, base: Policy, task: Task, config: Any, run: Run, t: int) -> dict[str, Any]:
+    """`measure_sampled` after the base, every `measure_every` iterations and the last one; else no samples, and no
+    more.
+    """
+    if t % config.measure_every and t != config.iterations:
+        return {"samples": []}
+    draw = generator(config.seed, t, "profile")
+    return measure_sampled(policy, base, task, config.test_per_difficulty, config.test_samples, run, draw)
 
 
 def lenient_on_tests(drawn: Attempts, sampled: dict[str, Any]) -> dict[str, Any]:

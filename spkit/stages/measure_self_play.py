@@ -29,9 +29,9 @@ from .verify import majority_correct, vote_shares
 
 
 def proposal_record(proposals: Sequence[Proposed], rewards: Sequence[float | None]) -> dict[str, Any]:
-    """Of all proposals: shares `valid`, `duplicates` and `held_out`, `faults` (share of each); `proposed_depth`, mean
-    over the valid ones of deduction and abduction; `proposer_entropy`, `proposer_length` (tokens) and
-    `proposer_reward`, overall and by kind. Empty without proposals.
+    """Of all proposals: shares `valid`, `duplicates` and `held_out`, `faults` (share of each); of the valid ones
+    `distinct_programs` (share) and, of deduction and abduction, `proposed_depth` (mean); `proposer_entropy`,
+    `proposer_length` (tokens) and `proposer_reward`, overall and by kind. Empty without proposals.
     """
     if not proposals:
         return {}
@@ -39,7 +39,9 @@ def proposal_record(proposals: Sequence[Proposed], rewards: Sequence[float | Non
     faults = Counter(made.fault for made in proposals if made.fault)
     depths = [made.problem.difficulty for made in proposals if made.valid and made.kind != "induction"]
     earned = [(made.kind, reward) for made, reward in zip(proposals, rewards) if reward is not None]
+    programs = [(made.kind, made.problem.program) for made in proposals if made.valid]
     result: dict[str, Any] = {
+        "distinct_programs": len(set(programs)) / len(programs) if programs else None,
         "valid": sum(made.valid for made in proposals) / total,
         "faults": {fault: count / total for fault, count in sorted(faults.items())},
         "duplicates": faults["duplicate"] / total,

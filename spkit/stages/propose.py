@@ -16,7 +16,7 @@ from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
-from ..tasks import KINDS, Kind, Proposable, Task
+from ..tasks import KINDS, Kind, Problem, Proposable, Task
 from .buffers import Buffers
 
 ProposerKind = Literal["learned", "frozen", "uniform", "static"]
@@ -108,6 +108,14 @@ def propose(
     return made
 
 
+def fixed_problems(task: Task, config: Any, t: int) -> list[Problem]:
+    """The `config.problems` problems of iteration t = 1, 2, ...: the next ones of a pool of `config.pool`, from its
+    start again after its end.
+    """
+    start = (t - 1) * config.problems
+    return [task.problem(config.seed, index % config.pool) for index in range(start, start + config.problems)]
+
+
 def uniform_proposals(
     kinds: Sequence[Kind], depths: Sequence[int], count: int, draw: torch.Generator, task: Proposable
 ) -> list[Proposed]:
@@ -146,15 +154,18 @@ def proposable(task: Task, kinds: Sequence[Kind]) -> Proposable:
 
 def seeded(
     base: Policy, task: Proposable, kinds: Sequence[Kind], count: int, settings: ProposerConfig, seed: int
-) -> Buffers:
-    """The buffers at the start: the identity, and what the base proposes in a few rounds from there.
+) -> tuple[Buffers, int]:
+    """The buffers at the start: the identity, and what the base proposes in a few rounds from there; and how many
+    tokens that took.
 
     Nothing is learned. A round is `count` proposals of each kind.
     """
-    buffers = Buffers(kinds, task)
+    buffers, tokens = Buffers(kinds, task), 0
     for number in range(settings.seed_rounds):
-        store(buffers, propose(base, buffers, kinds, count, settings.references, generator(seed, 0, "seed ", number)))
-    return buffers
+        made = propose(base, buffers, kinds, count, settings.references, generator(seed, 0, "seed ", number))
+        tokens += sum(len(one.token_ids) for one in made)
+        store(buffers, made)
+    return buffers, tokens
 
 
 def proposals_by(

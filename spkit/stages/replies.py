@@ -27,6 +27,7 @@ def replies_to(
     longest, prompts = max(len(one.token_ids) for one in real), [one.prompt for one in real]
     with run.stage("solve", len(prompts), "replies") as tick:
         rollouts = policy.sample(prompts, temperature=temperature, max_new_tokens=longest, generator=draw, on_rows=tick)
+    run.spend(sampled_tokens=rollouts.tokens)
     end = policy.prompting.end_ids(policy.tokenizer) if ends and share < 1 else []
     return list(zip(prompts, [cut(ids, share) + end for ids in rollouts.token_ids], strict=True))
 

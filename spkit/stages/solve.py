@@ -115,7 +115,9 @@ def draw_samples(
 ) -> list[Sample]:
     """k samples of every problem, those of a problem next to each other, with the run's progress."""
     with run.stage("solve", len(batch) * k, "samples") as tick:
-        return solve(policy, task, batch, k, temperature=temperature, generator=draw, on_rows=tick).samples(task)
+        attempts = solve(policy, task, batch, k, temperature=temperature, generator=draw, on_rows=tick)
+    run.spend(sampled_tokens=attempts.rollouts.tokens)
+    return attempts.samples(task)
 
 
 def longest_completion(policy: Policy, task: Task) -> int:

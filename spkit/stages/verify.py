@@ -11,7 +11,7 @@ The exact check of the task gives a verdict on every attempt. A rule makes score
     vote_share  the share of the problem's attempts that give the same answer: no gold answer needed, as in `majority`
     lenient     any one of several answers in the end is right: a careless check, which can be gamed
     none        everything is accepted
-    random      gold, shuffled within each problem: the control of equal size
+    random      gold, shuffled within each problem: the control of equal size (random_all_steps: all_steps, shuffled)
 
 The other control of equal size is `matched_at_random`: as many samples as a verifier keeps, drawn without looking.
 """
@@ -73,8 +73,9 @@ def scores_of(attempts: Attempts, task: Task, rule: str, flip_rate: float, draw:
         return attempts.table([verdict.reward for verdict in attempts.verdicts])
     if rule == "random":
         return shuffled(attempts.correct, draw)
-    if rule == "all_steps":
+    if rule in ("all_steps", "random_all_steps"):
         right = attempts.table([verdict.reward == 1 for verdict in attempts.verdicts])
+        right = shuffled(right, draw) if rule == "random_all_steps" else right
     elif rule == "lenient":
         right = attempts.table(_leniently_right(attempts, task))
     else:

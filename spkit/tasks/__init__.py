@@ -25,6 +25,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions": Expressions,
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
+    "expressions-plus-minus": partial(Expressions, "deduction", (1, 2, 3, 4), (5, 6), signs="+-", deepest=4),
     "chains": Chains,
     "word_problems": WordProblems,
     "stories": Stories,

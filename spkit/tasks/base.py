@@ -122,6 +122,12 @@ class Task:
         """The reply of a careless writer, to be rejected. Raises SpkitError where there are none."""
         raise SpkitError(f"the task {self.name!r} has no careless writers: preference pairs need sums or replies")
 
+    def transfers(self, per_difficulty: int) -> dict[str, list[Any]]:
+        """Test problems of what training does not touch, by name; here the `harder` ones, up to `per_difficulty` of
+        each difficulty.
+        """
+        return {"harder": test_set(self, per_difficulty, self.extrapolation)} if self.extrapolation else {}
+
     def for_problem(self, problem: Problem) -> "Task":
         """The task that reads and checks this problem: itself, unless its problems are of several kinds."""
         return self

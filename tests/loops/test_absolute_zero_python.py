@@ -118,7 +118,7 @@ NAMES = ("accuracy", "buffers", "valid", "faults", "solve_rate", "solver_entropy
 
 
 def test_buffers_keep_outputs_and_survive(base, task):
-    buffers = seeded(base, task, KINDS, CONFIG.tasks, CONFIG.proposer, CONFIG.seed)
+    buffers, _ = seeded(base, task, KINDS, CONFIG.tasks, CONFIG.proposer, CONFIG.seed)
     assert (
         all(next(iter(buffers.entries[kind])) == task.seed_entry(kind) for kind in KINDS)
         and buffers.sizes()["deduction"] > 1

@@ -18,7 +18,7 @@ def proposer() -> Policy:
 @pytest.fixture(scope="session")
 def buffers(proposer) -> Buffers:
     """What it proposes at the start; no test adds to them."""
-    return seeded(proposer, TASK, KINDS, 8, ProposerConfig(seed_rounds=2), 0)
+    return seeded(proposer, TASK, KINDS, 8, ProposerConfig(seed_rounds=2), 0)[0]
 
 
 @pytest.fixture(scope="session")

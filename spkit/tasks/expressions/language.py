@@ -162,12 +162,20 @@ def split_of_tree(tree: Tree) -> Split:
     return split_by_content(fingerprint(tree), TEST_SIDES, TEST_REST)
 
 
-def random_program(rng: random.Random, levels: int) -> Tree:
-    """A program of exactly that depth, with up to twice as many operations; it may be constant."""
-    return _grown(rng, levels, rng.randint(levels, min(levels + 1, 2 * levels - 1, MAX_OPERATIONS)) if levels else 0)
+def random_program(rng: random.Random, levels: int, signs: str = SIGNS) -> Tree:
+    """A program of exactly that depth, with up to twice as many operations, its signs drawn from `signs`; it may be
+    constant.
+    """
+    count = rng.randint(levels, min(levels + 1, 2 * levels - 1, MAX_OPERATIONS)) if levels else 0
+    return _grown(rng, levels, count, signs)
 
 
-def _grown(rng: random.Random, levels: int, count: int) -> Tree:
+def signs_of(tree: Tree) -> frozenset[str]:
+    """The signs that a program has."""
+    return frozenset() if isinstance(tree, str) else frozenset(tree.sign) | signs_of(tree.left) | signs_of(tree.right)
+
+
+def _grown(rng: random.Random, levels: int, count: int, signs: str) -> Tree:
     """A tree of exactly `levels` levels and `count` operations, levels <= count < 2 ** levels."""
     if levels == 0:
         return rng.choice(OPERANDS)
@@ -176,4 +184,4 @@ def _grown(rng: random.Random, levels: int, count: int) -> Tree:
     other = count - 1 - deep
     sides = [(levels - 1, deep), (rng.randint(other.bit_length(), min(other, levels - 1)), other)]
     rng.shuffle(sides)
-    return Operation(rng.choice(SIGNS), *(_grown(rng, *side) for side in sides))
+    return Operation(rng.choice(signs), *(_grown(rng, *side, signs) for side in sides))

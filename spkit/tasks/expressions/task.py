@@ -13,21 +13,24 @@ program. How a proposer asks for such problems is in `proposals`.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ...run.errors import SpkitError
-from ..base import INDUCTION_PAIRS, KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng
+from ..base import INDUCTION_PAIRS, KINDS, UNKNOWN, Entry, Kind, Proposable, Split, Verdict, item_rng, test_set
 from .language import (
     BASE,
     MAX_DEPTH,
     MAX_PROGRAM,
     PROBES,
+    SIGNS,
+    depth,
     evaluate,
     fingerprint,
     longest_trace,
     parse,
     random_program,
+    signs_of,
     split_of_tree,
     trace,
     tree_text,
@@ -35,18 +38,25 @@ from .language import (
 from .problem import CHECKS, MAX_TRACE_CHARS, ExpressionProblem, problem_about
 from .proposals import SEED, WORDS, Triplet, proposal, proposer_examples, proposer_prompt, read_inputs
 
+SIGN_WORDS = {"+": "plus", "-": "minus", "*": "times"}
 _ENDS = {"deduction": ("=", r"[0-9]"), "abduction": (";", r"[0-9],[0-9]"), "induction": ("\n", r"[^ ]+")}
 
 
 @dataclass(frozen=True)
 class Expressions(Proposable):
-    """Problems of one kind, of programs 1 to 5 operations deep by default; `verify` takes those of any kind."""
+    """Problems of one kind, of programs 1 to 5 operations deep by default; `verify` takes those of any kind.
+
+    Programs have the `signs` alone, one drawn as often as it is listed. A proposal that has others, or is deeper than
+    `deepest`, counts as held out: it is neither solved nor learned from.
+    """
 
     kind: Kind = "deduction"
     difficulties: tuple[int, ...] = (1, 2, 3, 4, 5)
     extrapolation: tuple[int, ...] = (6,)
     unit: str = "depth"
     base: str = "expressions"
+    signs: str = SIGNS
+    deepest: int = MAX_DEPTH
     hardest: ClassVar[int] = MAX_DEPTH
     longest_proposal: ClassVar[int] = max(MAX_PROGRAM + len(" 4,7"), 4 * INDUCTION_PAIRS - 1)
 
@@ -56,8 +66,11 @@ class Expressions(Proposable):
 
     @property
     def name(self) -> str:
-        """`expressions` for deduction, `expressions-abduction` and `expressions-induction`."""
-        return "expressions" if self.kind == "deduction" else f"expressions-{self.kind}"
+        """`expressions` for deduction, `expressions-abduction` and `expressions-induction`; those of some signs alone
+        name them, `expressions-plus-minus`.
+        """
+        chosen = [SIGN_WORDS[sign] for sign in dict.fromkeys(self.signs)] if self.signs != SIGNS else []
+        return "-".join(["expressions", *chosen, *([] if self.kind == "deduction" else [self.kind])])
 
     def problem(
         self, seed: int, index: int, difficulty: int | None = None, split: Split = "train"
@@ -69,7 +82,7 @@ class Expressions(Proposable):
         levels = self.difficulty_at(index, difficulty, range(1, MAX_DEPTH + 1), said)
         rng = item_rng("expressions", split, seed, index, levels)
         while True:
-            tree = random_program(rng, levels)
+            tree = random_program(rng, levels, self.signs)
             if split_of_tree(tree) == split and len(set(fingerprint(tree))) > 1:
                 break
         numbers = rng.sample(range(BASE * BASE), INDUCTION_PAIRS if self.kind == "induction" else 1)
@@ -151,7 +164,24 @@ class Expressions(Proposable):
             inputs = read_inputs(text)
             return (problem_about(kind, program, inputs), None) if inputs else (None, "input")
         made = proposal(text)
-        return (problem_about(kind, made.triplet.program, [made.triplet.at]) if made.valid else None), made.fault
+        if not made.valid:
+            return None, made.fault
+        tree = parse(made.triplet.program)
+        outside = depth(tree) > self.deepest or not signs_of(tree) <= set(self.signs)
+        return problem_about(kind, made.triplet.program, [made.triplet.at]), "held out" if outside else made.fault
+
+    def transfers(self, per_difficulty: int) -> dict[str, list[ExpressionProblem]]:
+        """Test problems of three kinds beside its own: programs with a sign that training does not have
+        (`operators`), deeper ones (`harder`), and the same signs in `abduction`, 1 and 2 deep: the one other kind of
+        which the base solves more than one in ten, which is chance.
+        """
+        wider = test_set(replace(self, signs=SIGNS), 8 * per_difficulty)
+        other = [one for one in wider if not signs_of(parse(one.program)) <= set(self.signs)]
+        by_depth = [[one for one in other if one.difficulty == levels] for levels in self.difficulties]
+        return super().transfers(per_difficulty) | {
+            "operators": [one for some in by_depth for one in some[:per_difficulty]],
+            "abduction": test_set(self.of_kind["abduction"], per_difficulty, (1, 2)),
+        }
 
     def invalid(self, kind: Kind, text: str) -> ExpressionProblem:
         """An invalid proposal as a problem; unknown tokens are left out, which no prompt may hold."""

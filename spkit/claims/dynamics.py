@@ -1,0 +1,262 @@
+"""What SFT, ReST^EM, RLVR and self-play change in one model at equal compute (notebook 05); the runs are in
+`dynamics_runs`, the claims about what training did not touch in `dynamics_transfer`, and those about the proposer's
+reward in `reward_table`.
+
+Every criterion was written before its runs were looked at, in the direction that its source says, or that a control
+would have it; either verdict is printed.
+"""
+
+from .base import claim
+from .dynamics_runs import (
+    BACK,
+    CHANGED,
+    CONCENTRATED,
+    CONTROL,
+    DEEPER,
+    ENTROPIES,
+    NULL,
+    OF_RIGHT,
+    OF_WRONG,
+    PASS_1,
+    PASSED,
+    PORTRAITS,
+    STEPS,
+    TOKENS,
+    at_temperatures,
+    beside_base,
+    equal,
+    rising,
+)
+from .dynamics_transfer import TRANSFER_CLAIMS
+from .readings import final, gain
+from .reward_table import REWARD_CLAIMS
+from .sources import (
+    ABSOLUTE_ZERO,
+    DERIVED,
+    OURS,
+    PASS_AT_K,
+    PATH_NOT_TAKEN,
+    SPURIOUS,
+    SUBNETWORKS,
+    UNDERSTANDING,
+)
+from .stored import Curve
+from .terms import largest
+
+COMPUTE_CLAIMS = (
+    claim(
+        "dyn-tokens-own",
+        "At equal sampled tokens self-play is more accurate than RLVR on given problems",
+        f"{ABSOLUTE_ZERO}, table 1",
+        equal("dyn-az", TOKENS) - equal("dyn-rlvr", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-tokens-em",
+        "At equal sampled tokens RLVR is more accurate than ReST^EM",
+        OURS,
+        equal("dyn-rlvr", TOKENS) - equal("dyn-em", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-tokens-gold",
+        "As many gold tokens, read, are worth more than sampled ones are to RLVR",
+        OURS,
+        equal("dyn-sft", TOKENS) - equal("dyn-rlvr", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-tokens-frozen",
+        "At equal sampled tokens a proposer that learns beats one that is frozen",
+        UNDERSTANDING,
+        equal("dyn-az", TOKENS) - equal("dyn-az-frozen", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-tokens-sooner",
+        "Per sampled token self-play rises sooner than RLVR on given problems",
+        OURS,
+        rising("dyn-az", TOKENS) - rising("dyn-rlvr", TOKENS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-steps-sooner",
+        "Per optimizer step SFT on gold solutions rises sooner than RLVR",
+        OURS,
+        rising("dyn-sft", STEPS) - rising("dyn-rlvr", STEPS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-steps-own",
+        "At equal optimizer steps self-play is more accurate than RLVR on given problems",
+        f"{ABSOLUTE_ZERO}, table 1",
+        equal("dyn-az", STEPS) - equal("dyn-rlvr", STEPS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-steps-gold",
+        "At equal optimizer steps SFT on gold solutions is more accurate than RLVR",
+        OURS,
+        equal("dyn-sft", STEPS) - equal("dyn-rlvr", STEPS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-steps-em",
+        "At equal optimizer steps RLVR is more accurate than ReST^EM",
+        OURS,
+        equal("dyn-rlvr", STEPS) - equal("dyn-em", STEPS) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-random",
+        "RLVR ends higher than with random rewards, shuffled within the group",
+        OURS,
+        final("dyn-rlvr", DEEPER) - final("dyn-rlvr-random", DEEPER) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-random-gain",
+        "Random rewards lift accuracy too",
+        SPURIOUS,
+        gain("dyn-rlvr-random", DEEPER) > 0,
+        PORTRAITS,
+    ),
+)
+
+PASS_CLAIMS = (
+    claim(
+        "dyn-pass-rlvr",
+        "RLVR gains more in pass@1 than in pass@256",
+        PASS_AT_K,
+        final("dyn-rlvr", PASSED["1"]) - final("dyn-rlvr", PASSED["256"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-pass-az",
+        "So does self-play",
+        UNDERSTANDING,
+        final("dyn-az", PASSED["1"]) - final("dyn-az", PASSED["256"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-pass-above",
+        "At 256 samples the base solves more than what RLVR made of it",
+        PASS_AT_K,
+        final("dyn-rlvr", PASSED["256"]) < 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-pass-kept",
+        "Self-play keeps more of the base's pass@256 than RLVR",
+        UNDERSTANDING,
+        final("dyn-az", PASSED["256"]) - final("dyn-rlvr", PASSED["256"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-pass-gold",
+        "SFT on gold solutions lifts pass@256 above the base's",
+        f"{PASS_AT_K}, of distillation",
+        final("dyn-sft", PASSED["256"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-temperature",
+        "RLVR's pass@1 is above the base's at its best temperature",
+        OURS,
+        final("dyn-rlvr", PASS_1) - largest(*at_temperatures) > 0,
+        PORTRAITS,
+        {"temperatures": {run: Curve(run, "passes", only="passes") for run in ("dyn-base",)}},
+    ),
+)
+
+WEIGHT_CLAIMS = (
+    claim(
+        "dyn-dense",
+        "In float32 RLVR changes nine parameters in ten and more",
+        PATH_NOT_TAKEN,
+        final("dyn-rlvr", CHANGED["float32"]) > 0.9,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-sparse-gold",
+        "In bfloat16 SFT on gold solutions changes a larger share of the parameters than self-play",
+        UNDERSTANDING,
+        final("dyn-sft", CHANGED["bfloat16"]) - final("dyn-az", CHANGED["bfloat16"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-sparse-rlvr",
+        "In bfloat16 self-play changes a larger share than RLVR",
+        f"{UNDERSTANDING}; {SUBNETWORKS}",
+        final("dyn-az", CHANGED["bfloat16"]) - final("dyn-rlvr", CHANGED["bfloat16"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-sparse-null",
+        "In bfloat16 RLVR changes a share within 5 points of that of as many AdamW steps with nothing to learn",
+        OURS,
+        abs(final("dyn-rlvr", CHANGED["bfloat16"]) - final("dyn-rlvr", NULL)) < 0.05,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-sparse-random",
+        "In bfloat16 it changes a share within 5 points of that with random rewards",
+        OURS,
+        abs(final("dyn-rlvr", CHANGED["bfloat16"]) - final("dyn-rlvr-random", CHANGED["bfloat16"])) < 0.05,
+        PORTRAITS,
+    ),
+)
+
+TOKEN_CLAIMS = (
+    claim(
+        "dyn-entropy-solver",
+        "Self-play lowers the solver's token entropy on the same problems",
+        UNDERSTANDING,
+        beside_base("dyn-az", ENTROPIES["solver"]) < 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-entropy-proposer",
+        "It lowers the proposer's too",
+        UNDERSTANDING,
+        beside_base("dyn-az", ENTROPIES["proposer"]) < 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-entropy-frozen",
+        "With a frozen proposer the solver's token entropy stays higher",
+        UNDERSTANDING,
+        final("dyn-az-frozen", ENTROPIES["solver"]) - final("dyn-az", ENTROPIES["solver"]) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-entropy-wrong",
+        "Completions that are wrong have the higher token entropy, after self-play",
+        OURS,
+        final("dyn-az", OF_WRONG) - final("dyn-az", OF_RIGHT) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-swap",
+        "RLVR's token at the one position in twenty that it changed most brings back half of its gain",
+        DERIVED,
+        final("dyn-rlvr", BACK) > 0.5,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-swap-control",
+        "It brings back more than as many random positions",
+        OURS,
+        final("dyn-rlvr", CONTROL) > 0,
+        PORTRAITS,
+    ),
+    claim(
+        "dyn-shift",
+        "One position in twenty holds half of the KL between RLVR and its base",
+        DERIVED,
+        final("dyn-rlvr", CONCENTRATED) > 0.5,
+        PORTRAITS,
+    ),
+)
+
+DYNAMICS_CLAIMS = COMPUTE_CLAIMS + PASS_CLAIMS + WEIGHT_CLAIMS + TOKEN_CLAIMS + TRANSFER_CLAIMS + REWARD_CLAIMS

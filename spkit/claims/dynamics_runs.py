@@ -1,0 +1,133 @@
+"""The runs that compare SFT, ReST^EM, RLVR and self-play at equal compute, on expressions, and what is read from them
+(notebook 05; the claims are in `dynamics`).
+
+All `dyn-` runs start from one base and train on programs 1 to 4 deep that have `+` and `-` alone: given ones from one
+fixed pool, or proposed ones, where a proposal with `*` or deeper than 4 is neither solved nor learned from. So `*`,
+depths 5 and 6, and abduction are for measuring what transfers. An optimizer step is on 96 completions in all of them,
+and there are 120. Every verifier asks for every step, not the answer alone, of which one in ten is right by luck.
+Compared at equal sampled tokens, SFT counts the gold tokens it read: it samples none.
+
+Each run ends with a portrait beside the base (`spkit.stages.portrait`); `dyn-base` is the base's own, with its pass@k
+at several temperatures.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
+from ..loops.rest_em import RestEmConfig, rest_em
+from ..loops.rlvr import RlvrConfig, rlvr
+from ..loops.sft import GoldConfig, sft_on_gold
+from ..policy import SftConfig
+from ..run.settings import changed
+from ..stages.verify import Filter
+from .base import Experiment
+from .portrayed import BaseConfig, Portrayed, base_at_temperatures
+from .readings import at, at_shared, final, on_the_way
+from .stored import Curve, EachRun, Last
+from .terms import Number, Term
+
+RATE = 1e-4  # learning rate of all runs but ReST^EM, which starts from the base every time
+TESTS = {"measure_every": 3, "test_per_difficulty": 100, "test_samples": 2}
+GOLD = GoldConfig(60, pool=2000, problems=192, batch_size=96, learning_rate=RATE, **TESTS)
+GIVEN = RlvrConfig(
+    60,
+    pool=2000,
+    problems=24,
+    k=8,
+    reward="all_steps",
+    advantage="rloo",
+    clip_high=0.28,
+    batch_size=96,
+    learning_rate=RATE,
+    **TESTS,
+)
+EM_ON_EXPRESSIONS = RestEmConfig(
+    4,
+    problems=360,
+    k=8,
+    filter=Filter("all_steps", cap=4),
+    sft=SftConfig(30, 96, 5e-4),
+    validation_problems=0,
+    test_per_difficulty=100,
+)
+OWN = changed(AbsoluteZeroConfig(60, tasks=24, k=8, **TESTS), {"learn.learning_rate": RATE})
+
+
+def dynamics(loop: Any, config: Any, seconds: int, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """A run with a portrait, with some settings changed."""
+    return Experiment(Portrayed(loop), changed(config, changes or {}), "expressions-plus-minus", seconds)
+
+
+EQUAL_COMPUTE = {
+    "dyn-sft": dynamics(sft_on_gold, GOLD, 120),
+    "dyn-em": dynamics(rest_em, EM_ON_EXPRESSIONS, 120),
+    "dyn-rlvr": dynamics(rlvr, GIVEN, 120),
+    "dyn-rlvr-kl": dynamics(rlvr, GIVEN, 120, {"kl_coef": 0.1}),
+    "dyn-rlvr-random": dynamics(rlvr, GIVEN, 120, {"reward": "random_all_steps"}),
+    "dyn-az": dynamics(absolute_zero, OWN, 120),
+    "dyn-az-frozen": dynamics(absolute_zero, OWN, 120, {"proposer.kind": "frozen"}),
+}
+DYNAMICS_EXPERIMENTS = {
+    **EQUAL_COMPUTE,
+    "dyn-base": dynamics(base_at_temperatures, BaseConfig(), 100),
+}
+
+ALL = tuple(EQUAL_COMPUTE)
+DEEPER = Number("accuracy_by_difficulty", "greedy accuracy on depths 3 and 4", levels=("3", "4"))
+PASSED = {
+    k: Number(f"portrait.passes.steps_right.difference.{k}.mean", f"pass@{k} with every step right, above the base's")
+    for k in ("1", "256")
+}
+PASS_1 = Number("portrait.passes.steps_right.trained.1.mean", "pass@1 with every step right")
+CHANGED = {
+    precision: Number(f"portrait.updates.changed.{precision}", f"share of parameters changed in {precision}")
+    for precision in ("float32", "bfloat16")
+}
+NULL = Number("portrait.null.changed.bfloat16", "share that steps with nothing to learn change in bfloat16")
+ENTROPIES = {
+    role: Number(f"portrait.entropy.{role}.entropy", f"{role}'s token entropy (nats)")
+    for role in ("solver", "proposer")
+}
+OF_WRONG = Number("portrait.entropy.solver.by_correct.wrong.entropy", "token entropy of wrong completions (nats)")
+OF_RIGHT = Number("portrait.entropy.solver.by_correct.right.entropy", "token entropy of right completions (nats)")
+TRANSFERS = {
+    "operators": Number("portrait.transfers.operators.sampled", "accuracy with *, depths 3 and 4", levels=("3", "4")),
+    "harder": Number("portrait.transfers.harder.sampled", "accuracy on depths 5 and 6", levels=("5", "6")),
+    "abduction": Number("portrait.transfers.abduction.sampled", "accuracy in abduction", levels=("1", "2")),
+}
+FORGOTTEN = Number("portrait.forgotten.others", "loss on pretraining text of other tasks (nats a token)")
+BACK = Number("portrait.swap.5.base_writes.most_changed.of_gain", "share of the gain that swapped tokens bring back")
+CONTROL = Number("portrait.swap.5.base_writes.minus_random.mean", "accuracy above that with random swaps")
+CONCENTRATED = Number("portrait.shift.kl_in_top.5", "share of all KL in the top 5 % of positions")
+
+
+def beside_base(run: str, number: Number) -> Term:
+    """How much more than of the base."""
+    return final(run, number) - final("dyn-base", number)
+
+
+def portrait_of(run: str) -> dict[str, Any]:
+    """What is stored of a run: its curve over both budgets, and its portrait without the long lists."""
+    measured = {"iteration": "iteration", "accuracy": "accuracy", "deep": DEEPER}
+    budgets = ("sampled_tokens", "gold_tokens", "optimizer_steps")
+    keys = ("in_domain", "transfers", "forgotten", "proposals", "passes", "swap", "shift.kl_to_base")
+    return {
+        **{name: Curve(run, number, only="accuracy_by_difficulty") for name, number in measured.items()},
+        **{name: Curve(run, name, only="accuracy_by_difficulty", exact=True) for name in budgets},
+        "portrait": {
+            **{key: Last(run, f"portrait.{key}") for key in keys},
+            **{name: final(run, number) for name, number in (*CHANGED.items(), *ENTROPIES.items())},
+            "sweep": Last(run, "portrait.updates.sweep"),
+        },
+    }
+
+
+PORTRAITS = EachRun(portrait_of)
+TOKENS, STEPS = "sampled_tokens", "optimizer_steps"
+equal = lambda run, budget: at_shared(run, DEEPER, budget, ALL)
+rising = lambda run, budget: on_the_way(run, DEEPER, budget, ALL)
+at_temperatures = [
+    at("dyn-base", Number("passes.steps_right.1.mean", "pass@1 with every step right"), temperature=temperature)
+    for temperature in BaseConfig().temperatures
+]
