@@ -164,3 +164,11 @@ def test_the_wheel_takes_the_data_along():
 
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"] == {"data": "spkit_data"}
+
+
+def test_what_is_installed_by_choice_is_not_needed_to_import_the_claims_loops_and_exercises():
+    chosen = ("peft", "bitsandbytes", "accelerate", "polars", "pyarrow", "gguf", "pydantic_monty", "datasets")
+    modules = "spkit.claims, spkit.cli.main, spkit.exercises.dynamics_runs, spkit.exercises.updates, spkit.diagnose"
+    code = f"import sys\nfor name in {chosen}: sys.modules[name] = None\nimport {modules}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from ..policy import Policy
-from ..policy.lora import LoraPolicy
 from ..run.errors import NotFinite, SpkitError
 from .update_spectra import MatrixUpdate, matrix_update
 
@@ -46,7 +45,7 @@ def weights_of(policy: Policy) -> dict[str, Tensor]:
     """A copy of every parameter on the CPU, by its name in the model, tied ones once; an adapter (LoRA) is added to the
     weights it is of, so the base and its clones have the same names.
     """
-    model = policy.merged().model if isinstance(policy, LoraPolicy) else policy.model
+    model = policy.merged().model if hasattr(policy, "merged") else policy.model  # peft may not be there
     return {name: parameter.detach().cpu().clone() for name, parameter in model.named_parameters()}
 
 
