@@ -8,7 +8,18 @@ GROUPS the claims by what they are about; those of HEADLINES are in the README.
 from collections.abc import Sequence
 from typing import Any
 
-from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
+from .base import (
+    Claim,
+    Experiment,
+    Lab,
+    claim,
+    interval,
+    read_results,
+    reproduce,
+    stored_curves,
+    stored_records,
+    write_result,
+)
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
@@ -86,6 +97,7 @@ __all__ = [
     "read_results",
     "reproduce",
     "stored_curves",
+    "stored_records",
     "write_into",
     "write_result",
 ]
