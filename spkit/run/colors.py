@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, GREY, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7F7F7F", "#000000",
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#737373", "#000000",
 )  # fmt: skip
 WINE, INDIGO, OLIVE = "#882255", "#332288", "#999933"
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, WINE, OLIVE, INDIGO)  # for what has no colour of its own
@@ -27,7 +27,7 @@ METHODS = {  # a label that has the name in it, as a word of its own, is of that
 }  # fmt: skip
 PARTS = {  # a label that begins with the name has this part in place of the usual one
     "frozen": SKY, "uniform": OLIVE, "static": ORANGE, "same reward": BLUE, "no rationalization": SKY,
-    "steps": GREEN, "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
+    "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN, "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
     "majority": PINK, "vote": PINK, "none": WINE,
 }  # fmt: skip
 

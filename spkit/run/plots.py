@@ -118,14 +118,14 @@ def lines_over_iterations(
 def differences(
     panels: dict[str, dict[str, Sequence[float]]], reference: str, title: str, xlabel: str = "difference"
 ) -> Figure:
-    """One panel for each quantity (its heading), one row for each run: its value minus that of the `reference` with the
-    same seed. A dot is a seed, the bar their mean; runs have as many seeds as both of a pair.
+    """One panel for each look (its heading), one row for each run: its value minus that of the `reference` with the
+    same seed. A dot is a seed, the bar their mean; runs have as many seeds as both of a pair. Panels share their scale.
     """
     names = list(dict.fromkeys(name for runs in panels.values() for name in runs if name != reference))
     named = looks([reference, *names])
     with style():
         size = (max(6.4, 4.4 * len(panels)), 0.45 * len(names) + 1.3)
-        figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+        figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
         for axis, (quantity, runs) in zip(axes[0], panels.items()):
             axis.axvline(0, color=GREY, linewidth=1.2)
             for row, name in enumerate(names):
