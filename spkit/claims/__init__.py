@@ -9,7 +9,18 @@ GROUPS the claims by what they are about; those of HEADLINES are in the README.
 from collections.abc import Sequence
 from typing import Any
 
-from .base import Claim, Experiment, Lab, claim, interval, read_results, reproduce, stored_curves, write_result
+from .base import (
+    Claim,
+    Experiment,
+    Lab,
+    claim,
+    interval,
+    read_results,
+    reproduce,
+    stored_curves,
+    stored_records,
+    write_result,
+)
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
@@ -94,6 +105,7 @@ __all__ = [
     "read_results",
     "reproduce",
     "stored_curves",
+    "stored_records",
     "write_into",
     "write_result",
 ]

@@ -20,6 +20,7 @@ from ..run.folder import Run
 from ..run.json_files import dumps, read_object
 from ..run.progress import Silent
 from ..tasks import load_task
+from .readings import TEN
 from .stored import EachRun, data_of, runs_of, tree_of
 from .terms import Criterion, RunRecords, Runs
 
@@ -194,8 +195,37 @@ def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) ->
 
     `folder` is that of the shipped results.
     """
+    return [kept[key] for kept in _kept_of(claim, run, folder)]
+
+
+def stored_records(claim: str, run: str, folder: Path | None = None) -> list[list[dict[str, Any]]]:
+    """What the result of a claim keeps of a run as records, one list a seed, for `run.dynamics_plot.dynamics`.
+
+    A list as long as `at`, where the run has one, stands at those iterations; any other one there holds means over ten
+    iterations, and stands in their middle. `folder` is that of the shipped results.
+    """
+    return [_as_records(kept) for kept in _kept_of(claim, run, folder)]
+
+
+def _as_records(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    looked = kept.get("at")
+    records: dict[float, dict[str, Any]] = {}
+    for key, values in kept.items():
+        if not isinstance(values, list) or key == "at":
+            continue
+        tens = [TEN * block + (TEN + 1) / 2 for block in range(len(values))]
+        places = range(len(values)) if looked is None else looked if len(looked) == len(values) else tens
+        for place, value in zip(places, values):
+            *groups, name = key.split(".")
+            part = records.setdefault(place, {"iteration": place})
+            for group in groups:
+                part = part.setdefault(group, {})
+            part[name] = value
+    return [records[place] for place in sorted(records)]
+
+
+def _kept_of(claim: str, run: str, folder: Path | None) -> list[dict[str, Any]]:
     path = (folder or data_folder() / "results") / f"{claim}.json"
     if not path.is_file():
         raise SpkitError(f"there is no result of {claim!r} in {path.parent}: measure it with spkit reproduce {claim}")
-    values = _read_result(path, ("values",))["values"]
-    return [value[run][key] for value in values.values()]
+    return [value[run] for value in _read_result(path, ("values",))["values"].values()]

@@ -40,15 +40,16 @@ class Show:
     """Table and figure of a run."""
 
     folder: tyro.conf.Positional[Path]  # a run folder
-    plot: Path | None = None  # where to write the figure; default: accuracy.png in the folder
+    plot: Path | None = None  # where to write the figure; default: dynamics.png in the folder
     transcripts: int = 0  # print so many test completions, of all difficulties, of the base and the last policy
     save: Path | None = None  # where to write settings, machine, records and transcripts as one JSON file
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
-        """Print the records, and draw the accuracy."""
+        """Print the records, and draw them."""
         from ..run.description import load_run
-        from ..run.plots import compare_runs, save
+        from ..run.dynamics_plot import dynamics
+        from ..run.plots import save
         from ..run.transcripts import save_run, spread, transcript_table, transcripts
         from ..tasks import load_task
 
@@ -62,8 +63,8 @@ class Show:
             emit(record)
         if not self.json:
             title = f"{description['method']} on {description['task']}, seed {description['config']['seed']}"
-            figure = compare_runs({self.folder.name: [records]}, title)
-            say(f"Figure: {save(figure, self.plot or self.folder / 'accuracy.png')}")
+            figure = dynamics(records, title=title)
+            say(f"Figure: {save(figure, self.plot or self.folder / 'dynamics.png')}")
         if self.transcripts > 0:
             Console().print(transcript_table(spread(transcripts(self.folder), self.transcripts)), markup=False)
 

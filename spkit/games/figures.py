@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from spkit.games.matrix import Strategies
 from spkit.games.self_play import Record
 from spkit.games.summary import mean_and_range
-from spkit.run import plots
+from spkit.run import colors, plots
+from spkit.run.layout import laid_out
 
 BAND = 0.2  # opacity
 _Curve = tuple[np.ndarray, np.ndarray]  # x (points,), y (points,) or (points, seeds)
@@ -41,9 +42,9 @@ def simplex(
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), width_ratios=[1, 1.15])
         left.plot(*np.vstack([corners, corners[:1]]).T, color="black", linewidth=1)
         last, mean = (np.array([getattr(p, field) for p in pairs]) @ corners for field in ("row", "mean_row"))
-        left.plot(*last[:path].T, color=plots.VERMILION, linewidth=0.9, label="last iterate")
-        left.plot(*corners.mean(0), "*", color=plots.ORANGE, markersize=13, label="equilibrium")
-        left.plot(*mean[:path].T, color=plots.BLUE, linewidth=1.6, label="average so far")
+        left.plot(*last[:path].T, color=colors.VERMILION, linewidth=0.9, label="last iterate")
+        left.plot(*corners.mean(0), "*", color=colors.ORANGE, markersize=13, label="equilibrium")
+        left.plot(*mean[:path].T, color=colors.BLUE, linewidth=1.6, label="average so far")
         left.plot(*last[0], "o", color="black", markersize=5, label="start")
         offsets = [(0, -14, "center"), (0, -14, "center"), (0, 6, "center")]
         for name, corner, (dx, dy, align) in zip(names, corners, offsets, strict=True):
@@ -52,12 +53,11 @@ def simplex(
         left.axis("off")
         left.legend(loc="upper left", fontsize=8, bbox_to_anchor=(-0.08, 1.0))
         x = np.arange(1, len(pairs) + 1)
-        for (name, curve), color in zip(curves.items(), (plots.VERMILION, plots.BLUE), strict=True):
+        for (name, curve), color in zip(curves.items(), (colors.VERMILION, colors.BLUE), strict=True):
             right.plot(x, curve, color=color, label=name, linewidth=1.2)
         right.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (points a game)")
         right.legend()
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title)
 
 
 def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = None) -> Figure:
@@ -67,16 +67,17 @@ def nash_convs(curves: Mapping[str, _Curve], title: str, floor: float | None = N
     """
     with plots.style():
         figure, axes = plt.subplots(figsize=(8, 4.3))
-        for (name, (x, y)), color in zip(curves.items(), plots.PALETTE, strict=False):
-            line(axes, x, y, label=name, color=color)
+        named = colors.looks(curves)
+        for name, (x, y) in curves.items():
+            line(axes, x, y, label=name, color=named[name]["color"])
         if floor is not None:
-            axes.axhline(floor, color=plots.GREY, linestyle=":", linewidth=1.4)
+            axes.axhline(floor, color=colors.GREY, linestyle=":", linewidth=1.4)
             axes.annotate(
                 "best any pair of pure strategies can do: 1/3", (130, floor * 1.08), color="#555555", fontsize=8
             )
-        axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (antes)", title=title)
+        axes.set(xscale="log", yscale="log", xlabel="iteration", ylabel="NashConv (antes)")
         axes.legend(loc="lower left", fontsize=9)
-    return figure
+        return laid_out(figure, title)
 
 
 def curriculum(records: Sequence[Record], title: str) -> Figure:
@@ -88,14 +89,9 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
     lengths = accuracy.shape[2]
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-        for n in [n for n in (1, 2, 3, 4, 6, 8) if n <= lengths]:
-            line(
-                left,
-                times,
-                accuracy[:, :, n - 1],
-                color=plt.get_cmap(plots.SEQUENTIAL)(0.9 * (n - 1) / (lengths - 1)),
-                label=f"n = {n}",
-            )
+        for n, color in enumerate(colors.sequential(lengths), start=1):
+            if n in (1, 2, 3, 4, 6, 8):
+                line(left, times, accuracy[:, :, n - 1], color=color, label=f"n = {n}")
         left.set(xlabel="iteration", ylabel="exact accuracy", ylim=(-0.02, 1.02))
         left.legend(fontsize=8, loc="lower right", title="digits")
         step = times[1] - times[0]
@@ -106,13 +102,12 @@ def curriculum(records: Sequence[Record], title: str) -> Figure:
             extent=(times[0] - step / 2, times[-1] + step / 2, 0.5, lengths + 0.5),
             vmin=0,
         )
-        line(right, times, mean_length, color=plots.VERMILION, label="mean proposed length")
+        line(right, times, mean_length, color=colors.VERMILION, label="mean proposed length")
         right.set(xlabel="iteration", ylabel="digits n")
         right.grid(False)
         right.legend(fontsize=8, loc="upper left", facecolor="white", framealpha=0.9, frameon=True)
         figure.colorbar(shown, label="learnability: variance of the reward")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title)
 
 
 def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | None = None) -> Figure:
@@ -122,19 +117,18 @@ def behaviours(runs: Mapping[str, Sequence[Record]], title: str, mark: int | Non
     """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-        for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
-            look = {"color": color, "linestyle": "--" if "control" in name else "-"}
+        named = colors.looks(runs)
+        for name, records in runs.items():
+            look = {key: named[name][key] for key in ("color", "linestyle")}
             times = [r.iteration for r in records]
             line(left, times, np.array([r.accuracy.mean(1) for r in records]), label=name, **look)
             final = records[-1].accuracy
             line(right, np.arange(1, final.shape[1] + 1), final.T, marker="o", markersize=3.5, **look)
         if mark is not None:
-            left.axvline(mark, color=plots.GREY, linestyle=":", linewidth=1.4)
+            left.axvline(mark, color=colors.GREY, linestyle=":", linewidth=1.4)
         left.set(xlabel="iteration", ylabel="accuracy, mean over lengths", ylim=(-0.02, 1.02))
         right.set(xlabel="digits n", ylabel="accuracy at the last iteration", ylim=(-0.02, 1.02))
-        figure.legend(loc="outside lower center", ncols=4, fontsize=9)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title, left.get_legend_handles_labels()[0])
 
 
 def reward_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.ndarray]]], title: str) -> Figure:
@@ -142,14 +136,12 @@ def reward_curves(p: np.ndarray, curves: Mapping[str, Sequence[tuple[str, np.nda
     with plots.style():
         figure, panels = plt.subplots(1, len(curves), figsize=(3.5 * len(curves), 3.6), sharey=True, squeeze=False)
         for axes, (name, lines) in zip(panels[0], curves.items(), strict=True):
-            for (label, reward), color in zip(lines, plots.PALETTE, strict=False):
+            for (label, reward), color in zip(lines, colors.sequential(len(lines)), strict=True):
                 axes.plot(p, reward, color=color, label=label)
                 axes.plot(p[reward.argmax()], reward.max(), "o", color=color, markersize=6)
             axes.set(xlabel="true solve rate of the problem", title=f"rewarded {name}")
         panels[0][0].set_ylabel("expected reward (dot: its peak)")
-        panels[0][-1].legend(fontsize=8, title="verdicts flipped")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title, panels[0][0].get_legend_handles_labels()[0], "verdicts flipped")
 
 
 def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0.02) -> Figure:
@@ -158,15 +150,15 @@ def wasted(runs: Mapping[str, Sequence[Record]], title: str, hopeless: float = 0
     """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-        for (name, records), color in zip(runs.items(), plots.PALETTE, strict=False):
+        named = colors.looks(runs)
+        for name, records in runs.items():
+            look = {key: named[name][key] for key in ("color", "linestyle")}
             times = [r.iteration for r in records]
-            line(left, times, np.array([hopeless_share(r, hopeless) for r in records]), color=color, label=name)
-            line(right, times, np.array([r.accuracy.mean(1) for r in records]), color=color)
+            line(left, times, np.array([hopeless_share(r, hopeless) for r in records]), label=name, **look)
+            line(right, times, np.array([r.accuracy.mean(1) for r in records]), **look)
         left.set(xlabel="iteration", ylabel=f"share of proposals with accuracy < {hopeless:g}", ylim=(-0.02, 1.02))
         right.set(xlabel="iteration", ylabel="accuracy, mean over lengths", ylim=(-0.02, 1.02))
-        figure.legend(loc="outside lower center", ncols=3, fontsize=9)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title, left.get_legend_handles_labels()[0])
 
 
 def hopeless_share(record: Record, hopeless: float = 0.02) -> np.ndarray:
@@ -179,18 +171,16 @@ def attempts_needed(panels: Mapping[str, Sequence[tuple[str, np.ndarray]]], budg
     with plots.style():
         figure, row = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.6), sharey=True, squeeze=False)
         for axes, (name, lines) in zip(row[0], panels.items(), strict=True):
-            for (label, needed), color in zip(lines, plots.PALETTE, strict=False):
+            for (label, needed), color in zip(lines, colors.sequential(len(lines)), strict=True):
                 x = np.arange(1, needed.shape[1] + 1)
                 logs = np.array([mean_and_range(v) for v in np.log10(needed.T)])
                 axes.plot(x, 10 ** logs[:, 0], color=color, marker="o", markersize=3.5, label=label)
                 axes.fill_between(x, 10 ** logs[:, 1], 10 ** logs[:, 2], color=color, alpha=BAND, linewidth=0)
-            axes.axhline(budget, color=plots.GREY, linestyle=":")
+            axes.axhline(budget, color=colors.GREY, linestyle=":")
             axes.set(yscale="log", xlabel="digits n", title=name)
         row[0][-1].annotate("all attempts of one run", (1, budget * 2.5), color="#555555", fontsize=8)
         row[0][0].set_ylabel("attempts until signal = noise")
-        row[0][-1].legend(fontsize=8, title="verdicts flipped")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title, row[0][0].get_legend_handles_labels()[0], "verdicts flipped")
 
 
 def threshold(sweeps: Mapping[str, tuple[Sequence[float], Sequence[float], np.ndarray]], title: str) -> Figure:
@@ -200,11 +190,11 @@ def threshold(sweeps: Mapping[str, tuple[Sequence[float], Sequence[float], np.nd
     """
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), sharey=True)
-        for (name, (flips, drifts, final)), color, marker in zip(sweeps.items(), plots.PALETTE, "os^v", strict=False):
-            line(left, flips, final, color=color, marker=marker, label=name)
-            line(right, drifts, final, color=color, marker=marker)
+        named = colors.looks(sweeps)
+        for name, (flips, drifts, final) in sweeps.items():
+            line(left, flips, final, label=name, **named[name])
+            line(right, drifts, final, **named[name])
         left.set(xlabel="share of verdicts flipped", ylabel="final accuracy, mean over lengths", ylim=(-0.02, 1.02))
         left.legend(fontsize=9, title="step size x iterations")
         right.set(xscale="log", xlabel="drift at the start: noise / signal of the steps (computed, no run)")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    return figure
+        return laid_out(figure, title)

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spkit.run import plots
+from spkit.run import colors, plots
+from spkit.run.layout import laid_out
 
 _Curve = tuple[
     Sequence[float], Sequence[float] | Sequence[Sequence[float]]
@@ -42,20 +43,18 @@ def panels(
 
     `marked` draws dotted levels; `axis` goes to every panel (scales, limits).
     """
-    names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
-    looks = {
-        name: {"color": c, "marker": m if markers else None}
-        for name, c, m in zip(names, plots.PALETTE, "os^DvPX", strict=False)
-    }
-    width = 6.0 if len(curves) == 1 else 4.1 * len(curves)  # inches; the legend takes the rest
+    named = colors.looks(dict.fromkeys(name for lines in curves.values() for name in lines))
+    if not markers:
+        named = {name: look | {"marker": None} for name, look in named.items()}
+    width = 7.9 if len(curves) == 1 else 4.1 * len(curves)  # inches
     with plots.style():
-        figure, row = plt.subplots(1, len(curves), figsize=(width + 1.9, 3.7), sharey=True, squeeze=False)
+        figure, row = plt.subplots(1, len(curves), figsize=(width, 3.7), sharey=True, squeeze=False)
         for axes, (heading, lines) in zip(row[0], curves.items(), strict=True):
             for name, data in lines.items():
-                curve(axes, data, **looks[name])
+                curve(axes, data, **named[name])
             axes.set(xlabel=xlabel, title=heading, **axis)
             for text, level in (marked or {}).items():
-                axes.axhline(level, color=plots.GREY, linestyle=":", linewidth=1.4)
+                axes.axhline(level, color=colors.GREY, linestyle=":", linewidth=1.4)
                 axes.annotate(
                     text,
                     (1.0, level),
@@ -66,10 +65,8 @@ def panels(
                     fontsize=8,
                 )
         row[0, 0].set_ylabel(ylabel)
-        handles = [plt.Line2D([], [], markersize=4, label=name, **look) for name, look in looks.items()]
-        row[0, -1].legend(handles=handles, title=legend, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    return figure
+        handles = [plt.Line2D([], [], markersize=4, label=name, **look) for name, look in named.items()]
+        return laid_out(figure, title, handles, legend)
 
 
 def responses(p: np.ndarray, q: np.ndarray, found: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Figure:
@@ -79,10 +76,9 @@ def responses(p: np.ndarray, q: np.ndarray, found: Mapping[str, tuple[np.ndarray
     with plots.style():
         figure, axes = plt.subplots(figsize=(8.6, 3.7))
         sets = {"data p": (p, None), "opponent q": (q, None), **found}
+        shades = ("black", colors.GREY, *(look["color"] for look in colors.looks(found).values()))
         width, x = 0.85 / len(sets), np.arange(len(p))
-        for i, ((name, (bar, cross)), color) in enumerate(
-            zip(sets.items(), ("black", plots.GREY, *plots.PALETTE), strict=False)
-        ):
+        for i, ((name, (bar, cross)), color) in enumerate(zip(sets.items(), shades, strict=True)):
             place = x + (i - (len(sets) - 1) / 2) * width
             axes.bar(place, bar, width, color=color, label=name)
             if cross is not None:
@@ -90,6 +86,4 @@ def responses(p: np.ndarray, q: np.ndarray, found: Mapping[str, tuple[np.ndarray
         axes.plot([], [], "x", color="black", markersize=5, label="found by minimising")
         axes.set(xlabel="outcome", ylabel="probability", xticks=x, xticklabels=x + 1)
         axes.grid(False, axis="x")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    return figure
+        return laid_out(figure, title, axes.get_legend_handles_labels()[0])

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from .plots import BLUE, GREY, ORANGE, PALETTE, SKY, style
+from .colors import BLUE, GREY, ORANGE, looks
+from .layout import laid_out
+from .plots import style
 
 Thought = tuple[str, float, float]  # what it says, its probability, its reward (nats)
 
@@ -33,8 +35,7 @@ def mask_picture(mask: np.ndarray, labels: Sequence[str], parts: Mapping[str, in
             axis.axvline(end - 0.5, color=GREY, linewidth=1)
         for name, (first, end) in zip(parts, pairwise([0, *ends])):
             axis.text(len(mask) - 0.2, (first + end - 1) / 2, name, va="center", ha="left")
-        axis.set_title(title)
-    return figure
+        return laid_out(figure, title)
 
 
 def thoughts_at_a_place(panels: Mapping[str, Sequence[Thought]], right: str, title: str, most: int = 8) -> Figure:
@@ -53,8 +54,7 @@ def thoughts_at_a_place(panels: Mapping[str, Sequence[Thought]], right: str, tit
                 axis.text(100 * chance + 1.5, place, f"reward {reward + 0.0:.2f}", va="center", fontsize=9)
             axis.set(title=name, xlabel="probability (%)", xlim=(0, 125), xticks=range(0, 101, 25))
             axis.set_ylim(most - 0.4, -0.6)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    return figure
+        return laid_out(figure, title)
 
 
 def thoughts_along_a_text(text: str, thoughts: Sequence[str], weights: Sequence[float], title: str) -> Figure:
@@ -69,8 +69,7 @@ def thoughts_along_a_text(text: str, thoughts: Sequence[str], weights: Sequence[
         axis.set(xlabel="a text; after each character, its thought", ylabel="weight of the thought")
         axis.set_ylim(min(-0.05, min(weights) - 0.05), max(weights) + 0.45)
         axis.grid(axis="x", visible=False)
-        axis.set_title(title)
-    return figure
+        return laid_out(figure, title)
 
 
 def bars_by_kind(
@@ -82,47 +81,42 @@ def bars_by_kind(
     """A panel for each quantity (its key is the label of the y axis), a group of bars for each kind of token, a bar for
     each run; in the first panel a line over each group at its floor.
     """
+    named = looks(dict.fromkeys(name for runs in panels.values() for name in runs))
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 3.7), squeeze=False)
         for axis, (quantity, runs) in zip(axes[0], panels.items()):
             width = 0.8 / len(runs)
-            for number, ((name, values), color) in enumerate(
-                zip(runs.items(), (GREY, *PALETTE) if len(runs) > 1 else PALETTE)
-            ):
+            for number, (name, values) in enumerate(runs.items()):
                 places = np.arange(len(kinds)) - 0.4 + width * (number + 0.5)
-                axis.bar(places, [values[kind] for kind in kinds], width, color=color, label=name)
+                bars = [values[kind] for kind in kinds]
+                axis.bar(places, bars, width, color=named[name]["color"], label=name)
             axis.set_xticks(range(len(kinds)), kinds)
             axis.set_ylabel(quantity)
             axis.grid(axis="x", visible=False)
-            if len(runs) > 1:
-                axis.legend()
         if floors is not None:
             _floors(axes[0, 0], [floors[kind] for kind in kinds])
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    return figure
+        labelled = {label: one for axis in axes[0] for one, label in zip(*axis.get_legend_handles_labels())}
+        return laid_out(figure, title, list(labelled.values()))
 
 
 def _floors(axis: Axes, values: Sequence[float]) -> None:
     for place, value in enumerate(values):
         label = "entropy: the floor" if place == 0 else None
         axis.hlines(value, place - 0.47, place + 0.47, color="black", linewidth=1.6, linestyle=":", label=label)
-    axis.legend()
 
 
 def bars_of_runs(values: Mapping[str, Mapping[str, float]], title: str, xlabel: str, chance: float) -> Figure:
     """A row for each run, with a bar for each of its values, and a line at chance; shares in percent."""
-    names = list(next(iter(values.values())))
+    named = looks(next(iter(values.values())))
     with style():
         figure, axis = plt.subplots(figsize=(8.6, 0.55 * len(values) + 1.4))
-        height = 0.8 / len(names)
-        for number, (name, color) in enumerate(zip(names, (BLUE, SKY, ORANGE))):
+        height = 0.8 / len(named)
+        for number, (name, look) in enumerate(named.items()):
             places = np.arange(len(values)) - 0.4 + height * (number + 0.5)
-            axis.barh(places, [100 * run[name] for run in values.values()], height, color=color, label=name)
+            axis.barh(places, [100 * run[name] for run in values.values()], height, color=look["color"], label=name)
         axis.set_yticks(range(len(values)), list(values))
         axis.invert_yaxis()
         axis.axvline(100 * chance, color="black", linestyle=":", label="chance")
         axis.set(xlabel=xlabel, xlim=(0, 103))
         axis.grid(axis="y", visible=False)
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    return figure
+        return laid_out(figure, title, axis.get_legend_handles_labels()[0])

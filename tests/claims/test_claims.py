@@ -17,6 +17,7 @@ from spkit.claims import (
     markdown_table,
     reproduce,
     stored_curves,
+    stored_records,
     write_into,
     write_result,
 )
@@ -128,6 +129,19 @@ def test_a_claim_of_a_tiny_model_says_what_became_of_it_on_the_real_one():
     first, second = markdown_table([tiny, real]).splitlines()[2:]
     assert first.endswith("| **holds**; on SmolLM2-135M: inconclusive |") and second.endswith("| **inconclusive** |")
     assert {one.repeats for one in REAL_CLAIMS} - {""} <= {one.id for one in CLAIMS} - {one.id for one in REAL_CLAIMS}
+
+
+def test_stored_records_stand_where_they_were_measured():
+    first, *others = stored_records("em-pass", "em")
+    assert len(others) == 5 and [record["iteration"] for record in first] == [0, 1, 2, 3]
+    assert first[3]["pass_at_k"] == stored_curves("em-pass", "em", "pass_at_k")[0][3]
+    played = {record["iteration"]: record for record in stored_records("az-deep", "az")[0]}
+    looked, tens = (stored_curves("az-deep", "az", key)[0] for key in ("accuracy", "proposed_depth"))
+    assert list(played) == [0, 5.5, 15.5, 20, 25.5, 35.5, 40, 45.5, 55.5, 60]
+    assert [played[t]["accuracy"] for t in (0, 20, 40, 60)] == looked
+    assert played[5.5]["proposed_depth"] == tens[0] and "accuracy" not in played[5.5] and "at" not in played[0]
+    thought = stored_records("quiet-accuracy", "quiet")[0][1]
+    assert thought["weight"] == {"answer": stored_curves("quiet-accuracy", "quiet", "weight.answer")[0][1]}
 
 
 def test_stored_curves_are_read_by_seed():

@@ -41,7 +41,7 @@ def test_run_show_and_resume(tmp_path):
     assert [row["iteration"] for row in rows] == [0, 1]
     shown = spkit("show", tmp_path / "r")
     assert shown.stdout.splitlines()[1] == first.stdout.splitlines()[1]
-    assert (tmp_path / "r" / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "r" / "dynamics.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_self_play_prints_its_table_with_dashes_where_it_did_not_look(tmp_path, 
     described = json.loads((tmp_path / "r" / "config.json").read_text())
     assert described["method"] == "absolute_zero" and described["config"]["kinds"] == ["deduction", "abduction"]
     code, shown, _ = inside("show", tmp_path / "r")
-    assert code == 0 and shown.splitlines()[:5] == [head, *rows] and (tmp_path / "r" / "accuracy.png").exists()
+    assert code == 0 and shown.splitlines()[:5] == [head, *rows] and (tmp_path / "r" / "dynamics.png").exists()
     again = inside(*command, "--json")[1]
     assert [json.loads(line)["iteration"] for line in again.splitlines()] == [0, 1, 2, 3]
 

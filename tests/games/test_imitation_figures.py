@@ -39,7 +39,7 @@ def test_panels_share_colours_and_show_medians_and_ranges():
     (band,) = left.collections
     assert band.get_paths()[0].get_extents().ymin == 1 and band.get_paths()[0].get_extents().ymax == 9
     assert [line.get_ydata()[0] for line in (left.lines[-1], right.lines[-1])] == [2, 2]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
 
 
 def test_responses_draw_bars_and_crosses():

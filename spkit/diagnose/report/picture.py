@@ -16,13 +16,15 @@ def figure(diagnosis: Diagnosis) -> "Figure":
     import matplotlib.pyplot as plt  # here, for the text needs none of it
     from matplotlib.ticker import MaxNLocator
 
-    from ...run.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILION, style
+    from ...run.colors import BLUE, GREEN, GREY, ORANGE, PINK, VERMILION
+    from ...run.layout import laid_out
+    from ...run.plots import style
 
     steps = diagnosis.evidence.steps
     panels = (
         ("groups (%)", (("all_right", BLUE), ("useful", GREEN), ("all_wrong", VERMILION))),
         ("reward and accuracy (%)", (("solve_rate", BLUE), ("accuracy", VERMILION), ("held_out", GREY))),
-        ("diversity, proposer (%)", (("distinct", PALETTE[4]), ("valid", GREEN), ("duplicates", ORANGE))),
+        ("diversity, proposer (%)", (("distinct", PINK), ("valid", GREEN), ("duplicates", ORANGE))),
     )
     with style():
         drawn, axes = plt.subplots(1, len(panels), figsize=(14, 3.7))
@@ -41,5 +43,4 @@ def figure(diagnosis: Diagnosis) -> "Figure":
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axis.lines:
                 axis.legend(loc="best", fontsize=8)
-        drawn.suptitle(f"verdict: {diagnosis.verdict}", x=0.01, ha="left", fontsize=12)
-    return drawn
+        return laid_out(drawn, f"verdict: {diagnosis.verdict}")
