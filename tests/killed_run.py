@@ -19,6 +19,7 @@ from spkit.loops.collapse import CollapseConfig, collapse
 from spkit.loops.quiet_star import QuietStarConfig, quiet_star
 from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.rlvr import RlvrConfig, rlvr
+from spkit.loops.sft import GoldConfig, sft_on_gold
 from spkit.loops.spin import SpinConfig, spin
 from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
@@ -40,7 +41,7 @@ SELF_PLAY = AbsoluteZeroConfig(
     test_per_difficulty=2,
     test_samples=2,
 )
-# loop, task, settings; all but star need what earlier iterations stored, rlvr and absolute_zero in their state
+# loop, task, settings; all but star need what earlier iterations stored, rlvr, sft and absolute_zero in their state
 LOOPS = {
     "star": (
         star,
@@ -56,6 +57,11 @@ LOOPS = {
         rlvr,
         "sums",
         RlvrConfig(3, pool=16, problems=10, k=3, epochs=2, batch_size=8, test_per_difficulty=3, test_samples=2),
+    ),
+    "sft": (
+        sft_on_gold,
+        "sums",
+        GoldConfig(3, pool=16, problems=12, batch_size=5, measure_every=2, test_per_difficulty=3, test_samples=2),
     ),
     "absolute_zero": (absolute_zero, "expressions", SELF_PLAY),
     "quiet_star": (

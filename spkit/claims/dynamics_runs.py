@@ -63,7 +63,7 @@ EQUAL_COMPUTE = {
     "dyn-sft": dynamics(sft_on_gold, GOLD, 120),
     "dyn-em": dynamics(rest_em, EM_ON_EXPRESSIONS, 120),
     "dyn-rlvr": dynamics(rlvr, GIVEN, 120),
-    "dyn-rlvr-kl": dynamics(rlvr, GIVEN, 120, {"kl_coef": 0.1}),
+    "dyn-rlvr-kl": dynamics(rlvr, GIVEN, 120, {"kl_coef": 0.3}),
     "dyn-rlvr-random": dynamics(rlvr, GIVEN, 120, {"reward": "random_all_steps"}),
     "dyn-az": dynamics(absolute_zero, OWN, 120),
     "dyn-az-frozen": dynamics(absolute_zero, OWN, 120, {"proposer.kind": "frozen"}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spkit.claims.readings import at, base, early, final, first_above, gain, late, passing, rise
+from spkit.claims.readings import at, at_shared, base, early, final, first_above, gain, late, on_the_way, passing, rise
 from spkit.claims.stored import Blocks, Curve, FirstAbove, Last, Rows, curves, data_of, runs_of, tree_of
 from spkit.claims.terms import Number, largest, least
 from spkit.run.errors import SpkitError
@@ -26,6 +26,37 @@ def test_early_and_late_are_ten_iterations_without_the_base_and_skip_what_is_mis
     assert early("long", "score").of(RUNS) == pytest.approx(sum({*range(1, 11)} - {3}) / 9)
     assert late("long", "score").of(RUNS) == 25.5 and rise("long", "score").of(RUNS) == pytest.approx(25.5 - 52 / 9)
     assert rise("long", "score", until=20).of(RUNS) == pytest.approx(15.5 - 52 / 9)
+
+
+BUDGETS = {
+    "short": [{"sampled_tokens": 0, "optimizer_steps": 0, "score": 0.0}, {"sampled_tokens": 100, "optimizer_steps": 4}]
+    + [{"sampled_tokens": 200, "optimizer_steps": 8, "score": 1.0}],
+    "long": [
+        {"sampled_tokens": tokens, "optimizer_steps": steps, "score": score}
+        for tokens, steps, score in ((0, 0, 0.0), (50, 10, 0.2), (250, 10, 0.6), (400, 40, 0.9))
+    ],
+    "gold": [{"sampled_tokens": 0, "gold_tokens": 60 * i, "optimizer_steps": 6 * i, "score": i / 4} for i in range(5)],
+}
+
+
+def test_readings_at_equal_compute_by_hand():
+    runs, read = ("short", "long", "gold"), lambda run, budget: at_shared(run, "score", budget, runs).of(BUDGETS)
+    assert read("short", "sampled_tokens") == 1.0, "200 tokens are the most that all have, and short ends there"
+    assert read("long", "sampled_tokens") == pytest.approx(0.2 + 0.4 * 150 / 200)
+    assert read("gold", "sampled_tokens") == pytest.approx(0.75 + 0.25 * 20 / 60), "gold tokens that were read count"
+    assert read("long", "optimizer_steps") == pytest.approx(0.16), "8 steps, before the two records at 10"
+    assert read("short", "optimizer_steps") == 1.0 and read("gold", "optimizer_steps") == pytest.approx(1 / 3)
+    assert at_shared("long", "score", "optimizer_steps", ("gold",)).of(BUDGETS) == pytest.approx(0.6 + 0.3 * 14 / 30)
+    way = lambda run, budget: on_the_way(run, "score", budget, runs).of(BUDGETS)
+    assert way("short", "sampled_tokens") == 0.5
+    assert way("long", "sampled_tokens") == pytest.approx((0.1 * 50 + (0.2 + 0.5) / 2 * 150) / 200)
+    criterion = (
+        at_shared("long", "score", "sampled_tokens", runs) - at_shared("short", "score", "sampled_tokens", runs) > 0
+    )
+    assert str(criterion) == "score at the most sampled tokens that all runs have, long minus short > 0"
+    assert criterion.term.runs == ("long", "short", "gold")
+    with pytest.raises(SpkitError, match="was not measured at 100"):
+        at_shared("short", "score", "sampled_tokens", runs).of(BUDGETS | {"short": BUDGETS["short"][:2]})
 
 
 def test_when_a_level_is_first_above_and_how_many_come_to_pass():

@@ -153,6 +153,7 @@ COMMON = {
     "iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "test_sampled_accuracy",
     "test_sampled_accuracy_by_difficulty",
     "pass_at_k", "maj_at_k", "distinct_correct", "entropy", "kl_to_base", "seconds", "finished",
+    "sampled_tokens", "optimizer_steps",
 }  # fmt: skip
 LEARNED = {"steps", "loss", "clip_share", "entropy", "grad_norm", "ratio_first", "ratio_max"}
 

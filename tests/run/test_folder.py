@@ -117,6 +117,27 @@ def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
         )
 
 
+def test_sft_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "sft"))
+    assert [row["optimizer_steps"] for row in whole] == [0, 3, 6, 9], "12 solutions, 5 a step"
+    assert ["accuracy" in row for row in whole] == [True, False, True, True]
+    kill(tmp_path / "killed", "sft", 3, "learn")
+    assert comparable(records(Run(tmp_path / "killed"), "sft")) == whole
+
+
+def test_a_run_that_was_begun_before_anything_was_counted_goes_on_without_totals(tmp_path):
+    policy, run = make_policy(), Run()
+    run.spend(sampled_tokens=3)
+    assert [run.record(0, policy, [])[name] for name in ("sampled_tokens", "optimizer_steps")] == [3, 0]
+    run.spend(sampled_tokens=2, optimizer_steps=1, gold_tokens=5)
+    row = run.record(1, policy, [])
+    assert (row["sampled_tokens"], row["optimizer_steps"], row["gold_tokens"]) == (5, 1, 5)
+    old = Run()
+    old.records = [{"iteration": 0}]
+    old.spend(optimizer_steps=1)
+    assert "optimizer_steps" not in old.record(1, policy, []), "a total that misses its beginning is none"
+
+
 def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "absolute_zero"))
     assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])

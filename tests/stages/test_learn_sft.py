@@ -34,14 +34,17 @@ def test_the_weights_of_the_best_step_are_handed_back_the_earliest_of_equals(add
 
     def watch(policy, *args, **kwargs):
         seen.append(policy.fingerprint())
-        return SimpleNamespace(verdicts=[])
+        return SimpleNamespace(verdicts=[], rollouts=SimpleNamespace(tokens=7))
 
     monkeypatch.setattr(core, "solve", watch)
     monkeypatch.setattr(core, "accuracy", look)
     pairs = [(p.prompt, adder.completion_ids(SUMS.solution(p))) for p in problems(SUMS, 0, 0, 8)]
+    run = Run()
     policy, learned = fine_tune_to_best(
-        adder, SUMS, pairs, replace(QUICK, steps=4), draw(), Run(), 1, validation_set(SUMS, 5)
+        adder, SUMS, pairs, replace(QUICK, steps=4), draw(), run, 1, validation_set(SUMS, 5)
     )
+    record = run.record(0, policy, [])
+    assert (record["sampled_tokens"], record["optimizer_steps"]) == (4 * 7, 4), "what chose the step was decoded too"
     assert len(set(seen)) == 4 and policy.fingerprint() == seen[best - 1]
     assert (learned["best_step"], learned["validation"], learned["steps"]) == (best, max(curve), 4)
 

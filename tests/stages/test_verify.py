@@ -123,6 +123,13 @@ def test_the_random_control_has_the_same_rewards_in_every_group_and_does_not_loo
     assert not torch.equal(mixed, shuffled(gold, torch.Generator().manual_seed(2)))
 
 
+def test_the_random_control_of_the_check_of_all_steps_has_its_rewards():
+    rows = table(verdicts(FLAGS))
+    whole = scores_of(rows, SUMS, "all_steps", 0.0, draw())
+    mixed = scores_of(rows, SUMS, "random_all_steps", 0.0, draw())
+    assert torch.equal(mixed.sum(1), whole.sum(1))
+
+
 def test_random_selection_has_the_same_size_and_does_not_look():
     rows, right = list(range(300)), list(range(0, 300, 3))
     drawn = matched_at_random(rows, len(right), draw())
