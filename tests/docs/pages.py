@@ -44,12 +44,15 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^#+ +(.+?) *$", FENCE.sub("", markdown(path)), re.MULTILINE)
 
 
+def anchor(path: Path, heading: str) -> str:
+    """What follows `#` in a link to a heading: JupyterLab's form for a notebook, GitHub's for a page."""
+    if path.suffix != ".ipynb":
+        heading = re.sub(r"[^\w\- ]", "", LINK.sub(r"\1", heading).lower())
+    return heading.replace("`", "").replace(" ", "-")
+
+
 def anchors(path: Path) -> set[str]:
-    """What may follow `#` in a link: JupyterLab's form for a notebook, GitHub's for a page."""
-    if path.suffix == ".ipynb":
-        return {heading.replace(" ", "-") for heading in headings(path)}
-    kept = (re.sub(r"[^\w\- ]", "", LINK.sub(r"\1", heading).lower()) for heading in headings(path))
-    return {heading.replace(" ", "-") for heading in kept}
+    return {anchor(path, heading) for heading in headings(path)}
 
 
 def links(path: Path) -> list[str]:
