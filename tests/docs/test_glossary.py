@@ -10,7 +10,19 @@ PAGE = DOCS / "glossary.md"
 ENTRIES = re.findall(r"^### (.+?)\n\n(.+?)(?=\n\n|\n*\Z)", markdown(PAGE), re.MULTILINE | re.DOTALL)
 ABSENT = " Not in a notebook yet."  # terms of the field that readers bring
 README = ROOT / "README.md"
-EVERYDAY = {"base", "control", "group", "interval", "iteration", "path", "prompt", "reference", "reward", "seed", "step"}
+EVERYDAY = {
+    "base",
+    "control",
+    "group",
+    "interval",
+    "iteration",
+    "path",
+    "prompt",
+    "reference",
+    "reward",
+    "seed",
+    "step",
+}
 
 
 def pattern(term: str) -> str:

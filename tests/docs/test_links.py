@@ -1,4 +1,4 @@
-"""Links between README, RESULTS, CONTRIBUTING, the pages of docs/ and the notebooks lead somewhere, headings included."""
+"""Links between the README, RESULTS, CONTRIBUTING, docs and the notebooks lead somewhere, headings included."""
 
 from pathlib import Path
 from urllib.parse import unquote
@@ -31,7 +31,8 @@ def test_a_dead_link_would_be_found(tmp_path):
     (tmp_path / "other.md").write_text("# A title: with `code`\n\n```\n# no heading\n```\n")
     page = tmp_path / "page.md"
     page.write_text(
-        "## Here\n[a](other.md) [b](other.md#a-title-with-code) [c](#here) [d](https://example.org/x#y) `[no](link.md)`\n"
+        "## Here\n[a](other.md) [b](other.md#a-title-with-code) [c](#here) [d](https://example.org/x#y)\n"
+        "`[no](link.md)`\n"
         "[e](gone.md) [f](other.md#no-heading) [g](#there)\n![picture](gone.png)\n"
     )
     assert dead(page) == ["gone.md", "other.md#no-heading", "#there", "gone.png"]

@@ -13,9 +13,7 @@ from .pages import DOCS, ROOT
 PAGE = (DOCS / "recipe.md").read_text(encoding="utf-8")
 FLAT = re.sub(r"\s+", " ", PAGE)
 NUMBER = r"(-?[\d.]+)"
-MEASURED = re.compile(
-    rf"{NUMBER} (points?|%|nats)? ?\[{NUMBER}, {NUMBER}\], (\d+) seeds \(`([a-z0-9-]+)`\)"
-)
+MEASURED = re.compile(rf"{NUMBER} (points?|%|nats)? ?\[{NUMBER}, {NUMBER}\], (\d+) seeds \(`([a-z0-9-]+)`\)")
 SEEDS = (3, 4, 5)
 ARMS = {"the loop": {}, "drawn at random": {"evolve": False}, "all or nothing": {"graded": False}}
 
@@ -34,6 +32,17 @@ def test_each_measured_number_is_that_of_its_result():
         for text, value in zip((mean, low, high), (result["mean"], *result["interval"])):
             assert as_shown(text, scale * value), (id, text, value)
         assert int(seeds) == len(result["seeds"]), id
+
+
+def test_the_map_shows_the_means():
+    page = (DOCS / "map.md").read_text(encoding="utf-8")
+    found = re.findall(rf"{NUMBER} (points|levels|nats) \(`([a-z0-9-]+)`\)", page)
+    assert len(found) >= 6
+    for mean, unit, id in found:
+        result = json.loads((ROOT / "data" / "results" / f"{id}.json").read_text(encoding="utf-8"))
+        assert as_shown(mean, result["mean"] * (100 if unit == "points" else 1)), id
+    ids = {path.stem for path in (ROOT / "data" / "results").glob("*.json")}
+    assert set(re.findall(r"\(`([a-z]+(?:-[a-z0-9]+)+)`\)", page)) <= ids
 
 
 def test_every_id_in_the_checklist_has_its_number():

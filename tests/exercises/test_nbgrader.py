@@ -18,10 +18,9 @@ SOLUTIONS = Path(__file__).parents[2] / "notebooks" / "solutions"
 ASSIGNMENTS = {path.stem[:2]: path.stem for path in sorted(SOLUTIONS.glob("*.ipynb"))}
 GRADED = "03"  # the one that is handed in
 NAME = ASSIGNMENTS[GRADED]
-WRONG = """def spin_loss(policy_real, policy_generated, opponent_real, opponent_generated, real_mask, generated_mask, beta):
-    real = ((policy_real - opponent_real) * real_mask).sum(1)
-    generated = ((policy_generated - opponent_generated) * generated_mask).sum(1)
-    return -logsigmoid(real - generated).mean()
+WRONG = """def spin_loss(policy, generated, opponent, opponent_generated, real_mask, generated_mask, beta):
+    margin = ((policy - opponent) * real_mask).sum(1) - ((generated - opponent_generated) * generated_mask).sum(1)
+    return -logsigmoid(margin).mean()
 """
 SAID = "beta is forgotten"
 
@@ -93,5 +92,7 @@ def test_points_are_those_of_the_checks_that_passed(course):
 
 
 def test_feedback_names_the_mistake(course):
-    ada, bo = ((course / "feedback" / who / GRADED / f"{NAME}.html").read_text(encoding="utf-8") for who in ("ada", "bo"))
+    ada, bo = (
+        (course / "feedback" / who / GRADED / f"{NAME}.html").read_text(encoding="utf-8") for who in ("ada", "bo")
+    )
     assert SAID in ada and SAID not in bo and "NotImplementedError" in bo
