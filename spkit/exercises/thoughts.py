@@ -180,7 +180,7 @@ FLOORS_MISTAKES = {
     ),
     (
         "the answer has the entropy of a digit here; given what stands before it, it is certain. A policy that cannot "
-        "work it out pays log 10; that is no floor."
+        "work it out has log 10; that is no floor."
     ): _floors_of(answer=float(np.log(10))),
     "these are perplexities, e to the entropy.": _floors_of(end=np.exp),
 }

@@ -143,7 +143,7 @@ class Filter:
     looking from all that uniqueness and cap allow. `random_all_steps` is the same for the check of all steps.
     """
 
-    # who decides what is kept: `random` and `random_all_steps` are controls of equal size
+    # which verifier selects the samples; `random` and `random_all_steps` are controls of equal size
     verifier: Literal["gold", "steps", "all_steps", "noisy", "majority", "none", "random", "random_all_steps"] = "gold"
     flip_rate: float = 0.0  # how often the `noisy` verifier flips a verdict
     unique: bool = True  # keep each reasoning path of a problem once

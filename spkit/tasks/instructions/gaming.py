@@ -2,7 +2,7 @@
 
 A verifier of constraints does not ask whether a text says anything. `gamed` writes the text that a policy may learn
 under it: one word over and over, with the marks, the words and the lines that are asked for. `signs` are exact counts
-that no constraint pays for. They see repetition, missing topics and lists of words; they are fooled by word salad that
+that no constraint asks for. They see repetition, missing topics and lists of words; they are fooled by word salad that
 has the topic's nouns and enough function words in it, and by fluent nonsense; and they refuse what is not English, a
 text that names the topic only in words of its own, and one of fewer than MIN_WORDS words.
 """
