@@ -1,10 +1,11 @@
 """The precision null: the optimizer steps of a run with nothing to learn, whose weights are then read as a run's are.
 
 AdamW moves a weight by about its learning rate, whatever the gradient says. In bfloat16 a weight of 0.02 is stored to
-the nearest multiple of 0.00012, so 500 steps of 1e-6 in random directions leave three weights in four as they were.
+the nearest multiple of 0.00012, so 500 steps of 1e-6 in random directions leave three in four of a checkpoint's weights
+as they were (two in three where the weights before had not been rounded: then some start close to the next multiple).
 What a run shows beyond this control is about learning; what it shares with it is about the learning rate, the number
-of steps and the precision. "The Path Not Taken" (arXiv:2511.08567, section 3.3) calls this the precision gate;
-Mukherjee et al. (arXiv:2505.11711) leave it to a footnote. Neither reports such a control: it is ours.
+of steps and the precision. "The Path Not Taken" (arXiv:2511.08567, section 3.3) calls this the precision gate. The
+control is ours: we know of none in that paper or in that of Mukherjee et al. (arXiv:2505.11711).
 
 Departures from a run: every parameter has a gradient at every step, an embedding of a token that is never read too;
 gradients are independent normal numbers, of one size for all parameters and all steps, which AdamW does not see but

@@ -28,7 +28,7 @@ from .update_spectra import MatrixUpdate, matrix_update
 TOLERANCE = 1e-5  # of the public script
 SWEEP = (0.0, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-KINDS = {  # by what is in a parameter's name, the first that fits
+MATRIX_KINDS = {  # by what is in a parameter's name, the first that fits
     "norm": r"norm|(^|\.)ln_",
     "embedding": r"embed|(^|\.)w[tp]e\.",
     "output": r"lm_head",
@@ -116,8 +116,8 @@ def check_weights(weights: Weights) -> None:
 
 
 def kind_of(name: str) -> str:
-    """Which kind of matrix a parameter is by its name: one of KINDS, or `other`."""
-    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, name)), "other")
+    """Which kind of matrix a parameter is by its name: one of MATRIX_KINDS, or `other`."""
+    return next((kind for kind, pattern in MATRIX_KINDS.items() if re.search(pattern, name)), "other")
 
 
 def layer_of(name: str) -> str:
