@@ -129,7 +129,7 @@ def decode_swapped(
             done[r] = _text(writer, row[:length], seen[:length])
 
     for start in range(0, len(order), PAIRS_AT_ONCE):
-        with by_onednn(writer.model):
+        with by_onednn(writer.model), by_onednn(other.model):
             writer.budget.run_in_chunks("sampling", order[start : start + PAIRS_AT_ONCE], write)
     return done
 

@@ -41,7 +41,7 @@ def pair_values(
     lengths = [len(example.prompt) + len(example.completion) for example in examples]
     order = sorted(range(len(examples)), key=lengths.__getitem__)
     for piece in pieces([lengths[r] for r in order], PAIRS_AT_ONCE, tokens_at_once(one.model)):
-        with by_onednn(one.model):
+        with by_onednn(one.model), by_onednn(other.model):
             one.budget.run_in_chunks("scoring", [order[place] for place in piece], score)
     return found
 
