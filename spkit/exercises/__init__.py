@@ -3,9 +3,9 @@
 `python -m spkit.exercises generate` writes notebooks/exercises/ from notebooks/solutions/. The checks of notebook 01
 are in `spkit.exercises.self_play` and `spkit.exercises.policy_gradient`, those of notebook 02 in
 `spkit.exercises.self_training` and `spkit.exercises.experiments`, those of notebook 03 in `spkit.exercises.spin` and
-`spkit.exercises.spin_tables`, those of notebook 04 in `spkit.exercises.quiet_star` and `spkit.exercises.thoughts`, and
-those of notebook 05 about weights in `spkit.exercises.updates`: some load torch or more of the package, which those of
-notebook 00, here, do without.
+`spkit.exercises.spin_tables`, those of notebook 04 in `spkit.exercises.quiet_star` and `spkit.exercises.thoughts`,
+those of notebook 05 in `spkit.exercises.updates`, `spkit.exercises.dynamics` and `spkit.exercises.dynamics_runs`: some
+load torch or more of the package, which those of notebook 00, here, do without.
 """
 
 from spkit.exercises.checking import Mistake, compare, compare_lists

@@ -11,10 +11,9 @@ from ..policy import Policy
 from ..policy.cpu_linear import by_onednn
 from ..policy.sampling import Decoder, SamplingPlan, generate
 from ..policy.stopping import Repetition
-from .token_pairs import check_same_tokens
+from .token_pairs import PAIRS_AT_ONCE, check_same_tokens
 
 Rule = Callable[["Place"], Tensor]  # where to take the other policy's token (lines,), bool
-ROWS = 256  # of a batch
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,7 @@ def decode_swapped(
     policies do not read the same tokens.
     """
     check_same_tokens(writer, other)
+    other = replace(other) if other is writer else other  # a policy's static decoder has one cache
     ids = [writer.prompt_ids(prompt) for prompt in prompts]
     order = sorted(range(len(ids)), key=lambda r: len(ids[r]))
     uniform = torch.zeros(len(ids), max_new_tokens) if uniform is None else uniform
@@ -128,9 +128,9 @@ def decode_swapped(
         for r, row, length, seen in zip(batch, tokens.tolist(), lengths.tolist(), decoder.seen.cpu()):
             done[r] = _text(writer, row[:length], seen[:length])
 
-    for start in range(0, len(order), ROWS):
-        with by_onednn(writer.model):
-            writer.budget.run_in_chunks("sampling", order[start : start + ROWS], write)
+    for start in range(0, len(order), PAIRS_AT_ONCE):
+        with by_onednn(writer.model), by_onednn(other.model):
+            writer.budget.run_in_chunks("sampling", order[start : start + PAIRS_AT_ONCE], write)
     return done
 
 

@@ -14,7 +14,7 @@ from .token_kinds import TOKEN_KINDS, kinds_of
 from .token_pairs import pair_values
 
 PERCENTS = (1, 5, 10, 25, 50)
-PARTS = 10  # of a completion, by relative position
+TENTHS = 10  # of a completion, by relative position
 
 
 def token_shift(
@@ -44,7 +44,7 @@ def token_shift(
     measures = (exact_kl, lambda ours, theirs: exact_kl(theirs, ours), total_variation, rank_of_top)
     rows = pair_values(trained, base, prompts, completions, *measures)
     kl, reverse, moved_by, rank = (torch.cat(own).double() for own in rows)
-    tenths = [PARTS * place // len(ids) + 1 for ids in completions for place in range(len(ids))]
+    tenths = [TENTHS * place // len(ids) + 1 for ids in completions for place in range(len(ids))]
     kinds = [kind for row in kinds_of(base, completions) for kind in row]
     table = lambda chosen: _summary(kl[chosen], moved_by[chosen] > threshold, rank[chosen])
     groups = lambda keys, names: {str(name): table(_where(keys, name)) for name in names if name in set(keys)}
@@ -58,7 +58,7 @@ def token_shift(
         "kl_in_top": {str(p): share_in_top(kl, p / 100) for p in PERCENTS},
         "rank": rank_shares(rank),
         **({"rank_where_moved": rank_shares(rank[moved])} if moved.any() else {}),
-        "by_tenth": groups(tenths, range(1, PARTS + 1)),
+        "by_tenth": groups(tenths, range(1, TENTHS + 1)),
         "by_kind": groups(kinds, TOKEN_KINDS),
         **_by_position(rows[0]),
     }

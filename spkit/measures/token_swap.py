@@ -25,7 +25,7 @@ from .bootstrap import with_ends
 from .swapped_decoding import Place, Rule, SwappedText, decode_swapped
 
 OfGain = Callable[[float], float | None]  # an accuracy as a part of the gain
-HELD_OUT = 100  # problems on whose completions the threshold is chosen, unless the caller says which
+CALIBRATION = 100  # problems on whose completions the threshold is chosen, unless the caller says which
 
 
 def token_swap(
@@ -64,7 +64,7 @@ def token_swap(
     """
     if not 0 <= share <= 1 or temperature < 0 or not problems:
         raise SpkitError("a swap needs at least one problem, a share from 0 to 1, and a temperature of 0 or more")
-    apart = task_problems(task, VALIDATION, 0, HELD_OUT) if held_out is None else held_out
+    apart = task_problems(task, VALIDATION, 0, CALIBRATION) if held_out is None else held_out
     swap = _Swap(base, trained, task, list(problems), list(apart), share, seed, temperature)
     alone = {"base": swap.right(swap.write(False, _never)), "trained": swap.right(swap.write(True, _never))}
     accuracy = {name: fmean(flags) for name, flags in alone.items()}

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -129,14 +129,14 @@ def slow(writer, other, prompt, threshold, trained_writes, limit):
     return ids[begin:], swapped
 
 
-@pytest.mark.parametrize("trained_writes", [False, True])
-def test_lock_step_is_the_slow_decoder_that_reads_again(trained_writes):
-    one, other = make_policy(0), make_policy(1)
-    prompts = [f"{a}+{b}=" for a, b in [(1, 2), (123, 4), (98765, 43210), (7, 7), (55, 6)]]
+@pytest.mark.parametrize(("trained_writes", "sampler"), [(False, "growing"), (True, "growing"), (True, "static")])
+def test_lock_step_is_the_slow_decoder_that_reads_again(trained_writes, sampler):
+    one, other = (replace(make_policy(seed), sampler=sampler) for seed in (0, 1))
+    prompts = [f"{a}+{b}=" for a, b in [(1, 2), (123, 4), (98765, 43210), (7, 7)]]
     rule = lambda place: place.divergence > 1.5
-    found = decode_swapped(one, other, prompts, rule, trained_writes=trained_writes, max_new_tokens=24)
+    found = decode_swapped(one, other, prompts, rule, trained_writes=trained_writes, max_new_tokens=16)
     for prompt, text in zip(prompts, found, strict=True):
-        assert (text.token_ids, text.swapped) == slow(one, other, prompt, 1.5, trained_writes, 24)
+        assert (text.token_ids, text.swapped) == slow(one, other, prompt, 1.5, trained_writes, 16)
     assert 0 < sum(sum(text.swapped) for text in found) < sum(len(text.swapped) for text in found)
     assert len({len(text.token_ids) for text in found}) > 1 or not any(text.finished for text in found)
 
@@ -174,6 +174,16 @@ def test_sampling_alone_is_what_the_policy_samples(policy):
     options = dict(trained_writes=False, max_new_tokens=20, temperature=1.0, uniform=uniform)
     texts = decode_swapped(policy, make_policy(1), prompts, never, **options)
     assert [text.token_ids for text in texts] == drawn.token_ids
+
+
+@pytest.mark.parametrize("sampler", ["growing", "static"])
+def test_a_policy_swapped_with_itself_writes_what_it_would(policy, sampler):
+    policy = replace(policy, sampler=sampler)
+    always = lambda place: torch.ones_like(place.differs)
+    texts = decode_swapped(policy, policy, ["1+2=", "33+4="], always, trained_writes=True, max_new_tokens=20)
+    expected = policy.sample(["1+2=", "33+4="], temperature=0.0, max_new_tokens=20)
+    assert [text.token_ids for text in texts] == expected.token_ids
+    assert max(max(text.divergence) for text in texts) < 1e-5 and not any(text.changes for text in texts)
 
 
 def test_sampling_with_swaps_draws_from_the_other_policy():
