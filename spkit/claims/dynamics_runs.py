@@ -3,8 +3,9 @@
 
 All `dyn-` runs start from one base and train on programs 1 to 4 deep that have `+` and `-` alone: given ones from one
 fixed pool, or proposed ones, where a proposal with `*` or deeper than 4 is neither solved nor learned from. So `*`,
-depths 5 and 6, and abduction are for measuring what transfers. An optimizer step is on 96 completions in all of them,
-and there are 120. Every verifier asks for every step, not the answer alone, of which one in ten is right by luck.
+depths 5 and 6, and abduction are for measuring what transfers. An optimizer step is on 96 completions (self-play: and
+12 proposals), and there are 120. Every verifier asks for every step: one answer in ten is right by luck. Accuracies are
+of the answer, unless they say more.
 Compared at equal sampled tokens, SFT counts the gold tokens it read: it samples none.
 
 Each run ends with a portrait beside the base (`spkit.stages.portrait`); `dyn-base` is the base's own, with its pass@k
@@ -27,9 +28,9 @@ from .readings import at, at_shared, final, on_the_way
 from .stored import Curve, EachRun, Last
 from .terms import Number, Term
 
-RATE = 1e-4  # learning rate of all runs but ReST^EM, which starts from the base every time
-TESTS = {"measure_every": 3, "test_per_difficulty": 100, "test_samples": 2}
-GOLD = GoldConfig(60, pool=2000, problems=192, batch_size=96, learning_rate=RATE, **TESTS)
+COMMON_RATE = 1e-4  # learning rate of all runs but ReST^EM, which starts from the base every time
+LOOKS = {"measure_every": 3, "test_per_difficulty": 100, "test_samples": 2}
+GOLD = GoldConfig(60, pool=2000, problems=192, batch_size=96, learning_rate=COMMON_RATE, **LOOKS)
 GIVEN = RlvrConfig(
     60,
     pool=2000,
@@ -39,8 +40,8 @@ GIVEN = RlvrConfig(
     advantage="rloo",
     clip_high=0.28,
     batch_size=96,
-    learning_rate=RATE,
-    **TESTS,
+    learning_rate=COMMON_RATE,
+    **LOOKS,
 )
 EM_ON_EXPRESSIONS = RestEmConfig(
     4,
@@ -51,7 +52,7 @@ EM_ON_EXPRESSIONS = RestEmConfig(
     validation_problems=0,
     test_per_difficulty=100,
 )
-OWN = changed(AbsoluteZeroConfig(60, tasks=24, k=8, **TESTS), {"learn.learning_rate": RATE})
+OWN_PROBLEMS = changed(AbsoluteZeroConfig(60, tasks=24, k=8, **LOOKS), {"learn.learning_rate": COMMON_RATE})
 
 
 def dynamics(loop: Any, config: Any, seconds: int, changes: Mapping[str, Any] | None = None) -> Experiment:
@@ -65,8 +66,8 @@ EQUAL_COMPUTE = {
     "dyn-rlvr": dynamics(rlvr, GIVEN, 120),
     "dyn-rlvr-kl": dynamics(rlvr, GIVEN, 120, {"kl_coef": 0.3}),
     "dyn-rlvr-random": dynamics(rlvr, GIVEN, 120, {"reward": "random_all_steps"}),
-    "dyn-az": dynamics(absolute_zero, OWN, 120),
-    "dyn-az-frozen": dynamics(absolute_zero, OWN, 120, {"proposer.kind": "frozen"}),
+    "dyn-az": dynamics(absolute_zero, OWN_PROBLEMS, 120),
+    "dyn-az-frozen": dynamics(absolute_zero, OWN_PROBLEMS, 120, {"proposer.kind": "frozen"}),
 }
 DYNAMICS_EXPERIMENTS = {
     **EQUAL_COMPUTE,
@@ -124,7 +125,7 @@ def portrait_of(run: str) -> dict[str, Any]:
 
 
 PORTRAITS = EachRun(portrait_of)
-TOKENS, STEPS = "sampled_tokens", "optimizer_steps"
+EQUAL_TOKENS, EQUAL_STEPS = "sampled_tokens", "optimizer_steps"
 equal = lambda run, budget: at_shared(run, DEEPER, budget, ALL)
 rising = lambda run, budget: on_the_way(run, DEEPER, budget, ALL)
 at_temperatures = [
