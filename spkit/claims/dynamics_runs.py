@@ -13,12 +13,14 @@ at several temperatures.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from ..loops.rest_em import RestEmConfig, rest_em
 from ..loops.rlvr import RlvrConfig, rlvr
 from ..loops.sft import GoldConfig, sft_on_gold
+from ..measures.updates import MATRIX_KINDS
 from ..policy import SftConfig
 from ..run.settings import changed
 from ..stages.verify import Filter
@@ -108,23 +110,51 @@ def beside_base(run: str, number: Number) -> Term:
     return final(run, number) - final("dyn-base", number)
 
 
-def portrait_of(run: str) -> dict[str, Any]:
-    """What is stored of a run: its curve over both budgets, and its portrait without the long lists."""
-    measured = {"iteration": "iteration", "accuracy": "accuracy", "deep": DEEPER}
+def curves_of(run: str) -> dict[str, Any]:
+    """What is stored of a run that is read at equal compute: accuracy and both budgets, at every look."""
+    measured = {"at": "iteration", "accuracy": "accuracy", "deep": DEEPER}
     budgets = ("sampled_tokens", "gold_tokens", "optimizer_steps")
-    keys = ("in_domain", "transfers", "forgotten", "proposals", "passes", "swap", "shift.kl_to_base")
     return {
         **{name: Curve(run, number, only="accuracy_by_difficulty") for name, number in measured.items()},
         **{name: Curve(run, name, only="accuracy_by_difficulty", exact=True) for name in budgets},
-        "portrait": {
-            **{key: Last(run, f"portrait.{key}") for key in keys},
-            **{name: final(run, number) for name, number in (*CHANGED.items(), *ENTROPIES.items())},
-            "sweep": Last(run, "portrait.updates.sweep"),
-        },
     }
 
 
-PORTRAITS = EachRun(portrait_of)
+def parts_of(names: tuple[str, ...], run: str) -> dict[str, Any]:
+    """What is stored of a run's portrait: its parts of these names."""
+    return {name: Last(run, f"portrait.{name}") for name in names}
+
+
+def stored_of(*names: str) -> tuple[EachRun, EachRun]:
+    """Parts of the portraits of a claim's runs, and the same of all runs, for one claim of each group."""
+    return EachRun(partial(parts_of, names)), EachRun(partial(parts_of, names), (*ALL, "dyn-base"))
+
+
+COMPUTE_CURVES = EachRun(curves_of)
+PASSES, ALL_PASSES = stored_of("passes")
+WEIGHTS, ALL_WEIGHTS = stored_of(
+    "updates.changed",
+    "updates.sweep",
+    "updates.rank_share",
+    "updates.overlap",
+    "updates.update_norm",
+    "null.changed",
+    "null.sweep",
+    "null.overlap",
+    *(f"updates.by_kind.{kind}.changed" for kind in MATRIX_KINDS),
+)
+ON_TOKENS, ALL_ON_TOKENS = stored_of(
+    "entropy.solver.entropy",
+    "entropy.solver.by_kind",
+    "entropy.solver.by_correct",
+    "entropy.proposer.entropy",
+    "swap",
+    "shift.kl_to_base",
+    "shift.kl_in_top",
+    "shift.by_kind",
+    "shift.rank",
+)
+ELSEWHERE, ALL_ELSEWHERE = stored_of("in_domain", "transfers", "forgotten", "shift.kl_to_base", "proposals")
 EQUAL_TOKENS, EQUAL_STEPS = "sampled_tokens", "optimizer_steps"
 equal = lambda run, budget: at_shared(run, DEEPER, budget, ALL)
 rising = lambda run, budget: on_the_way(run, DEEPER, budget, ALL)
