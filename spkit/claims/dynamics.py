@@ -3,7 +3,8 @@
 reward in `reward_table`.
 
 Every criterion was written before its runs were looked at, in the direction that its source says, or that a control
-would have it; either verdict is printed.
+would have it; either verdict is printed. Two were added after one seed of `dyn-az` had been looked at:
+`dyn-pass-answer` and `dyn-swap-disagreeing`.
 """
 
 from .base import claim
@@ -12,10 +13,12 @@ from .dynamics_runs import (
     ALL_PASSES,
     ALL_WEIGHTS,
     BACK,
+    BY_ANSWER,
     CHANGED,
     COMPUTE_CURVES,
     CONCENTRATED,
     CONTROL,
+    CONTROL_DISAGREEING,
     DEEPER,
     ENTROPIES,
     EQUAL_STEPS,
@@ -166,6 +169,13 @@ PASS_CLAIMS = (
         PASSES,
     ),
     claim(
+        "dyn-pass-answer",
+        "By the answer alone, which the base also guesses, the base solves more than RLVR with 64 samples",
+        PASS_AT_K,
+        final("dyn-rlvr", BY_ANSWER) < 0,
+        PASSES,
+    ),
+    claim(
         "dyn-temperature",
         "RLVR's pass@1 is above the base's at its best temperature",
         OURS,
@@ -254,6 +264,13 @@ TOKEN_CLAIMS = (
         "It brings back more than as many random positions",
         OURS,
         final("dyn-rlvr", CONTROL) > 0,
+        ON_TOKENS,
+    ),
+    claim(
+        "dyn-swap-disagreeing",
+        "It brings back more than as many random ones of the positions at which the two disagree",
+        OURS,
+        final("dyn-rlvr", CONTROL_DISAGREEING) > 0,
         ON_TOKENS,
     ),
     claim(

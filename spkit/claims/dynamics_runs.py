@@ -82,6 +82,7 @@ PASSED = {
     k: Number(f"portrait.passes.steps_right.difference.{k}.mean", f"pass@{k} with every step right, above the base's")
     for k in ("1", "256")
 }
+BY_ANSWER = Number("portrait.passes.difference.64.mean", "pass@64 by the answer alone, above the base's")
 PASS_1 = Number("portrait.passes.steps_right.trained.1.mean", "pass@1 with every step right")
 CHANGED = {
     precision: Number(f"portrait.updates.changed.{precision}", f"share of parameters changed in {precision}")
@@ -101,6 +102,9 @@ TRANSFERS = {
 }
 FORGOTTEN = Number("portrait.forgotten.others", "loss on pretraining text of other tasks (nats a token)")
 BACK = Number("portrait.swap.5.base_writes.most_changed.of_gain", "share of the gain that swapped tokens bring back")
+CONTROL_DISAGREEING = Number(
+    "portrait.swap.5.base_writes.minus_disagreeing.mean", "accuracy above that with random swaps where the two disagree"
+)
 CONTROL = Number("portrait.swap.5.base_writes.minus_random.mean", "accuracy above that with random swaps")
 CONCENTRATED = Number("portrait.shift.kl_in_top.5", "share of all KL in the top 5 % of positions")
 
