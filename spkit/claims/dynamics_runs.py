@@ -114,7 +114,7 @@ def beside_base(run: str, number: Number) -> Term:
     return final(run, number) - final("dyn-base", number)
 
 
-def curves_of(run: str) -> dict[str, Any]:
+def compute_curves(run: str) -> dict[str, Any]:
     """What is stored of a run that is read at equal compute: accuracy and both budgets, at every look."""
     measured = {"at": "iteration", "accuracy": "accuracy", "deep": DEEPER}
     budgets = ("sampled_tokens", "gold_tokens", "optimizer_steps")
@@ -134,9 +134,9 @@ def stored_of(*names: str) -> tuple[EachRun, EachRun]:
     return EachRun(partial(parts_of, names)), EachRun(partial(parts_of, names), (*ALL, "dyn-base"))
 
 
-COMPUTE_CURVES = EachRun(curves_of)
+COMPUTE_CURVES = EachRun(compute_curves)
 PASSES, ALL_PASSES = stored_of("passes")
-WEIGHTS, ALL_WEIGHTS = stored_of(
+ON_WEIGHTS, ALL_ON_WEIGHTS = stored_of(
     "updates.changed",
     "updates.sweep",
     "updates.rank_share",
