@@ -1,7 +1,7 @@
 """What training did not touch, after SFT, RLVR and self-play: what transfers, and what is forgotten (notebook 05)."""
 
 from .base import claim
-from .dynamics_runs import DEEPER, FORGOTTEN, PORTRAITS, TRANSFERS, beside_base
+from .dynamics_runs import ALL_ELSEWHERE, COMPUTE_CURVES, DEEPER, ELSEWHERE, FORGOTTEN, TRANSFERS, beside_base
 from .readings import final
 from .sources import ABSOLUTE_ZERO, DERIVED, OURS, RAZOR
 
@@ -17,7 +17,7 @@ TRANSFER_CLAIMS = (
             f"RLVR lifts sampled accuracy on {_WORDS[name]}",
             OURS,
             beside_base("dyn-rlvr", number) > 0,
-            PORTRAITS,
+            ALL_ELSEWHERE if name == "operators" else ELSEWHERE,
         )
         for name, number in TRANSFERS.items()
     ),
@@ -27,7 +27,7 @@ TRANSFER_CLAIMS = (
             f"Self-play lifts it more than RLVR on {_WORDS[name]}",
             f"{ABSOLUTE_ZERO}, table 1",
             final("dyn-az", number) - final("dyn-rlvr", number) > 0,
-            PORTRAITS,
+            ELSEWHERE,
         )
         for name, number in TRANSFERS.items()
     ),
@@ -36,34 +36,34 @@ TRANSFER_CLAIMS = (
         "SFT on gold solutions forgets more of the other pretraining text than RLVR",
         RAZOR,
         final("dyn-sft", FORGOTTEN) - final("dyn-rlvr", FORGOTTEN) > 0,
-        PORTRAITS,
+        ELSEWHERE,
     ),
     claim(
         "dyn-forgets-rlvr",
         "RLVR forgets some of it",
         OURS,
         beside_base("dyn-rlvr", FORGOTTEN) > 0,
-        PORTRAITS,
+        ELSEWHERE,
     ),
     claim(
         "dyn-forgets-anchor",
         "With a KL penalty to the base RLVR forgets less",
         DERIVED,
         final("dyn-rlvr", FORGOTTEN) - final("dyn-rlvr-kl", FORGOTTEN) > 0,
-        PORTRAITS,
+        ELSEWHERE,
     ),
     claim(
         "dyn-anchor-cost",
         "The KL penalty costs accuracy",
         OURS,
         final("dyn-rlvr", DEEPER) - final("dyn-rlvr-kl", DEEPER) > 0,
-        PORTRAITS,
+        COMPUTE_CURVES,
     ),
     claim(
         "dyn-forgets-own",
         "Self-play, which also learns to propose, forgets less of it than RLVR",
         OURS,
         final("dyn-rlvr", FORGOTTEN) - final("dyn-az", FORGOTTEN) > 0,
-        PORTRAITS,
+        ELSEWHERE,
     ),
 )

@@ -82,7 +82,7 @@ def spent(record: Mapping[str, Any], budget: str) -> int:
     """What a run has spent up to a record: `optimizer_steps`, or `sampled_tokens` with the gold tokens that were read,
     which stand in for them where nothing is sampled.
     """
-    return record[budget] + (record.get("gold_tokens", 0) if budget == "sampled_tokens" else 0)
+    return record[budget] + ((record.get("gold_tokens") or 0) if budget == "sampled_tokens" else 0)
 
 
 def interpolated(points: Sequence[tuple[float, float]], place: float, name: str) -> float:

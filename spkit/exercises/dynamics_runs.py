@@ -9,9 +9,9 @@ from .checking import Answer, Mistake, compare
 
 DYNAMICS = ("collapse", "format only", "entropy collapse", "learning")
 CURVES = ("accuracy", "finished", "pass_at_k", "entropy")
-LENGTH, ENDS = 40, 5  # iterations of a run, and of its first and last part
+LENGTH, EDGE = 40, 5  # iterations of a run, and of its first and last part
 Curves = Mapping[str, np.ndarray]
-Change = Callable[[np.ndarray], tuple[float, float]]
+EndsOf = Callable[[np.ndarray], tuple[float, float]]
 
 
 def _run(seed: int, last: float | None = None, middle: float | None = None, **ends: tuple[float, float]) -> Curves:
@@ -50,11 +50,11 @@ RUNS = [
 
 
 def _ends(curve: np.ndarray) -> tuple[float, float]:
-    return curve[:ENDS].mean(), curve[-ENDS:].mean()
+    return curve[:EDGE].mean(), curve[-EDGE:].mean()
 
 
 def _reader(
-    change: Change = _ends,
+    change: EndsOf = _ends,
     skill: Callable[[Curves], np.ndarray] = lambda run: run["accuracy"] / run["finished"],
     narrow: Callable[[float, float], bool] = lambda entropy, coverage: entropy < 0.1 and coverage < -0.05,
     first: str = "collapse",
@@ -135,7 +135,7 @@ def _number(name: object) -> int:
     return DYNAMICS.index(name)
 
 
-SETTINGS = {  # of a run that is trained on samples chosen by reward
+GAINED = {  # of a run that is trained on samples chosen by reward
     "base": "expressions", "problems": 200, "samples": 8, "temperature": 1.0, "select": "right", "kept": 610,
     "batch": 64, "steps": 40, "learning_rate": 5e-4, "seeds": (0, 1, 2),
 }  # fmt: skip
@@ -175,8 +175,8 @@ def check_control(answer: Callable[[dict[str, Any], list[dict[str, Any]]], dict[
 
 def _choices() -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Runs with others beside them; the right control is there once only, and never the first."""
-    other = SETTINGS | {"base": "sums", "problems": 400, "kept": 1_733, "steps": 90, "seeds": (3, 4, 5, 6)}
-    third = SETTINGS | {"kept": 95, "steps": 12, "temperature": 0.7}
+    other = GAINED | {"base": "sums", "problems": 400, "kept": 1_733, "steps": 90, "seeds": (3, 4, 5, 6)}
+    third = GAINED | {"kept": 95, "steps": 12, "temperature": 0.7}
     many = lambda run: run | {"select": "random", "kept": run["problems"] * run["samples"]}
     near = lambda run: [
         run | {"select": "all", "kept": run["problems"] * run["samples"]},
@@ -184,8 +184,8 @@ def _choices() -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
         run | {"select": "random", "seeds": (0,)},
         run | {"select": "wrong"},
     ]
-    there = {**SETTINGS, "select": "random"}
-    return [(SETTINGS, [*near(SETTINGS), there]), (other, near(other)), (third, [many(third), *near(third)])]
+    there = {**GAINED, "select": "random"}
+    return [(GAINED, [*near(GAINED), there]), (other, near(other)), (third, [many(third), *near(third)])]
 
 
 def _judge_control(control: object, run: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from ..policy import Policy
 from ..policy.cpu_linear import by_onednn
 from ..policy.sampling import Decoder, SamplingPlan, generate
 from ..policy.stopping import Repetition
-from .token_pairs import TEXTS_AT_ONCE, check_same_tokens
+from .token_pairs import PAIRS_AT_ONCE, check_same_tokens
 
 Rule = Callable[["Place"], Tensor]  # where to take the other policy's token (lines,), bool
 
@@ -128,9 +128,9 @@ def decode_swapped(
         for r, row, length, seen in zip(batch, tokens.tolist(), lengths.tolist(), decoder.seen.cpu()):
             done[r] = _text(writer, row[:length], seen[:length])
 
-    for start in range(0, len(order), TEXTS_AT_ONCE):
-        with by_onednn(writer.model):
-            writer.budget.run_in_chunks("sampling", order[start : start + TEXTS_AT_ONCE], write)
+    for start in range(0, len(order), PAIRS_AT_ONCE):
+        with by_onednn(writer.model), by_onednn(other.model):
+            writer.budget.run_in_chunks("sampling", order[start : start + PAIRS_AT_ONCE], write)
     return done
 
 

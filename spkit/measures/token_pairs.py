@@ -11,7 +11,7 @@ from ..policy.training import completion_values, pieces, tokens_at_once
 from ..run.errors import SpkitError
 
 PairMeasure = Callable[[Tensor, Tensor], Tensor]
-TEXTS_AT_ONCE = 128  # of a pass: the logits of one policy are kept until the other has read them
+PAIRS_AT_ONCE = 128  # of a pass: the logits of one policy are kept until the other has read them
 
 
 @torch.no_grad()
@@ -40,8 +40,8 @@ def pair_values(
 
     lengths = [len(example.prompt) + len(example.completion) for example in examples]
     order = sorted(range(len(examples)), key=lengths.__getitem__)
-    for piece in pieces([lengths[r] for r in order], TEXTS_AT_ONCE, tokens_at_once(one.model)):
-        with by_onednn(one.model):
+    for piece in pieces([lengths[r] for r in order], PAIRS_AT_ONCE, tokens_at_once(one.model)):
+        with by_onednn(one.model), by_onednn(other.model):
             one.budget.run_in_chunks("scoring", [order[place] for place in piece], score)
     return found
 

@@ -31,6 +31,11 @@ TABLE_COLUMNS = {  # heading, key of the record and format, by method
         ("advantage", "advantage", NUMBER),
         ("useful", "useful", PERCENT),
     ),
+    "sft": (
+        ("sampled", "test_sampled_accuracy", PERCENT),
+        ("KL", "kl_to_base", NUMBER),
+        ("entropy", "entropy", NUMBER),
+    ),
     "rlvr": (
         ("sampled", "test_sampled_accuracy", PERCENT),
         ("reward", "reward", NUMBER),

@@ -201,7 +201,7 @@ def test_make_real_runs_one_iteration_of_it_in_small():
 
 
 def test_every_loop_has_its_papers_settings():
-    assert {method for method, name in PAPERS if name == "paper"} == set(METHODS)
+    assert {method for method, name in PAPERS if name == "paper"} == set(METHODS) - {"sft"}, "a comparison of ours"
 
 
 def test_explicit_options_come_before_the_preset_wherever_they_stand():

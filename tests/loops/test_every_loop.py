@@ -44,15 +44,18 @@ def test_the_policy_it_is_given_stays_as_it_is_and_every_stage_has_its_seconds(n
     assert (records[1]["seconds"]["solve"] > 0) == (name != "sft"), "gold solutions are read, nobody solves"
 
 
+TRAINING = ("propose", "solve", "learn")  # stages that may decode for training; `verify` of spin decodes to measure
+
+
 @pytest.fixture
 def happened(monkeypatch):
-    """How many tokens `Policy.sample` decodes outside of measuring, and how many steps optimizers take."""
+    """How many tokens `Policy.sample` decodes in stages of training, and how many steps optimizers take."""
     counts, inside = Counter(), []
     sample, stage = Policy.sample, Run.stage
 
     def counted(policy, *args, **kwargs):
         rollouts = sample(policy, *args, **kwargs)
-        counts["tokens"] += sum(len(ids) for ids in rollouts.token_ids) * (inside[-1:] != ["measure"])
+        counts["tokens"] += sum(len(ids) for ids in rollouts.token_ids) * (inside[-1] in TRAINING)
         return rollouts
 
     @contextmanager

@@ -210,7 +210,10 @@ def test_profile_numbers_are_of_the_samples_they_say(guesser):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"reward": "golden"}, "reward must be one of gold, steps, noisy, majority, graded, random, not 'golden'"),
+        (
+            {"reward": "golden"},
+            "reward must be one of gold, steps, all_steps, noisy, majority, graded, random, random_all_steps, not",
+        ),
         ({"advantage": "ppo"}, "advantage must be one of grpo, dr_grpo, rloo, reinforce_pp, not 'ppo'"),
         ({"aggregation": "mean"}, "aggregation must be one of sequence, token, constant"),
         ({"kl": "k0"}, "kl must be one of k1, k2, k3"),

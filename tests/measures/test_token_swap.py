@@ -129,15 +129,14 @@ def slow(writer, other, prompt, threshold, trained_writes, limit):
     return ids[begin:], swapped
 
 
-@pytest.mark.parametrize("sampler", ["growing", "static"])
-@pytest.mark.parametrize("trained_writes", [False, True])
+@pytest.mark.parametrize(("trained_writes", "sampler"), [(False, "growing"), (True, "growing"), (True, "static")])
 def test_lock_step_is_the_slow_decoder_that_reads_again(trained_writes, sampler):
     one, other = (replace(make_policy(seed), sampler=sampler) for seed in (0, 1))
-    prompts = [f"{a}+{b}=" for a, b in [(1, 2), (123, 4), (98765, 43210), (7, 7), (55, 6)]]
+    prompts = [f"{a}+{b}=" for a, b in [(1, 2), (123, 4), (98765, 43210), (7, 7)]]
     rule = lambda place: place.divergence > 1.5
-    found = decode_swapped(one, other, prompts, rule, trained_writes=trained_writes, max_new_tokens=24)
+    found = decode_swapped(one, other, prompts, rule, trained_writes=trained_writes, max_new_tokens=16)
     for prompt, text in zip(prompts, found, strict=True):
-        assert (text.token_ids, text.swapped) == slow(one, other, prompt, 1.5, trained_writes, 24)
+        assert (text.token_ids, text.swapped) == slow(one, other, prompt, 1.5, trained_writes, 16)
     assert 0 < sum(sum(text.swapped) for text in found) < sum(len(text.swapped) for text in found)
     assert len({len(text.token_ids) for text in found}) > 1 or not any(text.finished for text in found)
 
