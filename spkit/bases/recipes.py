@@ -47,6 +47,7 @@ class Recipe:
     width: int = 128
     layers: int = 4
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=1800, batch_size=32, learning_rate=1e-3))
+    stop: int = 0  # the updates after which it is stopped, with the learning rate where it is; 0: it is not
 
 
 RECIPES = {
@@ -127,7 +128,7 @@ RECIPES |= {
         RECIPES["sums"],
         about="has read careful writers only, not for long: it adds small numbers, and is the worse the more there are",
         careless={},
-        sft=replace(RECIPES["sums"].sft, steps=900),
+        stop=900,
     ),
     "expressions-clean": replace(
         RECIPES["expressions"],
@@ -136,7 +137,7 @@ RECIPES |= {
             "of the shallowest, and proposes shallow problems"
         ),
         careless={},
-        sft=replace(RECIPES["expressions"].sft, steps=3200),
+        stop=3200,
     ),
 }
 CLEAN = "-clean"
@@ -193,7 +194,7 @@ def make_tiny_base(
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
     texts = (example_text(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
     pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
-    learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step)
+    learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step, recipe.stop)
     if half:
         policy.model.bfloat16().float()
     card = {
@@ -275,6 +276,11 @@ def _card_text(card: dict[str, Any]) -> str:
             (
                 f"{card['tokens']:,} completion tokens, peak learning rate {recipe['sft']['learning_rate']:g}, "
                 f"{card['minutes']} minutes on the machine that made it."
+            ),
+            *(
+                [f"It was stopped early, after {card['steps']} of {recipe['sft']['steps']} updates."]
+                if recipe["stop"]
+                else []
             ),
             f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
             "",

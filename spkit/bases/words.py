@@ -125,7 +125,9 @@ def updates(name: str) -> int:
     """Optimizer updates that make the base `name`; 1 if there is no such recipe."""
     if name in RECIPES_OF_QUIET:
         return RECIPES_OF_QUIET[name].steps
-    return (MIXTURES | RECIPES)[name].sft.steps if name in MIXTURES | RECIPES else 1
+    if name in RECIPES:
+        return RECIPES[name].stop or RECIPES[name].sft.steps
+    return MIXTURES[name].sft.steps if name in MIXTURES else 1
 
 
 def read_by(mixture: Mixture) -> dict[str, Task]:
