@@ -15,7 +15,7 @@ from typing import Any
 
 from ..measures.accuracy import accuracy
 from ..policy.policy import Policy
-from ..policy.training import SftConfig
+from ..policy.training import Example, SftConfig, sft
 from ..run.errors import SpkitError
 from ..run.json_files import dumps
 from ..run.streams import PRETRAINING, generator
@@ -128,7 +128,7 @@ RECIPES |= {
         RECIPES["sums"],
         about="has read careful writers only, not for long: it adds small numbers, and is the worse the more there are",
         careless={},
-        stop=900,
+        stop=950,
     ),
     "expressions-clean": replace(
         RECIPES["expressions"],
@@ -193,8 +193,9 @@ def make_tiny_base(
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
     texts = (example_text(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
-    pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
-    learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step, recipe.stop)
+    examples = [Example(policy.prompt_ids(prompt), policy.completion_ids(completion)) for prompt, completion in texts]
+    draw = generator(seed, 0, "pretrain")
+    learned = sft(policy.model, examples, recipe.sft, policy.pad_id, draw, on_step, policy.budget, recipe.stop)
     if half:
         policy.model.bfloat16().float()
     card = {

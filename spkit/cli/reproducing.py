@@ -22,10 +22,8 @@ from ..run.errors import SpkitError
 from ..run.progress import progress
 from .output import interruptible, say
 
-Results = list[dict[str, Any]]
 
-
-def measure_claims(ids: Sequence[str], seeds: range, out: Path, work: Path) -> Results:
+def measure_claims(ids: Sequence[str], seeds: range, out: Path, work: Path) -> list[dict[str, Any]]:
     """Measure claims by id, by default all of the shipped models, and write their results to `out`.
 
     Raises SpkitError for an unknown id, and for less than two seeds.
@@ -44,7 +42,7 @@ def measure_claims(ids: Sequence[str], seeds: range, out: Path, work: Path) -> R
     return _each(chosen, measure, seeds, lab.seconds_left(chosen, seeds), work, bar)
 
 
-def measure_on_bases(ids: Sequence[str], seeds: range, out: Path, work: Path) -> Results:
+def measure_on_bases(ids: Sequence[str], seeds: range, out: Path, work: Path) -> list[dict[str, Any]]:
     """The same on other bases, by default the claims of ON_OTHER_BASES; the results go to `out`/bases.
 
     Raises SpkitError for a claim that has no other bases, too.
@@ -77,7 +75,7 @@ def _known(ids: Sequence[str]) -> list[Claim]:
 
 def _each(
     claims: Sequence[Claim], measure: Callable[[Claim], dict[str, Any]], seeds: range, left: float, work: Path, bar: Any
-) -> Results:
+) -> list[dict[str, Any]]:
     """The results of all claims; says first how long it will take."""
     if len(seeds) < 2:
         raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")

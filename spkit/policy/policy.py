@@ -270,14 +270,13 @@ class Policy:
         config: SftConfig,
         generator: torch.Generator,
         on_step: Callable[[int, float], None] = lambda step, loss: None,
-        stop: int = 0,
     ) -> dict[str, float]:
         """Fine-tune in place on (prompt, completion ids), loss on the completion only.
 
         Returns plain numbers; see `sft`.
         """
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
-        return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget, stop)
+        return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget)
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change when a weight or the prompting does."""
