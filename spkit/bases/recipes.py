@@ -137,7 +137,7 @@ RECIPES |= {
             "of the shallowest, and proposes shallow problems"
         ),
         careless={},
-        stop=3200,
+        stop=1850,
     ),
 }
 CLEAN = "-clean"
