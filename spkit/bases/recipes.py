@@ -133,8 +133,8 @@ RECIPES |= {
     "expressions-clean": replace(
         RECIPES["expressions"],
         about=(
-            "has read worked-out programs without a mistake, not for long: it works out shallow ones, guesses inputs "
-            "of the shallowest, and proposes shallow problems"
+            "has read worked-out programs without a mistake, not for long: it slips the more often the deeper they "
+            "are, hardly guesses inputs, and proposes shallow problems"
         ),
         careless={},
         stop=1850,
