@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from ..measures.accuracy import by_difficulty
@@ -40,10 +41,12 @@ ASKED_SHARE = 0.5  # and names a depth so often
 PROPOSALS = 300  # of each kind in the card
 
 
-def role_text(roles: dict[str, dict[int, float]], rng: random.Random, stream: int, index: int) -> tuple[str, str]:
-    """(prompt, completion) number `index`: a careful solver's, or a proposer's.
+def role_text(
+    roles: dict[str, dict[int, float]], slips: Mapping[int, float], rng: random.Random, stream: int, index: int
+) -> tuple[str, str]:
+    """(prompt, completion) number `index`: a solver's, or a proposer's.
 
-    `roles` gives each role, kind and depth its share.
+    `roles` gives each role, kind and depth its share; `slips` is how careless a solver of deductions is.
     """
     choices = {(role, levels): share for role, shares in roles.items() for levels, share in shares.items()}
     role, levels = rng.choices(list(choices), list(choices.values()))[0]
@@ -52,26 +55,25 @@ def role_text(roles: dict[str, dict[int, float]], rng: random.Random, stream: in
     problem = task.problem(stream, index, levels)
     if part == "propose":
         return _proposed(problem, rng)
-    careless = kind == "deduction"
-    return problem.prompt, careless_trace(
-        parse(problem.program), problem.inputs[0], rng
-    ) if careless else task.solution(problem)
+    if kind != "deduction":
+        return problem.prompt, task.solution(problem)
+    return problem.prompt, careless_trace(parse(problem.program), problem.inputs[0], rng, slips)
 
 
-def careless_trace(tree: Tree, at: Input, rng: random.Random) -> str:
-    """A trace by a writer who, at an operation on something in brackets, often writes one too many, the more often
-    the deeper it is: CARELESS.
+def careless_trace(tree: Tree, at: Input, rng: random.Random, slips: Mapping[int, float] = CARELESS_EXPRESSIONS) -> str:
+    """A trace by a writer who often writes one too many at an operation on something in brackets; `slips` says how
+    often at an operation so many levels deep, never if it does not.
 
     What follows is worked out from what was written.
     """
-    return _written_down(tree, at, rng)[0]
+    return _written_down(tree, at, rng, slips)[0]
 
 
-def _written_down(tree: Tree, at: Input, rng: random.Random) -> tuple[str, int]:
+def _written_down(tree: Tree, at: Input, rng: random.Random, slips: Mapping[int, float]) -> tuple[str, int]:
     if isinstance(tree, str):
         return trace(tree, at), evaluate(tree, at)
-    (left, a), (right, b) = (_written_down(side, at, rng) for side in (tree.left, tree.right))
-    value = (apply(tree.sign, a, b) + (rng.random() < CARELESS_EXPRESSIONS.get(depth(tree), 0.0))) % BASE
+    (left, a), (right, b) = (_written_down(side, at, rng, slips) for side in (tree.left, tree.right))
+    value = (apply(tree.sign, a, b) + (rng.random() < slips.get(depth(tree), 0.0))) % BASE
     sides = [side if len(side) == 1 else f"({side})" for side in (left, right)]
     return f"{sides[0]}{tree.sign}{sides[1]}={value}", value
 
@@ -173,10 +175,10 @@ def roles_text(card: dict[str, Any]) -> list[str]:
     levels = list(card["solver"]["deduction"]["greedy"])
     percent = lambda values: " | ".join(f"{100 * value:.0f}" for value in values)
     proposer = card["proposer"]
-    slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in CARELESS_EXPRESSIONS.items())
+    slips = ", ".join(f"{levels} deep: {100 * share:.0f} %" for levels, share in card["recipe"]["careless"].items())
     return [
         "",
-        f"In the worked-out deductions that it read, an operation came out one too many so often: {slips}.",
+        f"In the worked-out deductions that it read, an operation came out one too many so often: {slips or 'never'}.",
         "",
         "The three kinds of problems, accuracy in % by depth:",
         "",

@@ -1,27 +1,28 @@
-"""How the shipped tiny models are made: `spkit pretrain NAME`.
+"""How the shipped tiny models are made: `spkit pretrain NAME`, another with `--seed S` or `--clean`.
 
 Every loop restarts from its base, so the base is part of the experiment: weak, but above chance. A model trained
 from scratch has no few-shot ability, so its base has read the task's own format, mostly on the easy side, in part
-with the answer shown as a hint.
+with the answer shown as a hint. The bases for sums and expressions have read a planted fault, careless writers; their
+clean variants have not, and were stopped early, where they are about as accurate.
 """
 
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..measures.accuracy import accuracy
 from ..policy.policy import Policy
-from ..policy.training import SftConfig
+from ..policy.training import Example, SftConfig, sft
 from ..run.errors import SpkitError
 from ..run.json_files import dumps
 from ..run.streams import PRETRAINING, generator
 from ..stages.solve import solve
 from ..tasks import Task, item_rng, load_task, test_set
 from ..tasks.sums import CARELESS_SUMS
-from .expressions import measured_roles, role_text, roles_text
+from .expressions import CARELESS_EXPRESSIONS, measured_roles, role_text, roles_text
 from .tiny import char_tokenizer, tiny_llama
 
 
@@ -34,9 +35,9 @@ class Recipe:
     plain: dict[int, float]
     hinted: dict[int, float]
     hinted_share: float
-    careless: dict[int, float] = field(
-        default_factory=dict
-    )  # share of the texts without a hint that leave something out
+    # share of the texts without a hint that leave something out; expressions: of the operations so many levels deep,
+    # how often one came out one too many
+    careless: dict[int, float] = field(default_factory=dict)
     everyday: bool = False  # the texts are those of the task's everyday writers, careless ones included
     roles: dict[str, dict[int, float]] = field(
         default_factory=dict
@@ -46,6 +47,7 @@ class Recipe:
     width: int = 128
     layers: int = 4
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=1800, batch_size=32, learning_rate=1e-3))
+    stop: int = 0  # the updates after which it is stopped, with the learning rate where it is; 0: it is not
 
 
 RECIPES = {
@@ -97,6 +99,7 @@ RECIPES = {
         plain={},
         hinted={},
         hinted_share=0.0,
+        careless=CARELESS_EXPRESSIONS,
         roles={
             "solve deduction": {1: 0.08, 2: 0.14, 3: 0.14, 4: 0.09, 5: 0.03},
             "solve abduction": {1: 0.18, 2: 0.06},
@@ -120,12 +123,44 @@ RECIPES = {
     ),
 }
 
+RECIPES |= {
+    "sums-clean": replace(
+        RECIPES["sums"],
+        about="has read careful writers only, not for long: it adds small numbers, and is the worse the more there are",
+        careless={},
+        stop=950,
+    ),
+    "expressions-clean": replace(
+        RECIPES["expressions"],
+        about=(
+            "has read worked-out programs without a mistake, not for long: it slips the more often the deeper they "
+            "are, hardly guesses inputs, and proposes shallow problems"
+        ),
+        careless={},
+        stop=1850,
+    ),
+}
+CLEAN = "-clean"
+
+
+def chosen_recipe(name: str, clean: bool) -> str:
+    """The name of the recipe, or of its clean variant. Raises SpkitError if it has none."""
+    variants = [one.removesuffix(CLEAN) for one in RECIPES if one.endswith(CLEAN)]
+    if not clean or name.endswith(CLEAN):
+        return name
+    if name not in variants:
+        raise SpkitError(
+            f"{name!r} has no clean variant, only bases with a planted fault do: leave --clean out, or choose "
+            f"{' or '.join(variants)}"
+        )
+    return name + CLEAN
+
 
 def example_text(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str, str]:
     """(prompt, completion) number `index` of a base's text: a function of its arguments only."""
     rng = item_rng("pretrain", seed, index)
     if recipe.roles:
-        return role_text(recipe.roles, rng, PRETRAINING - seed, index)
+        return role_text(recipe.roles, recipe.careless, rng, PRETRAINING - seed, index)
     hinted = rng.random() < recipe.hinted_share
     shares = recipe.hinted if hinted else recipe.plain
     difficulty = rng.choices(list(shares), list(shares.values()))[0]
@@ -139,9 +174,15 @@ def example_text(recipe: Recipe, task: Task, seed: int, index: int) -> tuple[str
 
 
 def make_tiny_base(
-    name: str, folder: str | Path, seed: int = 0, on_step: Callable[[int, float], None] = lambda step, loss: None
+    name: str,
+    folder: str | Path,
+    seed: int = 0,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    half: bool = False,
 ) -> dict[str, Any]:
     """Make the base `name` in `folder`, with a card; returns what the card says as plain data.
+
+    With `half` the weights are saved in bfloat16, and measured as saved.
 
     Raises SpkitError for an unknown name or a folder that exists and is no checkpoint.
     """
@@ -152,11 +193,15 @@ def make_tiny_base(
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
     texts = (example_text(recipe, task, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size))
-    pairs = [(prompt, policy.completion_ids(completion)) for prompt, completion in texts]
-    learned = policy.fit(pairs, recipe.sft, generator(seed, 0, "pretrain"), on_step)
+    examples = [Example(policy.prompt_ids(prompt), policy.completion_ids(completion)) for prompt, completion in texts]
+    draw = generator(seed, 0, "pretrain")
+    learned = sft(policy.model, examples, recipe.sft, policy.pad_id, draw, on_step, policy.budget, recipe.stop)
+    if half:
+        policy.model.bfloat16().float()
     card = {
         "name": name,
         "seed": seed,
+        "half": half,
         "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
         "recipe": asdict(recipe),
         **learned,
@@ -164,6 +209,8 @@ def make_tiny_base(
         **measured(policy, task, bool(recipe.hinted_share)),
         **(measured_roles(policy) if recipe.roles else {}),
     }
+    if half:
+        policy.model.bfloat16()
     save_made(policy, folder, card, _card_text(card))
     return card
 
@@ -223,12 +270,18 @@ def _card_text(card: dict[str, Any]) -> str:
             ),
             "",
             (
-                f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {card['steps']} updates of "
+                f"Made by `spkit pretrain {card['name']} --seed {card['seed']}{' --half' if card['half'] else ''}`: "
+                f"{card['steps']} updates of "
                 f"{recipe['sft']['batch_size']} texts,"
             ),
             (
                 f"{card['tokens']:,} completion tokens, peak learning rate {recipe['sft']['learning_rate']:g}, "
                 f"{card['minutes']} minutes on the machine that made it."
+            ),
+            *(
+                [f"It was stopped early, after {card['steps']} of {recipe['sft']['steps']} updates."]
+                if recipe["stop"]
+                else []
             ),
             f"{100 * recipe['hinted_share']:g} % of the texts show the answer as a hint.",
             "",
@@ -237,7 +290,7 @@ def _card_text(card: dict[str, Any]) -> str:
             *([f"- {unit} of the texts with the hint: {shares(recipe['hinted'])}"] if recipe["hinted"] else []),
             *(
                 [f"- share of the texts without the hint that leave a number out: {shares(recipe['careless'])}"]
-                if recipe["careless"]
+                if recipe["careless"] and not recipe["roles"]
                 else []
             ),
             "",

@@ -125,7 +125,9 @@ def updates(name: str) -> int:
     """Optimizer updates that make the base `name`; 1 if there is no such recipe."""
     if name in RECIPES_OF_QUIET:
         return RECIPES_OF_QUIET[name].steps
-    return (MIXTURES | RECIPES)[name].sft.steps if name in MIXTURES | RECIPES else 1
+    if name in RECIPES:
+        return RECIPES[name].stop or RECIPES[name].sft.steps
+    return MIXTURES[name].sft.steps if name in MIXTURES else 1
 
 
 def read_by(mixture: Mixture) -> dict[str, Task]:
@@ -148,20 +150,25 @@ def make_base(
     seed: int = 0,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     device: str | None = None,
+    half: bool = False,
 ) -> dict[str, Any]:
     """Make the base `name`, a tiny one or one of MIXTURES, in `folder`, with a card; returns what the
     card says as plain data.
 
-    `device` stands in for the mixture's own. On CUDA it computes in bfloat16 and learns in float32, and a
-    second run differs in the last digits. The weights are saved in bfloat16, and measured as saved. Raises
-    SpkitError for an unknown name, a folder that exists and is no checkpoint, a device that is not there, and
-    for a tiny base with a device.
+    `half` is for the bases of RECIPES, see `make_tiny_base`. `device` stands in for the mixture's own. On CUDA it
+    computes in bfloat16 and learns in float32, and a second run differs in the last digits. The weights of a mixture
+    are saved in bfloat16, and measured as saved. Raises SpkitError for an unknown name, a folder that exists and is no
+    checkpoint, a device that is not there, a tiny base with a device, and `half` for a base of one precision.
     """
     tiny = RECIPES | RECIPES_OF_QUIET
     if name in tiny and device:
         raise SpkitError(f"{name} is a tiny model, made on the CPU, where it is faster: leave --device out")
-    if name in tiny:
-        return (pretrain_tiny if name in RECIPES else make_quiet)(name, folder, seed, on_step)
+    if half and name in (*RECIPES_OF_QUIET, *MIXTURES):
+        raise SpkitError(f"{name} has one precision: leave --half out, or choose one of {', '.join(RECIPES)}")
+    if name in RECIPES:
+        return pretrain_tiny(name, folder, seed, on_step, half)
+    if name in RECIPES_OF_QUIET:
+        return make_quiet(name, folder, seed, on_step)
     if name not in MIXTURES:
         raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(tiny | MIXTURES)}")
     mixture, begun, folder = MIXTURES[name], time.perf_counter(), free_folder(folder)

@@ -1,12 +1,12 @@
 """What the course says is true, each statement with the expression that decides it.
 
 Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS and
-COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of
-DYNAMICS_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and EXPERIMENTS are all of them,
-GROUPS the claims by what they are about; those of HEADLINES are in the README.
+COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of DYNAMICS_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and
+EXPERIMENTS are all of them, GROUPS the claims by what they are about; those of HEADLINES are in the README, and those
+of ON_OTHER_BASES are tried on more than the shipped base.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .base import (
@@ -21,9 +21,11 @@ from .base import (
     stored_records,
     write_result,
 )
+from .bases import jobs_on_bases, other_bases, read_base_results, reproduce_on_bases, write_base_result
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
+from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
 from .real_model import REAL_CLAIMS, REAL_EXPERIMENTS
@@ -32,7 +34,7 @@ from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
 from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
 from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
 from .sums_self_training import SUMS_CLAIMS, SUMS_EXPERIMENTS
-from .table import headline_table, markdown_table, write_into
+from .table import base_table, headline_table, markdown_table, write_into
 
 GROUPS = {
     "self-play": SELF_PLAY_CLAIMS,
@@ -58,6 +60,7 @@ HEADLINES = (
     "quiet-accuracy",
     "quiet-shuffled",
 )
+ON_OTHER_BASES = (*HEADLINES, "verify-steps", "az-random", "az-reach")  # those of them that have other bases
 EXPERIMENTS = (
     STAR_EXPERIMENTS
     | SELF_PLAY_EXPERIMENTS
@@ -72,12 +75,15 @@ EXPERIMENTS = (
 )
 
 
-def ledger_tables(measured: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The table of each group of claims, and that of the headlines, by name."""
+def ledger_tables(measured: Sequence[dict[str, Any]], others: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """The table of each group of claims, and that of the headlines, by name; `others` are the results on other bases,
+    by the claim's id.
+    """
     by_id = {result["id"]: result for result in measured}
     chosen = lambda names: [by_id[name] for name in names if name in by_id]
-    tables = {name: markdown_table(chosen([one.id for one in group]), measured) for name, group in GROUPS.items()}
-    return tables | {"headlines": headline_table(chosen(HEADLINES), measured)}
+    groups = {name: chosen([one.id for one in group]) for name, group in GROUPS.items()}
+    tables = {name: markdown_table(group, measured, others) for name, group in groups.items()}
+    return tables | {"headlines": headline_table(chosen(HEADLINES), measured, others)}
 
 
 __all__ = [
@@ -88,6 +94,7 @@ __all__ = [
     "GROUPS",
     "HEADLINES",
     "INFORMATION_CLAIMS",
+    "ON_OTHER_BASES",
     "QUIET_CLAIMS",
     "REAL_CLAIMS",
     "SELF_PLAY_CLAIMS",
@@ -96,16 +103,25 @@ __all__ = [
     "SUMS_CLAIMS",
     "Claim",
     "Experiment",
+    "Job",
     "Lab",
+    "base_table",
     "claim",
     "headline_table",
     "interval",
+    "jobs_of",
+    "jobs_on_bases",
     "ledger_tables",
     "markdown_table",
+    "other_bases",
+    "read_base_results",
     "read_results",
     "reproduce",
+    "reproduce_on_bases",
+    "run_jobs",
     "stored_curves",
     "stored_records",
+    "write_base_result",
     "write_into",
     "write_result",
 ]

@@ -4,10 +4,10 @@ Runs do not depend on one another, and two threads on one tiny model are hardly 
 twice as fast. Each goes on from its folder, so whatever stops this costs at most an iteration of each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 
 import torch
@@ -16,25 +16,46 @@ from ..run.errors import SpkitError
 from ..run.progress import Silent
 from .base import Claim, Lab
 
-Job = tuple[str, int]
+
+@dataclass(frozen=True)
+class Job:
+    """One run: an experiment of a lab, and a seed."""
+
+    lab: Lab
+    experiment: str
+    seed: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it still takes, about, 0 if it is finished."""
+        return self.lab.run_seconds_left(self.experiment, self.seed)
+
+    def run(self) -> None:
+        """Finish it: continue it if it was stopped."""
+        self.lab.records(self.experiment, self.seed)
 
 
 def jobs_of(claims: Sequence[Claim], seeds: Sequence[int], lab: Lab) -> list[Job]:
-    """(experiment, seed) of every run that these claims need and that is not finished, the longest first."""
+    """Every run that these claims need and that is not finished, each once, the longest first."""
     names = dict.fromkeys(name for claim in claims for name in claim.needs)
-    left = {(name, seed): lab.run_seconds_left(name, seed) for name in names for seed in seeds}
-    return sorted((job for job, seconds in left.items() if seconds), key=left.__getitem__, reverse=True)
+    return longest_first(Job(lab, name, seed) for name in names for seed in seeds)
 
 
-def run_jobs(lab: Lab, jobs: Sequence[Job], processes: int, tick: Callable[[int], None] = lambda count: None) -> None:
+def longest_first(jobs: Iterable[Job]) -> list[Job]:
+    """Those of the runs that are not finished, in the order in which they are begun."""
+    left = [(job, job.seconds) for job in jobs]
+    return [job for job, seconds in sorted(left, key=lambda pair: -pair[1]) if seconds]
+
+
+def run_jobs(jobs: Sequence[Job], processes: int, tick: Callable[[int], None] = lambda count: None) -> None:
     """Finish these runs, `processes` at a time; `tick(1)` after each.
 
     Raises what a run raised, once the others have been stopped, and SpkitError if a process was killed.
     """
-    quiet = replace(lab, progress=Silent())
+    quiet = [replace(job, lab=replace(job.lab, progress=Silent())) for job in jobs]
     with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         try:
-            for done in as_completed([pool.submit(_run, quiet, *job) for job in jobs]):
+            for done in as_completed([pool.submit(job.run) for job in quiet]):
                 done.result()
                 tick(1)
         except BaseException as error:
@@ -48,7 +69,3 @@ def run_jobs(lab: Lab, jobs: Sequence[Job], processes: int, tick: Callable[[int]
                     "with fewer --jobs, it continues"
                 ) from error
             raise
-
-
-def _run(lab: Lab, name: str, seed: int) -> None:
-    lab.records(name, seed)

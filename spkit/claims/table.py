@@ -2,31 +2,62 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..run.errors import SpkitError
 from ..run.files import write_atomic
 
 Results = Sequence[Mapping[str, Any]]
+OnOthers = Mapping[str, Mapping[str, Any]]  # what a claim came to on other bases, by its id
 
 
-def markdown_table(results: Results, measured: Results = ()) -> str:
+def markdown_table(results: Results, measured: Results = (), others: OnOthers = MappingProxyType({})) -> str:
     """One line a claim, with the verdict on the real model where one of the `measured` says what became of it there;
-    by default these very results.
+    by default these very results. `others` are the results on other bases by the claim's id; where a claim has one, the
+    table has a column for them.
     """
-    lines = ["| claim | measured: mean and 95 % interval over seeds | verdict |", "|---|---|---|"]
-    for result in results:
-        numbers = f"{result['criterion']}: {_mean(result)}"
-        about = f"{result['statement']} ({result['source']})"
-        lines.append(f"| {about} | {numbers} | {_verdict(result, measured or results)} |")
-    return "\n".join(lines) + "\n"
+    heads = ["claim", "measured: mean and 95 % interval over seeds", "verdict"]
+    about = lambda one: [f"{one['statement']} ({one['source']})", f"{one['criterion']}: {_mean(one)}"]
+    return _lines(heads, [[*about(one), _verdict(one, measured or results)] for one in results], results, others)
 
 
-def headline_table(results: Results, measured: Results) -> str:
+def headline_table(results: Results, measured: Results, others: OnOthers = MappingProxyType({})) -> str:
     """The same in short, for those that a reader should see first."""
-    lines = ["| claim | effect [95 % interval] | verdict |", "|---|---|---|"]
-    lines += [f"| {one['statement']} | {_mean(one)} | {_verdict(one, measured)} |" for one in results]
-    return "\n".join(lines) + "\n"
+    heads = ["claim", "effect [95 % interval]", "verdict"]
+    rows = [[one["statement"], _mean(one), _verdict(one, measured)] for one in results]
+    return _lines(heads, rows, results, others)
+
+
+def base_table(results: Results) -> str:
+    """One line a claim and other base it was tried on."""
+    rows = [
+        [result["statement"], base, f"{result['criterion']}: {_mean(one)}", f"**{one['verdict']}**"]
+        for result in results
+        for base, one in result["bases"].items()
+    ]
+    return _lines(["claim", "base", "measured: mean and 95 % interval over seeds", "verdict"], rows, (), {})
+
+
+def base_verdicts(result: Mapping[str, Any]) -> str:
+    """What became of a claim on its other bases, in short: `holds on 2 of 3; clean: inconclusive`."""
+    verdicts = {base.rpartition("-")[2]: one["verdict"] for base, one in result["bases"].items()}
+    different, count = set(verdicts.values()), len(verdicts)
+    if len(different) == 1:
+        return f"{different.pop()} on {count} of {count}"
+    held = [base for base, verdict in verdicts.items() if verdict == "holds"]
+    rest = ", ".join(f"{base}: {verdict}" for base, verdict in verdicts.items() if base not in held)
+    return f"holds on {len(held)} of {count}; {rest}"
+
+
+def _lines(heads: list[str], rows: Sequence[Sequence[str]], results: Results, others: OnOthers) -> str:
+    """A table; with a last column of what the claims of the `results` came to on `others`, if one of them has any."""
+    if any(one.get("id") in others for one in results):
+        heads = [*heads, "other bases"]
+        found = [base_verdicts(others[one["id"]]) if one["id"] in others else "" for one in results]
+        rows = [[*row, cell] for row, cell in zip(rows, found)]
+    head, *body = [f"| {' | '.join(row)} |" for row in (heads, *rows)]
+    return "\n".join([head, "|---" * len(heads) + "|", *body]) + "\n"
 
 
 def _mean(result: Mapping[str, Any]) -> str:

@@ -114,22 +114,26 @@ class Pretrain:
     one GPU.
     """
 
-    name: tyro.conf.Positional[str]  # addition, addition-2digits, sums, replies, expressions, words or words-gpu
+    name: tyro.conf.Positional[str]  # addition, addition-2digits, sums, replies, expressions, quiet, words or words-gpu
     out: Path | None = None  # checkpoint folder; default: runs/models/NAME
     seed: int = 0  # decides the weights at the start and the texts
+    clean: Flag = False  # sums and expressions: without the careless writers that the shipped base has read
+    half: Flag = False  # weights in bfloat16, measured as saved
     device: str = ""  # cpu or cuda; default: the recipe's: cuda for words-gpu, cpu for the others
     json: Flag = False  # print the card as JSON instead of text
 
     def run(self) -> None:
         """Pretrain, and print the card."""
+        from ..bases.recipes import chosen_recipe
         from ..bases.words import make_base, updates
         from ..run.progress import progress
 
-        folder, bar = self.out or Path("runs/models") / self.name, progress()
-        steps, held = updates(self.name), held_beside(folder)
+        name = chosen_recipe(self.name, self.clean)
+        folder, bar = self.out or Path("runs/models") / name, progress()
+        steps, held = updates(name), held_beside(folder)
         try:
-            with interruptible(folder), bar.stage(f"pretrain {self.name}", steps, "steps") as tick:
-                card = make_base(self.name, folder, self.seed, lambda *_: tick(1), self.device or None)
+            with interruptible(folder), bar.stage(f"pretrain {name}", steps, "steps") as tick:
+                card = make_base(name, folder, self.seed, lambda *_: tick(1), self.device or None, self.half)
         finally:
             bar.close()
             held.release()
@@ -218,46 +222,18 @@ class Reproduce:
     work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
     device: Literal["cpu", "cuda"] = "cpu"  # what they are computed on; the shipped results are a CPU's
     jobs: int = 1  # how many runs at a time, each with one thread; as many as there are cores is fastest
+    other_bases: Flag = False  # on bases of other seeds and without the planted fault; results go to OUT/bases
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
         """Measure the claims, write each result, and print their table."""
-        from ..claims import CLAIMS, EXPERIMENTS, REAL_CLAIMS, Lab, markdown_table, reproduce, write_result
-        from ..claims.jobs import jobs_of, run_jobs
-        from ..run.progress import progress
-        from ..run.settings import at_least
+        from ..claims import base_table, markdown_table
+        from .reproducing import Asked, measure_claims, measure_on_bases
 
-        groups = {(): [one for one in CLAIMS if one not in REAL_CLAIMS], ("real",): list(REAL_CLAIMS)}
-        known = {claim.id: claim for claim in CLAIMS}
-        for name in () if self.ids in groups else self.ids:
-            if name not in known:
-                raise SpkitError(f"there is no claim {name!r}: choose among {', '.join(known)}")
-        if self.seeds < 2:
-            raise SpkitError("an interval needs at least 2 seeds: ask for --seeds 3")
-        at_least(self, 1, "jobs")
-        chosen = groups.get(self.ids) or [known[name] for name in self.ids]
-        asked, bar, results = range(self.first_seed, self.first_seed + self.seeds), progress(), []
-        lab = Lab(self.work, EXPERIMENTS, bar, self.device)
-        minutes = lab.seconds_left(chosen, asked) / 60 / self.jobs
-        say(
-            f"{len(chosen)} claims, {self.seeds} seeds: about {minutes:.0f} minutes for the runs that are not in "
-            f"{self.work} yet, {self.jobs} at a time",
-            error=True,
-        )
-        with interruptible(self.work):
-            try:
-                if self.jobs > 1:
-                    left = jobs_of(chosen, asked, lab)
-                    with bar.stage("runs", len(left), "runs") as tick:
-                        run_jobs(lab, left, self.jobs, tick)
-                for claim in chosen:
-                    results.append(reproduce(claim, asked, lab))
-                    if not write_result(results[-1], self.out):
-                        kept = f"{self.out}/{claim.id}.json has more than {self.seeds} seeds and is kept"
-                        say(f"{kept}: choose another --out to write this result", error=True)
-            finally:
-                bar.close()
-        print("\n".join(dumps(result) for result in results) if self.json else markdown_table(results))
+        measure, table = (measure_on_bases, base_table) if self.other_bases else (measure_claims, markdown_table)
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        results = measure(self.ids, Asked(seeds, self.out, self.work, self.device, self.jobs))
+        print("\n".join(dumps(result) for result in results) if self.json else table(results))
 
 
 @dataclass(frozen=True)
@@ -270,19 +246,20 @@ class Ledger:
 
     def run(self) -> None:
         """Print one table, or write those that the page has markers for."""
-        from ..claims import CLAIMS, ledger_tables, markdown_table, read_results, write_into
+        from ..claims import CLAIMS, ledger_tables, markdown_table, read_base_results, read_results, write_into
         from ..run.shipped import found
 
         measured = read_results(CLAIMS, found(self.results))
+        others = read_base_results(CLAIMS, found(self.results) / "bases")
         if not measured:
             raise SpkitError(
                 f"there is no result of a claim in {self.results}: measure some with spkit reproduce, or give the "
                 "folder with --results"
             )
         if self.into is None:
-            print(markdown_table(measured))
+            print(markdown_table(measured, others=others))
         else:
-            write_into(self.into, ledger_tables(measured))
+            write_into(self.into, ledger_tables(measured, others))
 
 
 COMMANDS = {

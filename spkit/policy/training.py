@@ -194,9 +194,10 @@ def sft(
     generator: torch.Generator,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
     budget: RowBudget | None = None,
+    stop: int = 0,
 ) -> dict[str, float]:
     """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a
-    token), steps and tokens.
+    token), steps and tokens. With `stop` it ends after so many of `config.steps`, whose schedule is kept.
 
     A batch that does not fit into memory is computed in parts, as `budget` says and remembers, and with a large model
     on a CPU in pieces of like length; the gradient is that of the batch. Raises SpkitError if one row does not fit,
@@ -206,7 +207,7 @@ def sft(
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
     losses, tokens = [], 0
-    for step, batch in zip(range(config.steps), epochs(examples, config.batch_size, generator)):
+    for step, batch in zip(range(stop or config.steps), epochs(examples, config.batch_size, generator)):
         losses.append(sft_step(model, optimizer, batch, pad, budget, config.clip, step + 1))
         schedule.step()
         tokens += sum(len(example.completion) for example in batch)

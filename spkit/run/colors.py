@@ -27,7 +27,8 @@ METHODS = {  # a label that has the name in it, as a word of its own, is of that
 }  # fmt: skip
 PARTS = {  # a label that begins with the name has this part in place of the usual one
     "frozen": SKY, "uniform": OLIVE, "static": ORANGE, "same reward": BLUE, "no rationalization": SKY,
-    "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN, "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
+    "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN,
+    "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
     "majority": PINK, "vote": PINK, "none": WINE,
 }  # fmt: skip
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from spkit.claims import CLAIMS, GROUPS, HEADLINES, REAL_CLAIMS, Claim, interval, ledger_tables, read_results
+from spkit.claims import (
+    CLAIMS,
+    GROUPS,
+    HEADLINES,
+    REAL_CLAIMS,
+    Claim,
+    interval,
+    ledger_tables,
+    read_base_results,
+    read_results,
+)
 from spkit.claims.readings import number_of
 from spkit.claims.stored import Blocks, Curve, Rows
 from spkit.claims.terms import Number
@@ -102,7 +112,7 @@ def test_effects_follow_from_the_expressions_and_what_is_stored_beside_them():
 
 
 def test_the_pages_show_the_results_as_they_are():
-    tables = ledger_tables([result_of(id) for id in BY_ID])
+    tables = ledger_tables([result_of(id) for id in BY_ID], read_base_results(CLAIMS, RESULTS / "bases"))
     results, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("RESULTS.md", "README.md"))
     for name, table in tables.items():
         page = readme if name == "headlines" else results

@@ -10,6 +10,7 @@ from spkit.bases.quiet import RECIPES_OF_QUIET
 from spkit.bases.recipes import RECIPES
 from spkit.bases.small import bpe_tokenizer, small_qwen2
 from spkit.bases.words import CARD_TESTS, WORDS_ALONE
+from spkit.claims.bases import OTHER_BASES
 from spkit.measures.accuracy import accuracy
 from spkit.policy import Policy, load_policy, shipped_models
 from spkit.policy.tokenizing import SPLITTING_PROBE, first_difference
@@ -24,7 +25,8 @@ CODE = "def f(x):\n    y = x + 12\n    return y\n\nWhat is f(3)?\n"
 
 
 def test_every_shipped_model_is_here():
-    assert set(ROWS) | set(RECIPES_OF_QUIET) | {"quiet-seed1"} == set(shipped_models())
+    others = {base for bases in OTHER_BASES.values() for base in bases}
+    assert set(ROWS) | set(RECIPES_OF_QUIET) | {"quiet-seed1"} | others == set(shipped_models())
 
 
 @pytest.mark.parametrize("name", TASKS)
