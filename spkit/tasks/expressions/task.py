@@ -172,8 +172,8 @@ class Expressions(Proposable):
 
     def transfers(self, per_difficulty: int) -> dict[str, list[ExpressionProblem]]:
         """Test problems of three kinds beside its own: programs with a sign that training does not have
-        (`operators`), deeper ones (`harder`), and the same signs in `abduction`, 1 and 2 deep: the one other kind of
-        which the base solves more than one in ten, which is chance.
+        (`operators`), deeper ones (`harder`), and the same signs in `abduction`, the one other kind that the base
+        solves: 1 deep nearly always, 2 deep about as often as chance, one in ten.
         """
         wider = test_set(replace(self, signs=SIGNS), 8 * per_difficulty)
         other = [one for one in wider if not signs_of(parse(one.program)) <= set(self.signs)]
