@@ -215,7 +215,8 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
         (
             ["rlvr", "--reward", "golden"],
             "invalid choice 'golden' for argument '--reward'. "
-            "Expected one of ('gold', 'steps', 'noisy', 'majority', 'graded', 'random')",
+            "Expected one of ('gold', 'steps', 'all_steps', 'noisy', 'majority', 'graded', 'random', "
+            "'random_all_steps')",
         ),
         (["rlvr", "--k", "1"], "k must be 2 or more, not 1"),
         (["rlvr", "--clip-low", "0"], "clip_low must be positive, not 0.0"),
