@@ -27,7 +27,8 @@ METHODS = {  # a label that has the name in it, as a word of its own, is of that
 }  # fmt: skip
 PARTS = {  # a label that begins with the name has this part in place of the usual one
     "frozen": SKY, "uniform": OLIVE, "static": ORANGE, "same reward": BLUE, "no rationalization": SKY,
-    "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN, "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
+    "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN,
+    "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
     "majority": PINK, "vote": PINK, "none": WINE,
 }  # fmt: skip
 
@@ -59,7 +60,7 @@ def color_of(name: str) -> str | None:
     for known, color in METHODS.items():
         if re.search(rf"(?<![\w-]){re.escape(known)}(?![\w-])", name):
             return color
-    return next((color for known, color in PARTS.items() if name.startswith(known)), None)
+    return next((color for known, color in PARTS.items() if re.match(rf"{re.escape(known)}(?!\w)", name)), None)
 
 
 def _ordered(names: Sequence[str]) -> bool:

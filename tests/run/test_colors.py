@@ -62,6 +62,7 @@ def test_a_method_has_one_colour_however_it_is_labelled(labels, method):
 
 def test_a_name_inside_another_word_is_no_method():
     assert color_of("unfrozen at 150") is None and color_of("database") is None and color_of("randomness") is None
+    assert color_of("answers only") is None and color_of("answer alone") == color_of("gold answer")
 
 
 def test_ordered_settings_are_a_sequence_from_dark_to_light():
