@@ -125,6 +125,11 @@ def test_kept_and_hinted_are_counts_and_two_points_are_dots():
     assert styles == ["-", "None", "None"]
 
 
+def test_shares_have_all_of_their_axis_and_counts_begin_at_nothing():
+    limits = {axis.get_ylabel(): axis.get_ylim() for axis in dynamics(STAR).axes}
+    assert limits["accuracy on the test set (%)"] == (-3, 103) and limits["completions kept"][0] == 0
+
+
 def test_stored_seeds_are_a_band_behind_from_the_lowest_to_the_highest():
     stored = [
         [{"iteration": t, "accuracy": share} for t, share in enumerate(curve)] for curve in ((0.2, 0.3), (0.4, 0.7))
