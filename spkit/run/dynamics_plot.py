@@ -58,7 +58,7 @@ _ACCURACY = (
     Recorded("pass@1", ("pass_at_k.1", "test_sampled_accuracy", "right_sampled.answer"), VERMILION),
     Recorded("pass@8", ("pass_at_k.8",), GREEN),
     Recorded("greedy, lenient", ("lenient_accuracy",), SKY),
-    Recorded("thought hidden", ("right.answer",), GREY),
+    Recorded("thought hidden", ("right.answer",), GREEN),
 )
 _SOLVED = (
     Recorded("solve rate", ("solve_rate", "sampled_accuracy", "reward"), BLUE),
@@ -140,7 +140,7 @@ def dynamics(
             axis.set(xlabel="iteration (0 = the base)", ylabel=panel.label, xlim=(-0.03 * last, 1.03 * last))
             axis.set_ylim(*panel.limits)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if len(lines) > 1:
+            if len(lines) > 1 or len(panel.numbers) > 1:
                 axis.legend(loc="best", fontsize=8, title="difficulty" if panel.levels else None, title_fontsize=8)
         for axis in axes.flat[len(shown) :]:
             axis.remove()
@@ -209,7 +209,9 @@ def _lines(panel: Panel, records: Records) -> list[tuple[Recorded, str]]:
 
 
 def _levels(key: str, records: Records) -> list[Recorded]:
+    """One for each difficulty; none where there is but one, which is the accuracy."""
     levels = list(dict.fromkeys(level for record in records for level in record.get(key) or {}))
+    levels = levels if len(levels) > 1 else []
     return [Recorded(level, (f"{key}.{level}",), color) for level, color in zip(levels, sequential(len(levels)))]
 
 

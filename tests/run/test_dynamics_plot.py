@@ -116,6 +116,11 @@ def test_odd_records_never_raise(odd):
     assert figure.get_suptitle() and not unreadable(figure)
 
 
+def test_one_difficulty_has_no_panel_of_its_own():
+    records = [{"iteration": t, "accuracy": 0.5, "accuracy_by_difficulty": {"3": 0.5}} for t in range(3)]
+    assert list(lines(dynamics(records))) == ["accuracy on the test set (%)"]
+
+
 def test_kept_and_hinted_are_counts_and_two_points_are_dots():
     figure = dynamics(STAR)
     drawn = lines(figure)

@@ -33,6 +33,7 @@ def test_histograms_are_shares_over_common_bins():
     )
     for axis in figure.axes:
         assert axis.get_xlabel() == "reward"
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["real", "generated"]
         assert [round(sum(bar.get_height() for bar in bars)) for bars in axis.containers] == [100, 100]
     plt.close(figure)
 
