@@ -1,11 +1,13 @@
 """What is measured of a figure: how much of the canvas its axes fill, and whether a reader can read every word."""
 
+import json
 from io import BytesIO
 from itertools import combinations
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -47,13 +49,9 @@ def width_share(figure: Figure) -> float:
     taken = np.zeros(round(figure.bbox.width), dtype=bool)
     for axes in figure.axes:
         if axes.get_label() != "<colorbar>":
-            box = _frame(axes)
+            box = axes.get_window_extent()
             taken[max(round(box.x0), 0) : round(box.x1)] = True
     return float(taken.mean())
-
-
-def _frame(axes: Axes) -> Bbox:
-    return axes.get_window_extent()
 
 
 def width_share_of_png(data: bytes, shortest: int = 60) -> float:
@@ -69,3 +67,26 @@ def width_share_of_png(data: bytes, shortest: int = 60) -> float:
 def _stretches(row: np.ndarray, shortest: int) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
     return [(start, stop) for start, stop in zip(edges[::2], edges[1::2]) if stop - start >= shortest]
+
+
+def record_pictures(path: str) -> None:
+    """From now on, write what is wrong with each figure that this process draws into a file, a JSON line each."""
+    drawing = FigureCanvasBase.print_figure
+
+    def print_figure(canvas: FigureCanvasBase, *arguments, **options):
+        figure = canvas.figure
+        row = {"title": figure.get_suptitle(), "share": width_share(figure), "unreadable": unreadable(figure)}
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        return drawing(canvas, *arguments, **options)
+
+    FigureCanvasBase.print_figure = print_figure
+
+
+def startup(folder: Path, path: Path) -> dict[str, str]:
+    """The variables under which IPython's kernels record their pictures in `path`; `folder` is theirs."""
+    place = folder / "profile_default" / "startup"
+    place.mkdir(parents=True)
+    source = f"from tests.pictures import record_pictures\n\nrecord_pictures({str(path)!r})\ndel record_pictures\n"
+    (place / "pictures.py").write_text(source, encoding="utf-8")
+    return {"IPYTHONDIR": str(folder)}

@@ -19,13 +19,13 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, WINE, OLIVE, INDIGO)  # fo
 SEQUENTIAL = "viridis"  # for heat maps and for ordered lines such as difficulty
 MARKERS, LINESTYLES = "osD^vPX*<>", ("-", "--", ":", "-.")
 
-METHODS = {  # a label that has the name in it, as a word of its own, is of that method; the first one counts
+METHOD_COLORS = {  # a label that has the name in it, as a word of its own, is of that method; the first one counts
     "random": BLACK, "shuffled": BLACK,  # the controls
     "Quiet-STaR": WINE, "ReST^EM": GREEN, "RLVR": INDIGO, "self-play": VERMILION, "adaptive": VERMILION,
     "SPIN": PINK, "SFT": ORANGE, "RFT": SKY, "STaR": BLUE, "chi2": INDIGO, "base": GREY,
     "greedy thought": BLUE, "sampled thought": VERMILION, "thought hidden": GREEN,
 }  # fmt: skip
-PARTS = {  # a label that begins with the name has this part in place of the usual one
+PART_COLORS = {  # a label that begins with the name has this part in place of the usual one
     "frozen": SKY, "uniform": OLIVE, "static": ORANGE, "same reward": BLUE, "no rationalization": SKY,
     "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN,
     "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
@@ -57,10 +57,10 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def color_of(name: str) -> str | None:
     """The colour that belongs to what a label names, None if it names nothing known."""
-    for known, color in METHODS.items():
+    for known, color in METHOD_COLORS.items():
         if re.search(rf"(?<![\w-]){re.escape(known)}(?![\w-])", name):
             return color
-    return next((color for known, color in PARTS.items() if name.startswith(known)), None)
+    return next((color for known, color in PART_COLORS.items() if re.match(rf"{re.escape(known)}(?!\w)", name)), None)
 
 
 def _ordered(names: Sequence[str]) -> bool:

@@ -21,11 +21,12 @@ from .layout import laid_out
 from .plots import Records, style
 
 Points = tuple[list[float], list[float]]  # iterations, values; a value that is not a number is a gap
-COLUMNS = 3
+_COLUMNS = 3
+_CONTROL = {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}
 
 
 @dataclass(frozen=True)
-class Measure:
+class Recorded:
     """A line: its name, and where a record holds the number (a dotted path); the first place that any record has."""
 
     name: str
@@ -41,22 +42,28 @@ class Panel:
     """
 
     label: str
-    measures: tuple[Measure, ...] = ()
+    numbers: tuple[Recorded, ...] = ()
     scale: float = 1.0
     levels: str = ""
+    count: bool = False
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Of the y axis: shares have all of theirs, so that runs can be compared, and counts begin at 0."""
+        return (-3, 103) if self.scale == 100 else (0, None) if self.count else (None, None)
 
 
 _ACCURACY = (
-    Measure("greedy", ("accuracy",), BLUE),
-    Measure("pass@1", ("pass_at_k.1", "test_sampled_accuracy", "right_sampled.answer"), VERMILION),
-    Measure("pass@8", ("pass_at_k.8",), GREEN),
-    Measure("greedy, lenient", ("lenient_accuracy",), SKY),
-    Measure("thought hidden", ("right.answer",), GREY),
+    Recorded("greedy", ("accuracy",), BLUE),
+    Recorded("pass@1", ("pass_at_k.1", "test_sampled_accuracy", "right_sampled.answer"), VERMILION),
+    Recorded("pass@8", ("pass_at_k.8",), GREEN),
+    Recorded("greedy, lenient", ("lenient_accuracy",), SKY),
+    Recorded("thought hidden", ("right.answer",), GREEN),
 )
 _SOLVED = (
-    Measure("solve rate", ("solve_rate", "sampled_accuracy", "reward"), BLUE),
-    Measure("useful groups", ("useful_groups", "useful"), GREEN),
-    Measure("majority is right", ("vote_right",), VERMILION),
+    Recorded("solve rate", ("solve_rate", "sampled_accuracy", "reward"), BLUE),
+    Recorded("useful groups", ("useful_groups", "useful"), GREEN),
+    Recorded("majority is right", ("vote_right",), VERMILION),
 )
 DYNAMICS = (
     Panel("accuracy on the test set (%)", _ACCURACY, 100),
@@ -64,37 +71,41 @@ DYNAMICS = (
     Panel("rollouts (%)", _SOLVED, 100),
     Panel(
         "depth of problems",
-        (Measure("proposed", ("proposed_depth",), VERMILION), Measure("solved", ("depth",), BLUE)),
+        (Recorded("proposed", ("proposed_depth",), VERMILION), Recorded("solved", ("depth",), BLUE)),
     ),
-    Panel("valid (%)", (Measure("valid", ("valid",), BLUE), Measure("duplicates", ("duplicates",), ORANGE)), 100),
+    Panel("valid (%)", (Recorded("valid", ("valid",), BLUE), Recorded("duplicates", ("duplicates",), ORANGE)), 100),
     Panel(
         "entropy (nats a token)",
         (
-            Measure("solver", ("solver_entropy",), BLUE),
-            Measure("proposer", ("proposer_entropy",), VERMILION),
-            Measure("on the test set", ("entropy",), GREY),
+            Recorded("solver", ("solver_entropy",), BLUE),
+            Recorded("proposer", ("proposer_entropy",), VERMILION),
+            Recorded("on the test set", ("entropy",), GREY),
         ),
     ),
-    Panel("completions kept", (Measure("kept", ("kept",), BLUE), Measure("hinted", ("rationalized",), ORANGE))),
     Panel(
-        "wrong among the kept (%)", (Measure("wrong", ("kept_wrong_rate", "kept_wrong_steps_rate"), VERMILION),), 100
+        "completions kept",
+        (Recorded("kept", ("kept",), BLUE), Recorded("hinted", ("rationalized",), ORANGE)),
+        count=True,
+    ),
+    Panel(
+        "wrong among the kept (%)", (Recorded("wrong", ("kept_wrong_rate", "kept_wrong_steps_rate"), VERMILION),), 100
     ),
     Panel(
         "KL (nats)",
         (
-            Measure("data to policy", ("kl",), BLUE),
-            Measure("policy to base", ("kl_base", "kl_to_base"), VERMILION),
+            Recorded("data to policy", ("kl",), BLUE),
+            Recorded("policy to base", ("kl_base", "kl_to_base"), VERMILION),
         ),
     ),
-    Panel("mass on rare replies (1 = data)", (Measure("rare", ("rare",), GREEN),)),
-    Panel("AUC on new replies", (Measure("AUC", ("auc",), BLUE),)),
+    Panel("mass on rare replies (1 = data)", (Recorded("rare", ("rare",), GREEN),)),
+    Panel("AUC on new replies", (Recorded("AUC", ("auc",), BLUE),)),
     Panel(
         "perplexity on real text",
-        (Measure("policy", ("perplexity",), BLUE), Measure("floor", ("perplexity_floor",), GREY)),
+        (Recorded("policy", ("perplexity",), BLUE), Recorded("floor", ("perplexity_floor",), GREY)),
     ),
-    Panel("right thoughts (%)", (Measure("sampled", ("steps_sampled",), VERMILION),), 100),
-    Panel("weight of the thought", (Measure("answers", ("weight.answer",), BLUE),)),
-    Panel("loss", (Measure("loss", ("loss", "loss_last", "learned.loss", "learned.loss_last"), BLUE),)),
+    Panel("right thoughts (%)", (Recorded("sampled", ("steps_sampled",), VERMILION),), 100),
+    Panel("weight of the thought", (Recorded("answers", ("weight.answer",), BLUE),)),
+    Panel("loss", (Recorded("loss", ("loss", "loss_last", "learned.loss", "learned.loss_last"), BLUE),)),
 )
 
 
@@ -114,22 +125,23 @@ def dynamics(
     not finite leave a gap. All panels have the same iterations.
     """
     shown = [(panel, lines) for panel in DYNAMICS if (lines := _lines(panel, records))]
-    columns = min(COLUMNS, max(len(shown), 1))
+    columns = min(_COLUMNS, max(len(shown), 1))
     rows = max(ceil(len(shown) / columns), 1)
     last = max([_last(some) for some in (records, control, *stored)])
     with style():
         size = (max(4.0 * columns, 6.4), 2.7 * rows)
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
         for axis, (panel, lines) in zip(axes.flat, shown):
-            for (measure, place), marker in zip(lines, MARKERS * 3):
-                _band(axis, [points(some, place) for some in stored], panel.scale, measure.color)
-                _line(axis, points(control, place), panel.scale, color=measure.color, linestyle="--", linewidth=1.2)
-                _line(axis, points(records, place), panel.scale, color=measure.color, marker=marker, label=measure.name)
-            limits = {"ylim": (-3, 103)} if panel.scale == 100 else {}
-            axis.set(xlabel="iteration (0 = the base)", ylabel=panel.label, **limits, xlim=(-0.03 * last, 1.03 * last))
+            for (recorded, place), marker in zip(lines, MARKERS * 3):
+                look = {"color": recorded.color, "marker": marker}
+                _band(axis, [points(some, place) for some in stored], panel.scale, recorded.color)
+                _line(axis, points(control, place), panel.scale, **look, **_CONTROL)
+                _line(axis, points(records, place), panel.scale, **look, label=recorded.name)
+            axis.set(xlabel="iteration (0 = the base)", ylabel=panel.label, xlim=(-0.03 * last, 1.03 * last))
+            axis.set_ylim(*panel.limits)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if len(lines) > 1:
-                axis.legend(loc="best", fontsize=8)
+            if len(lines) > 1 or len(panel.numbers) > 1:
+                axis.legend(loc="best", fontsize=8, title="difficulty" if panel.levels else None, title_fontsize=8)
         for axis in axes.flat[len(shown) :]:
             axis.remove()
         return laid_out(figure, title or "This run", _styles(stored, control, stored_name, control_name))
@@ -187,18 +199,20 @@ def _at(record: Mapping[str, Any], place: str) -> Any:
     return float(value) if isfinite(value) else nan
 
 
-def _lines(panel: Panel, records: Records) -> list[tuple[Measure, str]]:
-    """The measures that the records hold, each with its place."""
+def _lines(panel: Panel, records: Records) -> list[tuple[Recorded, str]]:
+    """The numbers that the records hold, each with its place."""
     return [
-        (measure, place)
-        for measure in (_levels(panel.levels, records) if panel.levels else panel.measures)
-        if (place := next((place for place in measure.places if _holds(records, place)), None))
+        (recorded, place)
+        for recorded in (_levels(panel.levels, records) if panel.levels else panel.numbers)
+        if (place := next((place for place in recorded.places if _holds(records, place)), None))
     ]
 
 
-def _levels(key: str, records: Records) -> list[Measure]:
+def _levels(key: str, records: Records) -> list[Recorded]:
+    """One for each difficulty; none where there is but one, which is the accuracy."""
     levels = list(dict.fromkeys(level for record in records for level in record.get(key) or {}))
-    return [Measure(level, (f"{key}.{level}",), color) for level, color in zip(levels, sequential(len(levels)))]
+    levels = levels if len(levels) > 1 else []
+    return [Recorded(level, (f"{key}.{level}",), color) for level, color in zip(levels, sequential(len(levels)))]
 
 
 def _holds(records: Records, place: str) -> bool:

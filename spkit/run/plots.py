@@ -197,7 +197,7 @@ def histograms(panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel
             axis.set_title(name)
             axis.set_xlabel(xlabel)
         axes[0, 0].set_ylabel("share of replies (%)")
-        return laid_out(figure, title, axes[0, 0].containers)
+        return laid_out(figure, title, axes[0, 0].get_legend_handles_labels()[0])
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -23,6 +23,7 @@ from spkit.stages.solve import solve
 from spkit.tasks import load_task
 from spkit.tasks import problems as asked
 from tests.llama_like import save_llama
+from tests.pictures import startup
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -80,7 +81,9 @@ def problems(cells: list[dict]) -> list[str]:
     return found
 
 
-def run(name: str, *, threads: int, variables: dict[str, str] | None = None) -> None:
+def run(name: str, folder: Path, *, threads: int, variables: dict[str, str] | None = None) -> None:
+    """Run a notebook and compare; each figure that it draws fills its canvas, and every word on it can be read."""
+    pictures = folder / "pictures.jsonl"
     command = [
         sys.executable,
         "-m",
@@ -99,10 +102,16 @@ def run(name: str, *, threads: int, variables: dict[str, str] | None = None) -> 
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
+        **startup(folder / "ipython", pictures),
         **(variables or {}),
     }
     done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    drawn = (
+        [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()] if pictures.exists() else []
+    )
+    assert bool(drawn) == ("image/png" in (NOTEBOOKS / name).read_text(encoding="utf-8"))
+    assert not [row for row in drawn if row["unreadable"] or row["share"] < 0.6]
 
 
 def test_every_notebook_is_in_the_table():
@@ -122,9 +131,9 @@ def test_what_is_committed_can_be_compared(name):
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_a_fresh_run_shows_what_is_committed(name):
+def test_a_fresh_run_shows_what_is_committed(name, tmp_path):
     pytest.importorskip("nbval")
-    run(name, threads=2)
+    run(name, tmp_path, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +142,9 @@ def stand_in(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_code_of_a_real_models_notebook_runs_on_a_tiny_one(name, stand_in):
+def test_the_code_of_a_real_models_notebook_runs_on_a_tiny_one(name, stand_in, tmp_path):
     pytest.importorskip("nbval")
-    run(name, threads=1, variables={"SPKIT_PROFILE": "real", "SPKIT_MODEL": str(stand_in)})
+    run(name, tmp_path, threads=1, variables={"SPKIT_PROFILE": "real", "SPKIT_MODEL": str(stand_in)})
 
 
 def test_the_tiny_one_is_right_now_and_then_so_that_the_notebook_trains(stand_in):

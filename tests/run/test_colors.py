@@ -6,7 +6,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from spkit.run.colors import BLACK, GREY, METHODS, PALETTE, color_of, looks, sequential
+from spkit.run.colors import BLACK, GREY, METHOD_COLORS, PALETTE, color_of, looks, sequential
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color Vision Deficiency":
 # severity 1.0, on linear RGB.
@@ -33,7 +33,7 @@ def lab(color: str, seen: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("seen", SEEN_WITH)
 def test_the_colours_of_methods_can_be_told_apart(seen):
-    colors = sorted({*METHODS.values(), *PALETTE})
+    colors = sorted({*METHOD_COLORS.values(), *PALETTE})
     nearest = min(
         (float(np.linalg.norm(lab(a, SEEN_WITH[seen]) - lab(b, SEEN_WITH[seen]))), a, b)
         for a, b in combinations(colors, 2)
@@ -54,14 +54,15 @@ def test_the_colours_of_methods_can_be_told_apart(seen):
     ],
 )
 def test_a_method_has_one_colour_however_it_is_labelled(labels, method):
-    assert {color_of(label) for label in labels} == {METHODS[method]}
+    assert {color_of(label) for label in labels} == {METHOD_COLORS[method]}
     for place in range(3):  # what stands before it in the figure does not matter
         names = [*["something", "other", "third"][:place], labels[0]]
-        assert looks(names)[labels[0]]["color"] == METHODS[method]
+        assert looks(names)[labels[0]]["color"] == METHOD_COLORS[method]
 
 
 def test_a_name_inside_another_word_is_no_method():
     assert color_of("unfrozen at 150") is None and color_of("database") is None and color_of("randomness") is None
+    assert color_of("answers only") is None and color_of("answer alone") == color_of("gold answer")
 
 
 def test_ordered_settings_are_a_sequence_from_dark_to_light():

@@ -116,6 +116,11 @@ def test_odd_records_never_raise(odd):
     assert figure.get_suptitle() and not unreadable(figure)
 
 
+def test_one_difficulty_has_no_panel_of_its_own():
+    records = [{"iteration": t, "accuracy": 0.5, "accuracy_by_difficulty": {"3": 0.5}} for t in range(3)]
+    assert list(lines(dynamics(records))) == ["accuracy on the test set (%)"]
+
+
 def test_kept_and_hinted_are_counts_and_two_points_are_dots():
     figure = dynamics(STAR)
     drawn = lines(figure)
@@ -123,6 +128,11 @@ def test_kept_and_hinted_are_counts_and_two_points_are_dots():
     assert drawn["loss"] == {"loss": ([1, 2], [0.2, 0.1])}
     styles = [axis.lines[0].get_linestyle() for axis in figure.axes]
     assert styles == ["-", "None", "None"]
+
+
+def test_shares_have_all_of_their_axis_and_counts_begin_at_nothing():
+    limits = {axis.get_ylabel(): axis.get_ylim() for axis in dynamics(STAR).axes}
+    assert limits["accuracy on the test set (%)"] == (-3, 103) and limits["completions kept"][0] == 0
 
 
 def test_stored_seeds_are_a_band_behind_from_the_lowest_to_the_highest():

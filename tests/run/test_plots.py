@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pytest
 
 from spkit.run import plots
 
@@ -32,5 +33,46 @@ def test_histograms_are_shares_over_common_bins():
     )
     for axis in figure.axes:
         assert axis.get_xlabel() == "reward"
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["real", "generated"]
         assert [round(sum(bar.get_height() for bar in bars)) for bars in axis.containers] == [100, 100]
     plt.close(figure)
+
+
+def test_two_points_are_dots_beside_each_other_with_a_bar_over_the_seeds():
+    runs = {"one": [[0.0, 4.0], [0.0, 8.0]], "other": [[0.0, 1.0]]}
+    (axis,) = plots.lines_over_iterations({"accuracy (%)": runs}, "title").axes
+    one, other = axis.lines
+    assert {one.get_linestyle(), other.get_linestyle()} == {"None"} and one.get_ydata().tolist() == [0, 6]
+    assert one.get_xdata()[0] < 0 < other.get_xdata()[0]
+    (bars,) = axis.collections
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[0, 0], [4, 8]]
+    (axis,) = plots.lines_over_iterations({"accuracy (%)": {"one": [[0, 1, 2]]}}, "title").axes
+    assert axis.lines[0].get_linestyle() == "-" and axis.lines[0].get_xdata().tolist() == [0, 1, 2]
+
+
+def test_compared_panels_share_their_y_axis_and_others_do_not():
+    panels = {"greedy (%)": {"a": [[0, 1, 2]]}, "sampled (%)": {"a": [[50, 90, 99]]}}
+    for compared in (True, False):
+        left, right = plots.lines_over_iterations(panels, "title", compared=compared).axes
+        assert (left.get_ylim() == right.get_ylim()) == compared
+
+
+def test_points_stand_where_x_says_with_a_tick_each_and_a_short_curve_has_the_first():
+    (axis,) = plots.lines_over_iterations(
+        {"a": {"b": [[1, 2, 3]], "c": [[1, 2, 3, 4]]}}, "title", x=(0, 20, 40, 60)
+    ).axes
+    assert [line.get_xdata().tolist() for line in axis.lines] == [[0, 20, 40], [0, 20, 40, 60]]
+    assert axis.get_xticks().tolist() == [0, 20, 40, 60]
+
+
+def test_differences_are_paired_by_seed():
+    values = {"with": [10.0, 20.0, 60.0], "without": [9.0, 25.0, 40.0], "short": [12.0]}
+    figure = plots.differences(
+        {"after 1": values, "after 2": {"with": [1.0], "without": [3.0]}}, "with", "title", "points"
+    )
+    left, right = figure.axes
+    zero, dots, mean, *short = left.lines
+    assert zero.get_xdata() == [0, 0] and dots.get_xdata().tolist() == [-1, 5, -20]
+    assert mean.get_xdata() == pytest.approx([-16 / 3]) and [line.get_xdata()[0] for line in short] == [2, 2]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["without", "short"]
+    assert right.lines[1].get_xdata().tolist() == [2] and left.get_xlim() == right.get_xlim()
