@@ -57,23 +57,23 @@ EM_ON_EXPRESSIONS = RestEmConfig(
 OWN_PROBLEMS = changed(AbsoluteZeroConfig(60, tasks=24, k=8, **LOOKS), {"learn.learning_rate": COMMON_RATE})
 
 
-def dynamics(loop: Any, config: Any, seconds: int, changes: Mapping[str, Any] | None = None) -> Experiment:
+def portrayed(loop: Any, config: Any, seconds: int, changes: Mapping[str, Any] | None = None) -> Experiment:
     """A run with a portrait, with some settings changed."""
     return Experiment(Portrayed(loop), changed(config, changes or {}), "expressions-plus-minus", seconds)
 
 
 EQUAL_COMPUTE = {
-    "dyn-sft": dynamics(sft_on_gold, GOLD, 120),
-    "dyn-em": dynamics(rest_em, EM_ON_EXPRESSIONS, 120),
-    "dyn-rlvr": dynamics(rlvr, GIVEN, 120),
-    "dyn-rlvr-kl": dynamics(rlvr, GIVEN, 120, {"kl_coef": 0.3}),
-    "dyn-rlvr-random": dynamics(rlvr, GIVEN, 120, {"reward": "random_all_steps"}),
-    "dyn-az": dynamics(absolute_zero, OWN_PROBLEMS, 120),
-    "dyn-az-frozen": dynamics(absolute_zero, OWN_PROBLEMS, 120, {"proposer.kind": "frozen"}),
+    "dyn-sft": portrayed(sft_on_gold, GOLD, 120),
+    "dyn-em": portrayed(rest_em, EM_ON_EXPRESSIONS, 120),
+    "dyn-rlvr": portrayed(rlvr, GIVEN, 120),
+    "dyn-rlvr-kl": portrayed(rlvr, GIVEN, 120, {"kl_coef": 0.3}),
+    "dyn-rlvr-random": portrayed(rlvr, GIVEN, 120, {"reward": "random_all_steps"}),
+    "dyn-az": portrayed(absolute_zero, OWN_PROBLEMS, 120),
+    "dyn-az-frozen": portrayed(absolute_zero, OWN_PROBLEMS, 120, {"proposer.kind": "frozen"}),
 }
 DYNAMICS_EXPERIMENTS = {
     **EQUAL_COMPUTE,
-    "dyn-base": dynamics(base_at_temperatures, BaseConfig(), 100),
+    "dyn-base": portrayed(base_at_temperatures, BaseConfig(), 100),
 }
 
 ALL = tuple(EQUAL_COMPUTE)

@@ -65,7 +65,7 @@ _SOLVED = (
     Recorded("useful groups", ("useful_groups", "useful"), GREEN),
     Recorded("majority is right", ("vote_right",), VERMILION),
 )
-DYNAMICS = (
+RUN_PANELS = (
     Panel("accuracy on the test set (%)", _ACCURACY, 100),
     Panel("greedy, by difficulty (%)", scale=100, levels="accuracy_by_difficulty"),
     Panel("rollouts (%)", _SOLVED, 100),
@@ -118,13 +118,13 @@ def dynamics(
     stored_name: str = "stored seeds",
     control_name: str = "control",
 ) -> Figure:
-    """A figure of a run over iterations, a panel for each of `DYNAMICS` of which its records hold a number.
+    """A figure of a run over iterations, a panel for each of `RUN_PANELS` of which its records hold a number.
 
     `stored` are the records of other seeds, behind as a faint band from the lowest to the highest; `control` are those
     of a run to compare with, dashed. A key that a record lacks leaves its iteration out of that line; None and what is
     not finite leave a gap. All panels have the same iterations.
     """
-    shown = [(panel, lines) for panel in DYNAMICS if (lines := _lines(panel, records))]
+    shown = [(panel, lines) for panel in RUN_PANELS if (lines := _lines(panel, records))]
     columns = min(_COLUMNS, max(len(shown), 1))
     rows = max(ceil(len(shown) / columns), 1)
     last = max([_last(some) for some in (records, control, *stored)])
