@@ -34,12 +34,14 @@ COMPARED = {  # one line a notebook
     "02_self_training_star_rest.ipynb": LAX,  # samples of a model: another machine rounds otherwise
     "03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables and the ledger are marked
     "04_quiet_star.ipynb": LAX,  # floors and advantages are marked; sampled thoughts differ elsewhere
+    "05_what_training_changes.ipynb": LAX,  # the ledger is marked; training differs elsewhere
     "solutions/00_self_play_toy_example.ipynb": STRICT,
     # exact tables are marked; what the model writes may differ elsewhere
     "solutions/01_self_play_fundamentals.ipynb": LAX,
     "solutions/02_self_training_star_rest.ipynb": LAX,
     "solutions/03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables are marked; training runs add up roundings
     "solutions/04_quiet_star.ipynb": LAX,  # its exact tables are marked; thoughts of a model elsewhere
+    "solutions/05_what_training_changes.ipynb": LAX,  # the control is marked; trained weights differ elsewhere
 }
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)

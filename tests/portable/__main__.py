@@ -31,6 +31,7 @@ LONG = (  # minutes each
     "01_self_play_fundamentals.ipynb",
     "02_self_training_star_rest.ipynb",
     "04_quiet_star.ipynb",
+    "05_what_training_changes.ipynb",
 )
 
 
