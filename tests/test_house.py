@@ -15,7 +15,7 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parents[1]
 SPKIT = ROOT / "spkit"
 MODULES = sorted(SPKIT.rglob("*.py"))
-ENTRIES, LOOP_FILE, LOOP_BODY, FUNCTION, FUNCTION_P90, MODULE, LINE = 14, 150, 45, 60, 20, 320, 120
+ENTRIES, LOOP_FILE, LOOP_BODY, FUNCTION, FUNCTION_P90, MODULE, LINE = 16, 150, 45, 60, 20, 320, 120
 SAME_MEANING = {  # names at top level in more than one module, and what they mean in each
     "main": "what `python -m` runs",
     "play": "the records of self-play on a toy game, one an iteration",

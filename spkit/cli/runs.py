@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import tyro
 
 from ..loops import METHODS, load_method
+from ..run.errors import SpkitError
 from ..run.settings import changed
 from .output import emitter, interruptible, say
 from .parse import Flag, chosen, parse_options
@@ -42,6 +43,9 @@ class RunLoop(Preset, Generic[_C]):
     # precision of the weights; nf4: 4 bits, with LoRA; auto: nf4 for the profile gpu, else float32
     dtype: Literal["auto", "float32", "bfloat16", "nf4"] = "auto"
     out: Path | None = None  # run folder; default: runs/LOOP-TASK-seedSEED
+    # what takes the optimizer steps: ours, in one process, or TRL's trainers, on several too (docs/scale.md)
+    engine: Literal["spkit", "trl"] = "spkit"
+    vllm: Literal["no", "colocate", "server"] = "no"  # with --engine trl: vLLM draws the samples
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
@@ -86,10 +90,19 @@ def run_by_default(name: str, from_preset: str = "") -> RunLoop:
 
 def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> None:
     """Run the loop in its folder, or continue it, and print every record as it comes."""
+    from ..engines.installed import processes
     from ..run.folder import Run
     from ..run.progress import progress
     from ..tasks import load_task
 
+    if asked.engine == "trl":
+        from .engine_runs import run_on_trl
+
+        return run_on_trl(asked)
+    if processes() > 1:
+        raise SpkitError("our own engine runs in one process: add --engine trl, or start without accelerate launch")
+    if asked.vllm != "no":
+        raise SpkitError("vLLM draws samples for the engine trl alone: add --engine trl, or leave --vllm out")
     task = load_task(asked.task)
     base, said = load_base(task, asked)
     folder = asked.out or default_folder(asked.name, asked.task, asked.config.seed)

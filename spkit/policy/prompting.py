@@ -64,11 +64,15 @@ class Prompting:
             if mark in prompt:
                 return replace(role, date=self.date).render(tokenizer, prompt)
         if self.kind == "chat":
-            return rendered(tokenizer, self._turns(prompt), self.date, add_generation_prompt=True)
+            return rendered(tokenizer, self.turns(prompt), self.date, add_generation_prompt=True)
         before = [self.instruction] if self.instruction else []
         return BREAK.join([*before, *(asked + answer for asked, answer in self.demonstrations), prompt])
 
-    def _turns(self, prompt: str) -> list[dict[str, str]]:
+    def turns(self, prompt: str) -> list[dict[str, str]]:
+        """The turns of a chat that end in the prompt, by the role that it belongs to."""
+        for mark, role in self.roles:
+            if mark in prompt:
+                return role.turns(prompt)
         turns = [
             {"role": role, "content": text}
             for pair in self.demonstrations

@@ -1,0 +1,1 @@
+"""Other people's trainers as the engine of our loops: same task, prompts, verifier and settings, our run folder."""
