@@ -2,16 +2,21 @@
 
 import importlib.util
 import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..run.errors import SpkitError
 from .output import emitter, interruptible, say
+from .tracking import tracked
 
 ON_TRL = ("rlvr",)
 
 
-def run_on_trl(asked: Any) -> None:
-    """Run the loop in its folder, or continue it; process 0 alone writes and prints.
+def run_on_trl(asked: Any, usual: Path, load: Callable[[Any, Any], tuple[Any, str]]) -> None:
+    """Run the loop in its folder, or continue it; process 0 alone writes and prints. `usual` is the
+    folder where none is asked for, and `load` gives the base and what is said of it.
 
     Raises SpkitError for a loop or setting that TRL has no word for, a TRL that is missing or untried, or processes
     that cannot meet.
@@ -28,10 +33,10 @@ def run_on_trl(asked: Any) -> None:
         raise SpkitError("--vllm needs the package vllm, which needs a GPU: install it, or leave --vllm out")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     join_processes()
-    _run(asked)
+    _run(asked, asked.out or usual, load)
 
 
-def _run(asked: Any) -> None:
+def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) -> None:
     from accelerate import PartialState
 
     from ..engines.grpo import grpo
@@ -39,17 +44,17 @@ def _run(asked: Any) -> None:
     from ..run.folder import Run
     from ..run.progress import Silent, progress
     from ..tasks import load_task
-    from .runs import default_folder, load_base
 
     main, task = PartialState().is_main_process, load_task(asked.task)
-    base, said = load_base(task, asked)
-    folder = asked.out or default_folder(asked.name, asked.task, asked.config.seed)
+    base, said = load(task, asked)
     if main:
         say(f"{said}; engine: TRL {TRIED} on {PartialState().num_processes} process(es)", error=True)
     with interruptible(folder):
         run = Run(folder, progress()) if main else Run(None, Silent())
         try:
-            grpo(base, task, asked.config, run, emitter(task.unit, asked.name, asked.json), vllm=asked.vllm)
+            emit = emitter(task.unit, asked.name, asked.json)
+            emit = tracked(emit, asked.track, folder, asdict(asked.config))
+            grpo(base, task, asked.config, run, emit, vllm=asked.vllm)
         finally:
             run.progress.close()
             run.close()

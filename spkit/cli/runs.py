@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, make_dataclass, replace
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -16,6 +16,7 @@ from ..run.settings import changed
 from .output import emitter, interruptible, say
 from .parse import Flag, chosen, parse_options
 from .presets import preset
+from .tracking import check_tracker, tracked
 
 _C = TypeVar("_C")
 ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it was."
@@ -46,6 +47,7 @@ class RunLoop(Preset, Generic[_C]):
     # what takes the optimizer steps: ours, in one process, or TRL's trainers, on several too (docs/scale.md)
     engine: Literal["spkit", "trl"] = "spkit"
     vllm: Literal["no", "colocate", "server"] = "no"  # with --engine trl: vLLM draws the samples
+    track: Literal["none", "trackio", "tensorboard", "wandb"] = "none"  # send every record to a dashboard, too
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
@@ -95,10 +97,11 @@ def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> N
     from ..run.progress import progress
     from ..tasks import load_task
 
+    check_tracker(asked.track)
     if asked.engine == "trl":
         from .engine_runs import run_on_trl
 
-        return run_on_trl(asked)
+        return run_on_trl(asked, default_folder(asked.name, asked.task, asked.config.seed), load_base)
     if processes() > 1:
         raise SpkitError("our own engine runs in one process: add --engine trl, or start without accelerate launch")
     if asked.vllm != "no":
@@ -110,6 +113,7 @@ def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> N
         run = Run(folder, progress())
         try:
             emit = emitter(task.unit, asked.name, asked.json)
+            emit = tracked(emit, asked.track, folder, asdict(asked.config))
             for record in loop(base, task, asked.config, run):
                 if said:
                     say(said, error=True)
