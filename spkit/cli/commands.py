@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -67,6 +67,22 @@ class Show:
             say(f"Figure: {save(figure, self.plot or self.folder / 'dynamics.png')}")
         if self.transcripts > 0:
             Console().print(transcript_table(spread(transcripts(self.folder), self.transcripts)), markup=False)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A run as what others load: a folder of `datasets`, preference pairs, or a Hugging Face checkpoint."""
+
+    folder: tyro.conf.Positional[Path]  # a run folder
+    to: Path  # a new folder
+    # dataset: prompt, completion, reward, step, role; pairs: prompt, chosen, rejected, step, of SPIN; model: merged
+    as_: Annotated[Literal["dataset", "pairs", "model"], tyro.conf.arg(name="as")] = "dataset"
+
+    def run(self) -> None:
+        """Write it, and say what it is."""
+        from .exporting import export_run
+
+        say(export_run(self.folder, self.to, self.as_))
 
 
 @dataclass(frozen=True)
@@ -265,6 +281,7 @@ class Ledger:
 COMMANDS = {
     "demo": Demo,
     "show": Show,
+    "export": Export,
     "diagnose": Diagnose,
     "presets": Presets,
     "env": Env,

@@ -40,7 +40,7 @@ def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) 
     from accelerate import PartialState
 
     from ..engines.grpo import grpo
-    from ..engines.installed import TRIED
+    from ..engines.installed import TRIED_TRL
     from ..run.folder import Run
     from ..run.progress import Silent, progress
     from ..tasks import load_task
@@ -48,7 +48,7 @@ def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) 
     main, task = PartialState().is_main_process, load_task(asked.task)
     base, said = load(task, asked)
     if main:
-        say(f"{said}; engine: TRL {TRIED} on {PartialState().num_processes} process(es)", error=True)
+        say(f"{said}; engine: TRL {TRIED_TRL} on {PartialState().num_processes} process(es)", error=True)
     with interruptible(folder):
         run = Run(folder, progress()) if main else Run(None, Silent())
         try:

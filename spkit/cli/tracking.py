@@ -22,11 +22,11 @@ def check_tracker(name: str) -> None:
             raise SpkitError(f"--track {name} needs the package {package}: pip install {package}, or leave --track out")
 
 
-def numbers_of(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+def numbers_by_path(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     """Every number of a record by its path, as `learned/loss`; flags, texts and lists are left out."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from numbers_of(part, f"{name}/{key}" if name else str(key))
+            yield from numbers_by_path(part, f"{name}/{key}" if name else str(key))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield name, float(value)
 
@@ -46,7 +46,7 @@ def tracked(emit: Send, tracker: str, folder: Path, settings: Mapping[str, Any])
             return
         if not opened:
             opened.append(_opened(tracker, folder, settings, t))
-        opened[0].log(dict(numbers_of(record)), step=t)
+        opened[0].log(dict(numbers_by_path(record)), step=t)
         _send_samples(opened[0], [row for row in read_jsonl(folder / "samples.jsonl") if row["iteration"] == t], t)
         sent[tracker] = t
         write_atomic(note, dumps(sent) + "\n")

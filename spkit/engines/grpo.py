@@ -40,7 +40,7 @@ from .translate import grpo_settings, steps_of_an_iteration
 
 Emit = Callable[[dict[str, Any]], None]
 LOGGED = {"loss": "loss", "grad_norm": "grad_norm", "entropy": "entropy", "kl": "kl"}
-KEPT = 2  # checkpoints of TRL: the one of the last row is there until the next row is written
+CHECKPOINTS = 2  # checkpoints of TRL: the one of the last row is there until the next row is written
 
 
 class Counts:
@@ -209,7 +209,7 @@ def _places(folder: Path, vllm: str, steps: int) -> dict[str, Any]:
         "output_dir": str(folder),
         "save_strategy": "steps",
         "save_steps": steps,
-        "save_total_limit": KEPT,
+        "save_total_limit": CHECKPOINTS,
         "logging_steps": 1,
         "log_completions": True,
         "num_completions_to_print": 0,

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from ..run.errors import SpkitError
 
-TRIED = "1.16.0"
+TRIED_TRL = "1.16.0"
 INSTALL = "pip install 'selfplay-kit[scale]'"
 LAUNCHED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # what each process is told beside WORLD_SIZE
 
@@ -18,8 +18,8 @@ def check_trl() -> None:
         if importlib.util.find_spec(name) is None:
             raise SpkitError(f"the engine trl needs the package {name}: {INSTALL}")
     found = metadata.version("trl")
-    if found != TRIED:
-        raise SpkitError(f"the engine trl was tried with TRL {TRIED}, and {found} is installed: {INSTALL}")
+    if found != TRIED_TRL:
+        raise SpkitError(f"the engine trl was tried with TRL {TRIED_TRL}, and {found} is installed: {INSTALL}")
 
 
 def processes(environment: Mapping[str, str] = os.environ) -> int:

@@ -6,15 +6,15 @@ import sys
 import pytest
 
 from spkit.cli.main import main
-from spkit.cli.tracking import check_tracker, numbers_of
+from spkit.cli.tracking import check_tracker, numbers_by_path
 from spkit.run.errors import SpkitError
 
 ARGUMENTS = "run rft --task sums --problems 4 --k 2 --sft.steps 1 --test-per-difficulty 1".split()
 
 
-def test_the_numbers_of_a_record_by_their_paths():
+def test_the_numbers_by_path_a_record_by_their_paths():
     record = {"iteration": 1, "learned": {"loss": 0.5}, "samples": [1], "done": True, "text": "x", "none": None}
-    assert dict(numbers_of(record)) == {"iteration": 1.0, "learned/loss": 0.5}
+    assert dict(numbers_by_path(record)) == {"iteration": 1.0, "learned/loss": 0.5}
 
 
 def test_a_tracker_without_its_package_is_said(monkeypatch):
