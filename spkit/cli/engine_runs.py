@@ -39,7 +39,7 @@ def run_on_trl(asked: Any, usual: Path, load: Callable[[Any, Any], tuple[Any, st
 def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) -> None:
     from accelerate import PartialState
 
-    from ..engines.grpo import grpo
+    from ..engines.grpo import run_grpo
     from ..engines.installed import TRIED_TRL
     from ..run.folder import Run
     from ..run.progress import Silent, progress
@@ -54,7 +54,7 @@ def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) 
         try:
             emit = emitter(task.unit, asked.name, asked.json)
             emit = tracked(emit, asked.track, folder, asdict(asked.config))
-            grpo(base, task, asked.config, run, emit, vllm=asked.vllm)
+            run_grpo(base, task, asked.config, run, emit, vllm=asked.vllm)
         finally:
             run.progress.close()
             run.close()

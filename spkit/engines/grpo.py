@@ -100,7 +100,7 @@ class Recorder(TrainerCallback):
         self.emit(row)
 
 
-def grpo(
+def run_grpo(
     base: Policy, task: Task, config: Any, run: Run, emit: Emit, *, vllm: str = "no", more: dict[str, Any] | None = None
 ) -> None:
     """Run RLVR (`RlvrConfig`) in the run's folder, or continue it; `emit` is given every record, on process 0 alone.

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..run.errors import SpkitError
 
-LOSSES = {"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}
+LOSS_WORDS = {"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}
 SCALES = {"grpo": "group", "dr_grpo": "none"}
 REWARDS = ("gold", "steps", "all_steps", "graded")  # what a verdict says alone, without the others of its problem
 
@@ -65,7 +65,7 @@ def grpo_settings(config: Any, processes: int, length: int) -> dict[str, Any]:
         "lr_scheduler_type": "constant",
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
-        "loss_type": LOSSES[config.aggregation],
+        "loss_type": LOSS_WORDS[config.aggregation],
         "scale_rewards": SCALES[config.advantage],
         "epsilon": config.clip_low,
         "epsilon_high": config.clip_high,
