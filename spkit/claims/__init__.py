@@ -22,6 +22,7 @@ from .base import (
     write_result,
 )
 from .bases import jobs_on_bases, other_bases, read_base_results, reproduce_on_bases, write_base_result
+from .courses import course_curves, course_records
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
@@ -107,6 +108,8 @@ __all__ = [
     "Lab",
     "base_table",
     "claim",
+    "course_curves",
+    "course_records",
     "headline_table",
     "interval",
     "jobs_of",
