@@ -17,7 +17,7 @@ from .parse import Flag, chosen, parse_options
 from .presets import preset
 
 _C = TypeVar("_C")
-ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it was."
+ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it stopped."
 
 
 @dataclass(frozen=True, kw_only=True)
