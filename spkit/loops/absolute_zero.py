@@ -66,9 +66,7 @@ class AbsoluteZeroConfig:
     proposer: ProposerConfig = field(default_factory=ProposerConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     learn: RolesConfig = field(default_factory=RolesConfig)
-    measure_every: int = (
-        10  # iterations between two measurements of the test set; the first and the last are always measured
-    )
+    measure_every: int = 10  # iterations between two measurements, beside the first and the last one
     test_per_difficulty: int = 20  # test problems of each depth
     test_samples: int = 8  # samples of each test problem, at temperature 1
 

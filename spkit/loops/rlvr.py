@@ -81,9 +81,7 @@ class RlvrConfig:
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
     learning_rate: float = 3e-4  # constant [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
-    measure_every: int = (
-        1  # iterations between two measurements of the test set; the first and the last are always measured
-    )
+    measure_every: int = 1  # iterations between two measurements, beside the first and the last one
     test_per_difficulty: int = 20  # test problems of each difficulty
     test_samples: int = 4  # of each test problem, at temperature 1
 
