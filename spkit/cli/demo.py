@@ -23,10 +23,12 @@ def run_demo(out: Path, console: Console) -> None:
     millions = sum(parameter.numel() for parameter in base.model.parameters()) / 1e6
     console.print(
         f"A language model of {millions:.1f} M parameters knows short sums. It now writes out longer ones, "
-        "keeps what has the right answer, learns from that, and starts over (STaR). The "
+        "keeps those with the right answer, learns from them, and starts again from the base (STaR). The "
         "loop gives it answers, and never a worked-out sum."
     )
-    console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}\n", markup=False)
+    console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}", markup=False)
+    console.print("(Column by column from the right: digit + digit + carry: new carry, digit. The answer is last.)")
+    console.print("kept: right at once; hinted: right after the answer was shown as a hint\n")
     panels = {}
     for name, config in variants().items():
         console.print(f"[bold]{name}[/bold]")

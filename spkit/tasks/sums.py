@@ -1,7 +1,7 @@
 """Order-free sums: one problem, many right rationales.
 
 The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more at a time to the total so
-far, in any order, and ends with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the
+far, in any order, and ends with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer after the
 problem: `7+15+8+22#52=`.
 
 A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity

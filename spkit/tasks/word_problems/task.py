@@ -76,7 +76,7 @@ class WordProblems(Task):
                 )
 
     def hint(self, problem: WorkedProblem) -> str:
-        """The prompt with the answer behind the question, in brackets."""
+        """The prompt with the answer after the question, in brackets."""
         return hinted(problem)
 
     def solution(self, problem: WorkedProblem) -> str:
