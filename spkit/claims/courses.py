@@ -38,13 +38,13 @@ IN_EVERY_ITERATION = (
     "solver_entropy",
     "learned.loss",
 )
-LOOKS = ("accuracy", "pass_at_k.1", "pass_at_k.8")
+AT_A_LOOK = ("accuracy", "pass_at_k.1", "pass_at_k.8")
 
 
 def course_of(records: RunRecords) -> dict[str, Any]:
     """What is kept of a run: a list for each number, of all iterations, or of those `at` which it looked."""
     every = {number: Curve("run", number) for number in IN_EVERY_ITERATION}
-    looks = {number: Curve("run", number, only="tests") for number in LOOKS}
+    looks = {number: Curve("run", number, only="tests") for number in AT_A_LOOK}
     deep = {how: Curve("run", number, only="tests") for how, number in DEEP.items()}
     return data_of({**every, "at": Curve("run", "iteration", only="tests"), **looks, "deep": deep}, {"run": records})
 
@@ -83,7 +83,7 @@ def _kept(name: str, folder: Path | None) -> dict[str, dict[str, Any]]:
     return read_object(path, "measure it again with python -m spkit.claims")["seeds"]
 
 
-def measured(name: str, seed: int, work: Path) -> RunRecords:
+def measured_often(name: str, seed: int, work: Path) -> RunRecords:
     """The records of one run, which is continued if it was stopped. Raises SpkitError for an unknown name."""
     if name not in SELF_PLAY_EXPERIMENTS:
         raise SpkitError(f"there is no run {name!r}: choose among {', '.join(SELF_PLAY_EXPERIMENTS)}")
