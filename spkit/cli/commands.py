@@ -222,9 +222,7 @@ class Reproduce:
     work: Path = Path("runs/claims")  # where the runs are kept; finished runs are not repeated
     device: Literal["cpu", "cuda"] = "cpu"  # device of the runs; the shipped results are from a CPU
     jobs: int = 1  # how many runs at a time, with one thread each; fastest: the number of cores
-    other_bases: Flag = (
-        False  # measure on other bases: other seeds, and one without the planted fault; results go to OUT/bases
-    )
+    other_bases: Flag = False  # measure on bases of other seeds and without the planted fault; results: OUT/bases
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:

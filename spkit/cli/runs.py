@@ -71,7 +71,7 @@ def run_command(arguments: list[str]) -> RunLoop:
             loop: make_dataclass(loop, [], namespace={"__doc__": method.about}) for loop, method in METHODS.items()
         }
         return chosen(names, arguments, "spkit run", ABOUT_RUN)
-    prog, about = f"spkit run {name}", METHODS[name].about
+    prog, about = f"spkit run {name}", f"{METHODS[name].about} Values in [brackets] are those of the paper."
     asked, _ = parse_options(Preset, arguments[1:], prog, add_help=False, return_unknown_args=True)
     start = run_by_default(name, asked.preset)
     return parse_options(type(start)[type(start.config)], arguments[1:], prog, description=about, default=start)
