@@ -83,10 +83,14 @@ def _kept(name: str, folder: Path | None) -> dict[str, dict[str, Any]]:
     return read_object(path, "measure it again with python -m spkit.claims")["seeds"]
 
 
-def measured_often(name: str, seed: int, work: Path) -> RunRecords:
-    """The records of one run, which is continued if it was stopped. Raises SpkitError for an unknown name."""
+def check_name(name: str) -> None:
+    """Raise SpkitError for a name that is no run of notebook 01."""
     if name not in SELF_PLAY_EXPERIMENTS:
         raise SpkitError(f"there is no run {name!r}: choose among {', '.join(SELF_PLAY_EXPERIMENTS)}")
+
+
+def measured_often(name: str, seed: int, work: Path) -> RunRecords:
+    """The records of one run, which is continued if it was stopped."""
     experiment: Experiment = SELF_PLAY_EXPERIMENTS[name]
     often = replace(experiment, config=replace(experiment.config, measure_every=EVERY))
     return often.records(seed, Run(work / f"{name}-seed{seed}", progress()))

@@ -9,6 +9,7 @@ from statistics import fmean
 import pytest
 
 from spkit.claims import course_curves, course_records, stored_curves
+from spkit.claims.__main__ import main
 from spkit.claims.courses import EVERY, IN_EVERY_ITERATION, write_course
 from spkit.run.errors import SpkitError
 
@@ -42,6 +43,18 @@ def test_what_is_written_comes_back_at_its_iterations(tmp_path):
 def test_a_course_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SpkitError, match="no course of 'nonsense' in .* \\(there are: none\\)"):
         course_records("nonsense", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["az", "nonsense"], "there is no run 'nonsense': choose among az, "),
+        (["az", "--seeds", "0"], "seeds must be 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_runs(arguments, said, tmp_path, capsys):
+    assert main([*arguments, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith(said) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", NAMES)
