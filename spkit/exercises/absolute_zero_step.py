@@ -7,7 +7,7 @@ of the usual mistakes.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -295,15 +295,25 @@ def _step_facts(step: AzStep) -> Callable[[], list[tuple]]:
     return facts
 
 
+@cache
+def _mistaken_rows(said: str) -> list[tuple]:
+    return _step_facts(STEP_ROW_MISTAKES[said].step)()
+
+
+@cache
+def _mistaken_update(said: str) -> np.ndarray:
+    return _world(STEP_UPDATE_MISTAKES[said].step)[3].numpy()
+
+
 def check_az_step(answer: AzStep) -> None:
     """`answer(policy, task, buffers, optimizer, count, k, draw)`: one step of Absolute Zero on both kinds.
 
     It trains the policy, stores the problems, and returns the rows that it learned from, each (kind, role, text,
     reward, advantage). Rows and stored problems are compared first, then the change of the weights.
     """
-    facts = {said: _step_facts(parts.step) for said, parts in STEP_ROW_MISTAKES.items()}
+    facts = {said: partial(_mistaken_rows, said) for said in STEP_ROW_MISTAKES}
     compare_lists("az_step", answer=_step_facts(answer), right=_step_facts(RIGHT_STEP.step), known=facts, cases=[()],
                   key=lambda fact: fact)  # fmt: skip
     moved = lambda step: lambda: _world(step)[3].numpy()
-    updates = {said: moved(parts.step) for said, parts in STEP_UPDATE_MISTAKES.items()}
+    updates = {said: partial(_mistaken_update, said) for said in STEP_UPDATE_MISTAKES}
     compare("az_step, the update", moved(answer), moved(RIGHT_STEP.step), updates, [()])

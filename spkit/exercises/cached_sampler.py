@@ -7,7 +7,7 @@ is right is computed without a cache, one row at a time; what a model is asked t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class SamplerParts:
     stops: bool = True  # a row that has ended gets nothing more
     all_stop: bool = False
     end_kept: bool = True
+    end_again: bool = False
     shown_prompt: bool = False
     cached: bool = True
     by_finish: bool = False  # rows come back in the order in which they ended
@@ -112,6 +113,8 @@ class SamplerParts:
     def _returned(self, written: Lines, prompts: Sequence[Sequence[int]], end: int, order: list[int]) -> Lines:
         if not self.end_kept:
             written = [[token for token in row if token != end] for row in written]
+        if self.end_again:
+            written = [[*row, end] if end in row else row for row in written]
         if self.by_finish:
             return [written[row] for row in [*order, *(r for r in range(len(written)) if r not in order)]]
         return [[*prompt, *row] for prompt, row in zip(prompts, written)] if self.shown_prompt else written
@@ -177,6 +180,7 @@ CACHED_SAMPLER_MISTAKES = {
     "the end token is left out; it belongs to the completion, since the policy chose it.": (
         replace(RIGHT_SAMPLER, end_kept=False)
     ),
+    "the end token is there twice: the policy has written it already.": replace(RIGHT_SAMPLER, end_again=True),
     "the prompts are returned, too; the new tokens alone.": replace(RIGHT_SAMPLER, shown_prompt=True),
     "the whole text is read again at every step: right, and this is what a cache is to save.": (
         replace(RIGHT_SAMPLER, cached=False)
@@ -194,13 +198,6 @@ CACHED_SAMPLER_MISTAKES = {
     ): replace(RIGHT_SAMPLER, late=True),
     "all rows share one number a step; each has its own.": replace(RIGHT_SAMPLER, shared=True),
 }
-
-
-def _twice(parts: SamplerParts) -> CachedSampler:
-    """The end token is appended when a row is finished, though the policy has written it."""
-    return lambda model, prompts, most, end, *rest: [
-        [*row, end] if end in row else row for row in parts.sample(model, prompts, most, end, *rest)
-    ]
 
 
 @cache
@@ -251,12 +248,16 @@ def _in_vain(shapes: Sequence[tuple[int, int]], lengths: Sequence[int]) -> int:
     return int(sum(rows for rows, _ in shapes[1:]) > needed + len(lengths))
 
 
+@cache
+def _mistaken(said: str, number: int) -> np.ndarray:
+    return _outcome(CACHED_SAMPLER_MISTAKES[said].sample)(number)
+
+
 def check_cached_sampler(answer: CachedSampler) -> None:
     """`answer(model, prompts, max_new_tokens, end, pad, temperature, generator)`: the new token ids of each prompt, the
     end token included where it was written, as without a cache; rows that have ended are not computed any more.
     """
     right = _outcome(lambda *case: uncached(*case))
     expected = lambda number: np.append(right(number)[:-1], 0)
-    known = {said: cache(_outcome(parts.sample)) for said, parts in CACHED_SAMPLER_MISTAKES.items()}
-    known["the end token is there twice: the policy has written it already."] = _outcome(_twice(RIGHT_SAMPLER))
+    known = {said: partial(_mistaken, said) for said in CACHED_SAMPLER_MISTAKES}
     compare("cached_sample", _outcome(answer), expected, known, [(n,) for n in range(len(_sampler_cases()))])

@@ -1,7 +1,7 @@
-"""The check of the exercise of notebook 03 in which the reader takes SPIN's step from logits: the loss and its gradient.
+"""The check of the exercise of notebook 03 in which the reader takes SPIN's step from logits: loss and gradient.
 
-Both are computed here in closed form, in NumPy and float64. The usual mistakes are those of published code, too:
-arXiv:2401.01335 sums over the tokens of a reply and has a frozen opponent.
+Both are computed here in closed form, in NumPy and float64 (arXiv:2401.01335, equation 4.7, which sums over the tokens
+of a reply and has a frozen opponent).
 """
 
 from collections.abc import Callable
@@ -118,7 +118,10 @@ SPIN_STEP_MISTAKES = {
         "is shifted twice takes them away."
     ): replace(RIGHT_SPIN, first=1),
     "the prompt's last token is counted: the mask is not shifted with the logits.": replace(RIGHT_SPIN, first=-1),
-    "the end token is lost: the last token of a reply is the policy's own, and counts.": replace(RIGHT_SPIN, last=-1),
+    (
+        "the end token is lost: the last token of a reply is the policy's own, and counts. (SPIN's official code gives "
+        "end tokens the attention mask 0; read, not run.)"
+    ): replace(RIGHT_SPIN, last=-1),
     "the mask is one place too early: it has the prompt's last token and not the end token.": (
         replace(RIGHT_SPIN, first=-1, last=-1)
     ),

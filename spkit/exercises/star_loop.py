@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -49,7 +50,7 @@ class StarNotes:
         source = "the generator of this seed and iteration" if before == wanted else "another generator"
         if self.states and before in (self.states[0][0], self.states[-1][1]):
             source = "that of iteration 1" if before == self.states[0][0] else "that of the iteration before, continued"
-        if self.iteration > 1 or not self.states:
+        if self.iteration > 1:  # in the first, where a loop makes its generator is its own affair
             self.note("rows are drawn with", source)
         self.states.append((before, bytes(draw.get_state().tolist())))
 
@@ -247,6 +248,11 @@ def _recorded(record: object, t: int) -> list[tuple[str, float]]:
     return [(name, round(float(record[name]), 6)) for name in names]
 
 
+@cache
+def _mistaken_facts(said: str, config: StarConfig) -> list[Fact]:
+    return _facts_of(STAR_LOOP_MISTAKES[said].loop)(config)
+
+
 def check_star_loop(answer: StarLoop) -> None:
     """`answer(base, task, config)`, a generator: STaR with rationalization by the base, one record an iteration, the
     base's first. It runs on a policy that answers from a list, for two seeds.
@@ -254,5 +260,5 @@ def check_star_loop(answer: StarLoop) -> None:
     cases = [
         (StarConfig(iterations=3, problems_per_iteration=40, steps=10, seed=s, test_per_difficulty=4),) for s in (0, 7)
     ]
-    known = {said: _facts_of(parts.loop) for said, parts in STAR_LOOP_MISTAKES.items()}
+    known = {said: partial(_mistaken_facts, said) for said in STAR_LOOP_MISTAKES}
     compare_lists("star_loop", _facts_of(answer), _facts_of(StarParts().loop), known, cases, lambda fact: fact)
