@@ -13,15 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from ..bases.tiny import tiny_llama
-from ..policy import Example, Policy, load_policy
+from ..policy import Example, Policy
 from ..policy.training import completion_logprobs
 from ..stages.buffers import Buffers
 from ..stages.solve import solve
 from ..tasks import Kind, Proposable, load_task
-from .canned_policy import PROPOSALS, STEP_KINDS, TRIES, CannedPolicy
+from .canned_policy import ATTEMPTS_EACH, STEP_KINDS, WRITTEN_PROPOSALS, CannedPolicy, canned_policy
 from .checking import Mistake, attempted, compare, compare_lists
 
 
@@ -261,22 +259,18 @@ STEP_UPDATE_MISTAKES = {
 AzStep = Callable[..., Sequence[Sequence[Any]]]
 
 
-@cache
-def _tokenizer() -> PreTrainedTokenizerBase:
-    return load_policy("expressions").tokenizer
-
-
 def _world(step: AzStep) -> tuple[list[Sequence[Any]], CannedPolicy, Buffers, Tensor]:
     """The rows of one step in the written world, its policy and buffers, and how every weight changed."""
-    task, tokenizer = load_task("expressions"), _tokenizer()
-    policy = CannedPolicy(tiny_llama(tokenizer, 192, seed=1, width=32, layers=1, spread=0.3).double(), tokenizer)
+    task, policy = load_task("expressions"), canned_policy()
     buffers, weights = Buffers(STEP_KINDS, task), list(policy.model.parameters())
     optimizer = torch.optim.SGD(weights, lr=1.0)
     before = [one.detach().clone() for one in weights]
     for one in weights:
         one.grad = torch.full_like(one, 0.01)
-    count = len(PROPOSALS["deduction"])
-    rows = attempted("az_step", step)(policy, task, buffers, optimizer, count, TRIES, torch.Generator().manual_seed(0))
+    count = len(WRITTEN_PROPOSALS["deduction"])
+    rows = attempted("az_step", step)(
+        policy, task, buffers, optimizer, count, ATTEMPTS_EACH, torch.Generator().manual_seed(0)
+    )
     moved = torch.cat([(one.detach() - old).flatten() for one, old in zip(weights, before)])
     return [*rows], policy, buffers, moved
 

@@ -10,13 +10,15 @@ from functools import cache
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
-from ..policy import Policy, Rollouts
+from ..bases.tiny import tiny_llama
+from ..policy import Policy, Rollouts, load_policy
 from ..tasks import Kind, Proposable, load_task
 
 STEP_KINDS: tuple[Kind, ...] = ("deduction", "abduction")
 # a proposal; whether it ended by itself; how its four attempts go: Right, Wrong, Unreadable, Cut off behind the answer
-PROPOSALS = {
+WRITTEN_PROPOSALS = {
     "deduction": (
         ("x+ 3,7", True, ""),
         ("(x+y)*3 2,7", True, "RWUW"),
@@ -40,7 +42,7 @@ PROPOSALS = {
         ("x*x 4,", True, ""),
     ),
 }
-TRIES = 4
+ATTEMPTS_EACH = 4
 
 
 @dataclass
@@ -64,17 +66,28 @@ class CannedPolicy(Policy):
         return Rollouts(rows, ids, texts, scores, torch.stack([one.sum() for one in scores]), ended)
 
 
+def canned_policy() -> CannedPolicy:
+    """A new one; always the same weights."""
+    tokenizer = _tokenizer()
+    return CannedPolicy(tiny_llama(tokenizer, 192, seed=1, width=32, layers=1, spread=0.3).double(), tokenizer)
+
+
+@cache
+def _tokenizer() -> PreTrainedTokenizerBase:
+    return load_policy("expressions").tokenizer
+
+
 @cache
 def _written(prompt: str, turn: int) -> tuple[str, bool]:
     task = load_task("expressions")
     if prompt.startswith("new "):
-        made = PROPOSALS["deduction" if prompt.startswith("new ded") else "abduction"]
+        made = WRITTEN_PROPOSALS["deduction" if prompt.startswith("new ded") else "abduction"]
         return made[turn % len(made)][:2]
     for kind in STEP_KINDS:
-        for text, _, marks in PROPOSALS[kind]:
+        for text, _, marks in WRITTEN_PROPOSALS[kind]:
             problem, _ = task.parse(kind, text)
             if problem is not None and problem.prompt == prompt:
-                return _attempt(task.of_kind[kind], problem, marks[turn % TRIES])
+                return _attempt(task.of_kind[kind], problem, marks[turn % ATTEMPTS_EACH])
     return "=", True  # of a text that is no problem
 
 
