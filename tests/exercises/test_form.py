@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from spkit.exercises.checking import Mistake
+from spkit.exercises.student import without_solutions
+
 from .solution_cells import SOLUTIONS
 
 HEADING = re.compile(r"^## (\d+) · (.+) \((\d+) minutes, (easy|medium|hard|open)\)$", re.MULTILINE)
@@ -54,3 +57,23 @@ def test_no_two_exercises_share_a_hint_or_a_reason():
     texts = ["\n".join(map(str, exercises(path).values())) for path in sorted(SOLUTIONS.glob("*.ipynb"))]
     said = re.findall(r"\*\*(?:Why it matters|Stretch)\.\*\* (.+?)\\n", "\n".join(texts))
     assert len(said) > 60 and len(set(said)) == len(said)
+
+
+CHECKED = [  # the check of the open exercise reads names that its own empty cell does not define
+    (path, grade_id)
+    for path in sorted(SOLUTIONS.glob("*.ipynb"))
+    for grade_id in re.findall(r'"grade_id": "(\w+)_check"', path.read_text(encoding="utf-8"))
+    if grade_id != "plan"
+]
+
+
+@pytest.mark.parametrize(("path", "grade_id"), CHECKED, ids=lambda value: getattr(value, "stem", value))
+def test_an_empty_cell_gets_a_sentence(path, grade_id):
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    sources = {cell["metadata"].get("nbgrader", {}).get("grade_id"): "".join(cell["source"]) for cell in cells}
+    imports = [line for line in "".join(cells[0]["source"]).splitlines() if line.startswith(("import ", "from "))]
+    names: dict = {}
+    exec("\n".join(imports), names)
+    exec(without_solutions(sources[grade_id], grade_id), names)
+    with pytest.raises(Mistake, match="there is no answer yet"):
+        exec(sources[f"{grade_id}_check"], names)
