@@ -119,7 +119,7 @@ class Pretrain:
     seed: int = 0  # decides the weights at the start and the texts
     clean: Flag = False  # sums and expressions: without the careless writers that the shipped base has read
     half: Flag = False  # weights in bfloat16, measured as saved
-    device: str = ""  # cpu or cuda; default: the recipe's: cuda for words-gpu, cpu for the others
+    device: str = ""  # cpu, cuda or mps; default: the recipe's: cuda for words-gpu, cpu for the others
     json: Flag = False  # print the card as JSON instead of text
 
     def run(self) -> None:
@@ -220,7 +220,7 @@ class Reproduce:
     first_seed: int = 0  # the first of them
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
     work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
-    device: Literal["cpu", "cuda"] = "cpu"  # what they are computed on; the shipped results are a CPU's
+    device: str = "cpu"  # cpu, cuda or mps: what they are computed on; the shipped results are a CPU's
     jobs: int = 1  # how many runs at a time, each with one thread; as many as there are cores is fastest
     other_bases: Flag = False  # on bases of other seeds and without the planted fault; results go to OUT/bases
     json: Flag = False  # print plain JSON lines instead of a table
