@@ -168,6 +168,21 @@ class FetchModel:
 
 
 @dataclass(frozen=True)
+class Notebooks:
+    """Copy the course out of the installed package: notebooks, exercises, solutions, and the pages they link to."""
+
+    folder: tyro.conf.Positional[Path] = Path("selfplay-course")  # a new folder
+
+    def run(self) -> None:
+        """Copy, and say how to open them."""
+        from .course import copy_course
+
+        copied = copy_course(self.folder)
+        say(f"{len(copied)} notebooks are in {self.folder / 'notebooks'}; begin with {copied[0].name}:")
+        say(f"jupyter lab {self.folder / 'notebooks'}    (pip install 'selfplay-kit[notebooks]' brings jupyter)")
+
+
+@dataclass(frozen=True)
 class Env:
     """Versions, device with the reason, and which `spkit` was imported."""
 
@@ -272,6 +287,7 @@ COMMANDS = {
     "ledger": Ledger,
     "pretrain": Pretrain,
     "model": FetchModel,
+    "notebooks": Notebooks,
 }
 
 
