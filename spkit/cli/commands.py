@@ -21,7 +21,7 @@ class RunALoop:
 
 @dataclass(frozen=True)
 class Demo:
-    """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (3
+    """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (2
     minutes on 2 cores).
     """
 
