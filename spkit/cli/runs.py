@@ -41,6 +41,7 @@ class RunLoop(Preset, Generic[_C]):
     lora: Flag = False  # train LoRA adapters on a frozen model (the profiles real and gpu always do)
     # precision of the weights; nf4: 4 bits, with LoRA; auto: nf4 for the profile gpu, else float32
     dtype: Literal["auto", "float32", "bfloat16", "nf4"] = "auto"
+    device: str = ""  # cpu, cuda, cuda:1 ... or mps (Apple silicon, not tried by us); default: the profile's
     out: Path | None = None  # run folder; default: runs/LOOP-TASK-seedSEED
     json: Flag = False  # print plain JSON lines instead of a table
 
@@ -117,7 +118,8 @@ def load_base(task: Any, asked: RunLoop) -> tuple[Any, str]:
     """
     from ..policy.profiles import memory_line, profile
 
-    wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": "" if asked.dtype == "auto" else asked.dtype}
+    precision = "" if asked.dtype == "auto" else asked.dtype
+    wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": precision, "SPKIT_DEVICE": asked.device}
     chosen = profile({**os.environ, **{name: value for name, value in wanted.items() if value}})
     chosen = replace(chosen, lora=asked.lora)
     base = chosen.load(task)
