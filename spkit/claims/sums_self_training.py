@@ -20,13 +20,13 @@ from .terms import Number
 
 EM = RestEmConfig()
 BLIND = replace(EM, validation_problems=0)  # no validation either, as it would need the gold answers
-LONG = replace(EM, iterations=6)
+EM_LONG = replace(EM, iterations=6)
 # without real data, as right solutions by careful writers would do the work of the filter
-MANY = RestConfig(iterations=3, real=0, sft=replace(RestConfig().sft, steps=30))
-FEW = replace(MANY, problems=25, k=2)
-STRICT = {"thresholds": (0.9,) * 3, "threshold_rule": "fixed"}
-LENIENT = {"thresholds": (0.0,) * 3, "threshold_rule": "fixed"}
-ADAPTIVE = {"thresholds": (0.5,) * 3, "threshold_rule": "quantile"}  # the better half of the samples
+MANY_SAMPLES = RestConfig(iterations=3, real=0, sft=replace(RestConfig().sft, steps=30))
+FEW_SAMPLES = replace(MANY_SAMPLES, problems=25, k=2)
+ALWAYS_STRICT = {"thresholds": (0.9,) * 3, "threshold_rule": "fixed"}
+ALWAYS_LENIENT = {"thresholds": (0.0,) * 3, "threshold_rule": "fixed"}
+BETTER_HALF = {"thresholds": (0.5,) * 3, "threshold_rule": "quantile"}  # the better half of the samples
 
 HINTED = Number("hinted_accuracy", "accuracy with a hint")
 TRAIN = Number("train_accuracy", "accuracy on the training problems")
@@ -66,16 +66,16 @@ SUMS_EXPERIMENTS = {
     "rft-tiny": sums(rft, RftConfig(problems=20, k=4, sft=replace(RftConfig().sft, steps=2)), 2),
     "rest-graded": sums(rest, RestConfig(), 30),
     "rest-correct": sums(rest, RestConfig(reward="correct"), 30),
-    "em-long": sums(rest_em, LONG, 50),
-    "em-long-once": sums(rest_em, replace(LONG, iterations=1, k=LONG.k * LONG.iterations), 20),
-    "rest-rising": sums(rest, MANY, 20),
-    "rest-strict": sums(rest, replace(MANY, **STRICT), 20),
-    "rest-lenient": sums(rest, replace(MANY, **LENIENT), 20),
-    "rest-adaptive": sums(rest, replace(MANY, **ADAPTIVE), 20),
-    "rest-few-rising": sums(rest, FEW, 10),
-    "rest-few-strict": sums(rest, replace(FEW, **STRICT), 10),
-    "rest-few-lenient": sums(rest, replace(FEW, **LENIENT), 10),
-    "rest-few-adaptive": sums(rest, replace(FEW, **ADAPTIVE), 10),
+    "em-long": sums(rest_em, EM_LONG, 50),
+    "em-long-once": sums(rest_em, replace(EM_LONG, iterations=1, k=EM_LONG.k * EM_LONG.iterations), 20),
+    "rest-rising": sums(rest, MANY_SAMPLES, 20),
+    "rest-strict": sums(rest, replace(MANY_SAMPLES, **ALWAYS_STRICT), 20),
+    "rest-lenient": sums(rest, replace(MANY_SAMPLES, **ALWAYS_LENIENT), 20),
+    "rest-adaptive": sums(rest, replace(MANY_SAMPLES, **BETTER_HALF), 20),
+    "rest-few-rising": sums(rest, FEW_SAMPLES, 10),
+    "rest-few-strict": sums(rest, replace(FEW_SAMPLES, **ALWAYS_STRICT), 10),
+    "rest-few-lenient": sums(rest, replace(FEW_SAMPLES, **ALWAYS_LENIENT), 10),
+    "rest-few-adaptive": sums(rest, replace(FEW_SAMPLES, **BETTER_HALF), 10),
     "temperatures": sums(temperatures, TemperatureConfig(), 5),
 }
 
