@@ -31,7 +31,7 @@ from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
 from .real_model import REAL_CLAIMS, REAL_EXPERIMENTS
 from .reward_table import REWARD_EXPERIMENTS
-from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
+from .spin_guards import SPIN_CLAIMS, SPIN_EXPERIMENTS
 from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
 from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
 from .sums_self_training import SUMS_CLAIMS, SUMS_EXPERIMENTS

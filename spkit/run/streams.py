@@ -27,6 +27,7 @@ PURPOSES = frozenset(
     {
         "propose", "seed ", "fill",  # propose: Absolute Zero's proposals, its first buffers, old problems
         "solve", "rationalize", "grow", "reply", "own-",  # solve: STaR, its hints, ReST's Grow, SPIN's two players
+        "pool",  # verify: which old opponents SPIN meets
         "think",  # solve and learn: Quiet-STaR
         # verify: label noise, filters, random controls ("deal": its random rewards)
         "verify", "reward", "keep", "deal",

@@ -242,8 +242,8 @@ def test_a_file_that_is_no_reference_data_is_refused(tmp_path):
     ("change", "message"),
     [
         ({"kind": "gan"}, "kind must be one of logistic, .*dpo, not 'gan'"),
-        ({"beta": (0.0,)}, "beta must be one or more positive numbers"),
-        ({"beta": ()}, "beta must be one or more positive numbers"),
+        ({"beta": (0.0,)}, "beta must be positive numbers"),
+        ({"beta": ()}, "beta must be positive numbers"),
         ({"learning_rate": (-1.0,)}, "learning_rate must be one or more positive"),
         ({"tau": -1.0}, "tau must be positive"),
         ({"tau": 0.0, "kind": "chi2"}, "tau must be positive"),
