@@ -30,10 +30,10 @@ from .spin_replies import (
 )
 from .stored import curves
 
-LONG, LONG_TENTH, LONG_SCARCE = (replace(config, iterations=3) for config in (COLD, TENTH, SCARCE))
-OWN = replace(COLD, references=500)  # prompts to which the base writes the references itself
+COLD_LONG, TENTH_LONG, SCARCE_LONG = (replace(config, iterations=3) for config in (COLD, TENTH, SCARCE))
+OWN_REPLIES = replace(COLD, references=500)  # prompts to which the base writes the references itself
 WRONG = replace(WARM, wrong=0.2)  # a fifth of the references by careless writers
-TRIES = 4  # replies of the base to each prompt
+REPLIES_EACH = 4  # replies of the base to each prompt
 
 
 def own_references(base: Policy, task: Replies, config: SpinConfig, correct: bool) -> list[Reference]:
@@ -41,11 +41,11 @@ def own_references(base: Policy, task: Replies, config: SpinConfig, correct: boo
     first correct reply, or, as the control, the first reply of all.
     """
     asked = problems(task, config.seed, 0, config.references)
-    drawn = solve(base, task, asked, TRIES, temperature=1.0, generator=generator(config.seed, 0, "solve"))
+    drawn = solve(base, task, asked, REPLIES_EACH, temperature=1.0, generator=generator(config.seed, 0, "solve"))
     texts, chosen = drawn.rollouts.texts, []
     for i, problem in enumerate(asked):
-        right = [k for k in range(TRIES * i, TRIES * (i + 1)) if drawn.verdicts[k].correct]
-        chosen += [(problem.prompt, texts[right[0] if correct else TRIES * i])] if right else []
+        right = [k for k in range(REPLIES_EACH * i, REPLIES_EACH * (i + 1)) if drawn.verdicts[k].correct]
+        chosen += [(problem.prompt, texts[right[0] if correct else REPLIES_EACH * i])] if right else []
     return chosen
 
 
@@ -69,19 +69,19 @@ def imitate_chosen(base: Policy, task: Replies, config: SpinConfig, run: Run | N
 
 
 SPIN_EXPERIMENTS = IMITATION_EXPERIMENTS | {
-    "spin-own": replies(imitate_own, OWN, 25),
-    "spin-own-correct": replies(imitate_correct, OWN, 25),
+    "spin-own": replies(imitate_own, OWN_REPLIES, 25),
+    "spin-own-correct": replies(imitate_correct, OWN_REPLIES, 25),
     "spin-timid": replies(spin, replace(COLD, learning_rate=(3e-6,)), 35),
     "spin-wrong-preference": replies(spin, replace(WRONG, preference=0.1), 45),
     "spin-wrong-chosen": replies(imitate_chosen, WRONG, 45),
-    "spin-cold-long": replies(spin, LONG, 50),
-    "spin-tenth-long": replies(spin, LONG_TENTH, 50),
-    "spin-tenth-pool": replies(spin, replace(LONG_TENTH, opponents="pool"), 50),
-    "spin-tenth-kl": replies(spin, replace(LONG_TENTH, kl=0.9), 50),
-    "spin-scarce-long": replies(spin, LONG_SCARCE, 35),
-    "spin-scarce-pool": replies(spin, replace(LONG_SCARCE, opponents="pool"), 35),
-    "spin-scarce-kl": replies(spin, replace(LONG_SCARCE, kl=1.0), 35),
-    "spin-scarce-beta": replies(spin, replace(LONG_SCARCE, beta=(2.0,)), 35),
+    "spin-cold-long": replies(spin, COLD_LONG, 50),
+    "spin-tenth-long": replies(spin, TENTH_LONG, 50),
+    "spin-tenth-pool": replies(spin, replace(TENTH_LONG, opponents="pool"), 50),
+    "spin-tenth-kl": replies(spin, replace(TENTH_LONG, kl=0.9), 50),
+    "spin-scarce-long": replies(spin, SCARCE_LONG, 35),
+    "spin-scarce-pool": replies(spin, replace(SCARCE_LONG, opponents="pool"), 35),
+    "spin-scarce-kl": replies(spin, replace(SCARCE_LONG, kl=1.0), 35),
+    "spin-scarce-beta": replies(spin, replace(SCARCE_LONG, beta=(2.0,)), 35),
 }
 
 STALL_CLAIMS = (
