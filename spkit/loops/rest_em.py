@@ -78,6 +78,7 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
         problems(task, config.seed, 0, config.problems),
         validation_set(task, config.validation_problems),
     )
+    run.spend(compute_tokens=0)
     yield from run.replay(config, lambda: run.record(0, base, **_look(base, task, config, run, 0)))
     scorer = last_scorer(base, config.scorer, run)
 

@@ -2,7 +2,7 @@
 
 It is trained on the samples of the first iteration, whose steps are labelled by
 
-    checker    the task's exact check of every step, on the samples of a few problems (Lightman et al., arXiv:2305.20050)
+    checker    the task's exact check of every step, on the samples of a few problems (arXiv:2305.20050)
     noisy      a check of the answer that errs, see below
     majority   the vote of the problem's own samples, see below
 
@@ -103,7 +103,10 @@ def to_score(policy: Policy, task: Task, sample: Sample) -> StepExample:
 def first_labels(
     task: Task, samples: Sequence[Sample], k: int, config: ScorerConfig, draw: torch.Generator
 ) -> list[list[float]]:
-    """A label for every step of every sample, as `config.labels` says. Raises SpkitError where a task marks no steps."""
+    """A label for every step of every sample, as `config.labels` says.
+
+    Raises SpkitError where a task marks no steps.
+    """
     checked = [task.step_verdicts(sample.problem, sample.text) for sample in samples]
     if config.labels == "checker":
         return [[float(right) for right in row] for row in checked]
