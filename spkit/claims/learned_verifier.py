@@ -22,15 +22,15 @@ SHORT = RestEmConfig(iterations=3, problems=100, validation_problems=0)
 SHORT = replace(SHORT, sft=replace(SHORT.sft, steps=30))
 SCORER = ScorerConfig("checker")
 SCORER = replace(SCORER, sft=replace(SCORER.sft, steps=40))
-OWN = replace(SCORER, labels="majority", retrain="own")
-AUC = Number("scorer.auc_within", "AUC of the learned verifier within a difficulty")
+RETRAINED = replace(SCORER, labels="majority", retrain="own")
+AGREEMENT = Number("scorer.auc_within", "AUC of the learned verifier within a difficulty")
 PRECISION = Number("scorer.precision", "precision of what the learned verifier accepts")
-LAST = SHORT.iterations
+THREE = SHORT.iterations
 
 LEARNED_EXPERIMENTS = {
     "prm": sums(rest_em, replace(SHORT, scorer=SCORER), 30),
     "prm-random": sums(rest_em, replace(SHORT, scorer=SCORER, filter=Filter("random", cap=4)), 30),
-    "prm-own": sums(rest_em, replace(SHORT, scorer=OWN), 40),
+    "prm-own": sums(rest_em, replace(SHORT, scorer=RETRAINED), 40),
     "prm-steps": sums(rest_em, replace(SHORT, filter=Filter("all_steps", cap=4)), 20),
     "prm-answer": sums(rest_em, replace(SHORT, iterations=5), 32),
     "prm-vote": sums(rest_em, replace(SHORT, iterations=5, filter=Filter("majority", cap=4)), 32),
@@ -41,7 +41,7 @@ COMPUTE = "compute_tokens"
 
 def _after_three(run: str) -> Term:
     """Accuracy after as many iterations as the shortest run has."""
-    return at(run, "accuracy", iteration=LAST)
+    return at(run, "accuracy", iteration=THREE)
 
 
 def _at_equal_compute(run: str, other: str) -> Term:
@@ -87,10 +87,10 @@ LEARNED_CLAIMS = (
         "prm-own-auc",
         "A verifier retrained on its own verdicts agrees less with the exact check from iteration to iteration",
         OURS,
-        at("prm-own", AUC, iteration=1) - at("prm-own", AUC, iteration=LAST) > 0,
-        {"precision": {str(t): at("prm-own", PRECISION, iteration=t) for t in range(1, LAST + 1)}},
-        {"auc": {str(t): at("prm-own", AUC, iteration=t) for t in range(1, LAST + 1)}},
-        {"fixed": {str(t): at("prm", AUC, iteration=t) for t in range(1, LAST + 1)}},
+        at("prm-own", AGREEMENT, iteration=1) - at("prm-own", AGREEMENT, iteration=THREE) > 0,
+        {"precision": {str(t): at("prm-own", PRECISION, iteration=t) for t in range(1, THREE + 1)}},
+        {"auc": {str(t): at("prm-own", AGREEMENT, iteration=t) for t in range(1, THREE + 1)}},
+        {"fixed": {str(t): at("prm", AGREEMENT, iteration=t) for t in range(1, THREE + 1)}},
     ),
     claim(
         "prm-own",
