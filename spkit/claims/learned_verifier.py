@@ -18,22 +18,22 @@ from .stored import curves
 from .sums_self_training import sums
 from .terms import Number, Term
 
-SHORT = RestEmConfig(iterations=3, problems=100, validation_problems=0)
-SHORT = replace(SHORT, sft=replace(SHORT.sft, steps=30))
+BRIEF = RestEmConfig(iterations=3, problems=100, validation_problems=0)
+BRIEF = replace(BRIEF, sft=replace(BRIEF.sft, steps=30))
 SCORER = ScorerConfig("checker")
 SCORER = replace(SCORER, sft=replace(SCORER.sft, steps=40))
 RETRAINED = replace(SCORER, labels="majority", retrain="own")
 AGREEMENT = Number("scorer.auc_within", "AUC of the learned verifier within a difficulty")
 PRECISION = Number("scorer.precision", "precision of what the learned verifier accepts")
-THREE = SHORT.iterations
+THREE = BRIEF.iterations
 
 LEARNED_EXPERIMENTS = {
-    "prm": sums(rest_em, replace(SHORT, scorer=SCORER), 30),
-    "prm-random": sums(rest_em, replace(SHORT, scorer=SCORER, filter=Filter("random", cap=4)), 30),
-    "prm-own": sums(rest_em, replace(SHORT, scorer=RETRAINED), 40),
-    "prm-steps": sums(rest_em, replace(SHORT, filter=Filter("all_steps", cap=4)), 20),
-    "prm-answer": sums(rest_em, replace(SHORT, iterations=5), 32),
-    "prm-vote": sums(rest_em, replace(SHORT, iterations=5, filter=Filter("majority", cap=4)), 32),
+    "prm": sums(rest_em, replace(BRIEF, scorer=SCORER), 30),
+    "prm-random": sums(rest_em, replace(BRIEF, scorer=SCORER, filter=Filter("random", cap=4)), 30),
+    "prm-own": sums(rest_em, replace(BRIEF, scorer=RETRAINED), 40),
+    "prm-steps": sums(rest_em, replace(BRIEF, filter=Filter("all_steps", cap=4)), 20),
+    "prm-answer": sums(rest_em, replace(BRIEF, iterations=5), 32),
+    "prm-vote": sums(rest_em, replace(BRIEF, iterations=5, filter=Filter("majority", cap=4)), 32),
 }
 
 COMPUTE = "compute_tokens"
