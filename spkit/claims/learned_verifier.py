@@ -90,6 +90,7 @@ LEARNED_CLAIMS = (
         at("prm-own", AGREEMENT, iteration=1) - at("prm-own", AGREEMENT, iteration=THREE) > 0,
         {"precision": {str(t): at("prm-own", PRECISION, iteration=t) for t in range(1, THREE + 1)}},
         {"auc": {str(t): at("prm-own", AGREEMENT, iteration=t) for t in range(1, THREE + 1)}},
+        {"fixed_precision": {str(t): at("prm", PRECISION, iteration=t) for t in range(1, THREE + 1)}},
         {"fixed": {str(t): at("prm", AGREEMENT, iteration=t) for t in range(1, THREE + 1)}},
     ),
     claim(
