@@ -53,6 +53,12 @@ def _after_three(run: str) -> Term:
     return at(run, "accuracy", iteration=THREE)
 
 
+def _more_at_equal_compute(run: str, other: str) -> Term:
+    """How much more accurate a run is than another at the compute that both have had."""
+    ours, theirs = (at_shared(one, "accuracy", COMPUTE, (run, other)) for one in (run, other))
+    return ours - theirs
+
+
 LEARNED_CLAIMS = (
     claim(
         "prm-selection",
@@ -72,18 +78,14 @@ LEARNED_CLAIMS = (
         "prm-longer",
         "At equal compute a verifier of steps learned from the exact check beats a longer loop with the vote",
         OURS,
-        at_shared("prm", "accuracy", COMPUTE, ("prm", "prm-vote"))
-        - at_shared("prm-vote", "accuracy", COMPUTE, ("prm", "prm-vote"))
-        > 0,
+        _more_at_equal_compute("prm", "prm-vote") > 0,
         curves("accuracy", COMPUTE),
     ),
     claim(
         "prm-longer-answer",
         "At equal compute a longer loop with the check of the answer beats a learned verifier of steps",
         OURS,
-        at_shared("prm-answer", "accuracy", COMPUTE, ("prm", "prm-answer"))
-        - at_shared("prm", "accuracy", COMPUTE, ("prm", "prm-answer"))
-        > 0,
+        _more_at_equal_compute("prm-answer", "prm") > 0,
         curves("accuracy", COMPUTE),
     ),
     claim(
