@@ -27,6 +27,7 @@ from spkit.run import folder as runs
 from spkit.run.folder import Run
 from spkit.stages.learn_roles import RolesConfig
 from spkit.stages.propose import ProposerConfig
+from spkit.stages.verify_learned import ScorerConfig
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
@@ -41,7 +42,8 @@ SELF_PLAY = AbsoluteZeroConfig(
     test_per_difficulty=2,
     test_samples=2,
 )
-# loop, task, settings; all but star need what earlier iterations stored, rlvr, sft and absolute_zero in their state
+# loop, task, settings; all but star need what earlier iterations stored, rlvr, sft, absolute_zero and a learned
+# verifier in their state
 LOOPS = {
     "star": (
         star,
@@ -52,6 +54,19 @@ LOOPS = {
         rest_em,
         "sums",
         RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3),
+    ),
+    "rest_em_scorer": (
+        rest_em,
+        "sums",
+        RestEmConfig(
+            3,
+            problems=10,
+            k=3,
+            scorer=ScorerConfig("majority", problems=10, retrain="own", sft=QUICK),
+            sft=QUICK,
+            validation_problems=0,
+            test_per_difficulty=3,
+        ),
     ),
     "rlvr": (
         rlvr,
