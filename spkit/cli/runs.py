@@ -100,15 +100,19 @@ def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> N
 
     check_tracker(asked.track)
     if asked.engine == "trl":
-        from .engine_runs import run_on_trl
+        from .engine_runs import check_engine, run_grpo_on_trl, trained_by_trl
 
-        return run_on_trl(asked, default_folder(asked.name, asked.task, asked.config.seed), load_base)
-    if processes() > 1:
+        check_engine(asked)
+        if asked.name == "rlvr":
+            return run_grpo_on_trl(asked, default_folder(asked.name, asked.task, asked.config.seed), load_base)
+    elif processes() > 1:
         raise SpkitError("our own engine runs in one process: add --engine trl, or start without accelerate launch")
-    if asked.vllm != "no":
+    elif asked.vllm != "no":
         raise SpkitError("vLLM draws samples for the engine trl alone: add --engine trl, or leave --vllm out")
     task = load_task(asked.task)
     base, said = load_base(task, asked)
+    if asked.engine == "trl":
+        base, said = trained_by_trl(base, said)
     folder = asked.out or default_folder(asked.name, asked.task, asked.config.seed)
     with interruptible(folder):
         run = Run(folder, progress())

@@ -36,6 +36,7 @@ from ..stages.propose import fixed_problems
 from ..stages.solve import Attempts, longest_completion
 from ..tasks import Problem, Task
 from .rewards import Judged, reward_functions
+from .trainer import common_settings, trainable
 from .translate import grpo_settings, steps_of_an_iteration
 
 Emit = Callable[[dict[str, Any]], None]
@@ -193,31 +194,14 @@ def shown_prompt(policy: Policy, prompt: str) -> Any:
     return policy.prompting.render(policy.tokenizer, prompt)
 
 
-def trainable(policy: Policy) -> Any:
-    """The model that the trainer is given: with LoRA the shared one, this policy's adapter switched on alone."""
-    backbone = getattr(policy.model, "backbone", None)
-    if backbone is None:
-        return policy.model
-    backbone.activate(policy.model.name)
-    for part, parameter in backbone.model.named_parameters():
-        parameter.requires_grad_(".lora_" in part and f".{policy.model.name}." in part)
-    return backbone.model
-
-
 def _places(folder: Path, vllm: str, steps: int) -> dict[str, Any]:
-    return {
+    return common_settings() | {
         "output_dir": str(folder),
         "save_strategy": "steps",
         "save_steps": steps,
         "save_total_limit": CHECKPOINTS,
-        "logging_steps": 1,
         "log_completions": True,
         "num_completions_to_print": 0,
-        "report_to": [],
-        "disable_tqdm": True,
-        "use_cpu": not torch.cuda.is_available(),
-        "bf16": False,
-        "gradient_checkpointing": False,
         **({"use_vllm": True, "vllm_mode": vllm} if vllm != "no" else {}),
     }
 

@@ -6,6 +6,7 @@ from ..run.errors import SpkitError
 
 LOSS_WORDS = {"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}
 SCALES = {"grpo": "group", "dr_grpo": "none"}
+PAIR_LOSSES = {"logistic": "sigmoid", "hinge": "hinge", "dpo": "sigmoid"}  # kinds of SPIN that DPOTrainer has
 REWARDS = ("gold", "steps", "all_steps", "graded")  # what a verdict says alone, without the others of its problem
 
 
@@ -26,6 +27,20 @@ def check_translatable(config: Any) -> None:
         raise SpkitError(
             f"the engine trl takes steps of equal size: choose a batch_size that divides the {config.problems} x "
             f"{config.k} samples of an iteration, not {config.batch_size}"
+        )
+
+
+def check_pairs(config: Any) -> None:
+    """Raise SpkitError that names the first setting of `SpinConfig` which DPOTrainer has no word for."""
+    if config.kind not in PAIR_LOSSES:
+        raise SpkitError(
+            f"the engine trl has no word for kind={config.kind}: choose kind among {', '.join(PAIR_LOSSES)}, or leave "
+            "--engine out"
+        )
+    if config.preference and config.kind == "hinge":
+        raise SpkitError(
+            f"the engine trl has one loss for all pairs, and no word for preference={config.preference:g} with "
+            "kind=hinge: choose kind=logistic, or leave --engine out"
         )
 
 

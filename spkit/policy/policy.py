@@ -19,10 +19,11 @@ from .architecture import longest_text, text_config
 from .checkpoints import SETTINGS, load_model, no_bars
 from .cpu_linear import by_onednn
 from .decoder_choice import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
+from .engine import Engine
 from .prompting import Prompting, as_data
 from .rereading import RereadingDecoder
 from .rollouts import Rollouts
-from .row_budget import RowBudget
+from .row_budget import RowBudget, by_length
 from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
 from .shared_prefix import SHARED_FROM, Prefix, SharedPrefixDecoder, common_beginning, shares_prefix
 from .static_cache import StaticDecoder
@@ -46,6 +47,7 @@ class Policy:
     sampler: Sampler = "auto"
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     origin: str = field(default="", repr=False, compare=False)
+    engine: Engine | None = field(default=None, repr=False, compare=False)  # what trains it; None: our own code
     rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
     shares: bool | None = field(default=None, repr=False, compare=False)  # a prefix among lines; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
@@ -171,7 +173,7 @@ class Policy:
         told = Told(on_rows)
         given = (row_prompts, encoded, prefix, uniform, temperature, told, done)
         compute = lambda part: self._sample_batch(part, *given)
-        for batch in reversed(_batches(lengths, at_once)):  # the longest first: their room is enough for the others
+        for batch in reversed(by_length(lengths, at_once)):  # the longest first: their room is enough for the others
             with by_onednn(self.model):
                 self.budget.run_in_chunks("sampling", batch, compute)
         return self._rollouts(row_prompts, done)
@@ -259,7 +261,7 @@ class Policy:
                 result[r] = row[counted]
 
         lengths, most = [len(e.prompt) + len(e.completion) for e in examples], tokens_at_once(self.model)
-        for batch in _batches(lengths, rows_per_batch) if most is None else pieces(lengths, rows_per_batch, most):
+        for batch in by_length(lengths, rows_per_batch) if most is None else pieces(lengths, rows_per_batch, most):
             with by_onednn(self.model):
                 self.budget.run_in_chunks("scoring", batch, score)
         return result
@@ -276,6 +278,8 @@ class Policy:
         Returns plain numbers; see `sft`.
         """
         examples = [Example(self.prompt_ids(prompt), list(ids)) for prompt, ids in pairs]
+        if self.engine is not None:
+            return self.engine.fit(self, examples, config, generator, on_step)
         return sft(self.model, examples, config, self.pad_id, generator, on_step, self.budget)
 
     def fingerprint(self) -> str:
@@ -312,9 +316,3 @@ def checksum(tensors: Iterable[Tensor], start: int = 0) -> int:
     for tensor in tensors:
         start = zlib.crc32(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), start)
     return start
-
-
-def _batches(lengths: list[int], size: int) -> list[list[int]]:
-    """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    return [order[i : i + size] for i in range(0, len(order), size)]

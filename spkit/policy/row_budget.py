@@ -113,3 +113,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def parts(rows: Sequence[_T], size: int) -> list[Sequence[_T]]:
     """The rows in consecutive parts of `size`, the last one shorter."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def by_length(lengths: Sequence[int], size: int) -> list[Sequence[int]]:
+    """Row numbers grouped by length, so that little of a batch is padding; the order within a length is kept."""
+    return parts(sorted(range(len(lengths)), key=lengths.__getitem__), size)

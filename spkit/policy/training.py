@@ -207,21 +207,26 @@ def sft(
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
-    losses, tokens, read = [], 0, 0
+    losses, taken = [], []
     for step, batch in zip(range(stop or config.steps), epochs(examples, config.batch_size, generator)):
         losses.append(sft_step(model, optimizer, batch, pad, budget, config.clip, step + 1))
         schedule.step()
-        tokens += sum(len(example.completion) for example in batch)
-        read += sum(len(example.prompt) + len(example.completion) for example in batch)
+        taken.append(batch)
         on_step(step + 1, losses[-1])
+    return sft_numbers(losses, taken)
+
+
+def sft_numbers(losses: Sequence[float], taken: Sequence[Sequence[Example]]) -> dict[str, float]:
+    """What `sft` returns, from the loss and the batch of every step."""
     tenth = max(1, len(losses) // 10)
     mean = lambda values: sum(values) / max(1, len(values))
+    tokens = sum(len(example.completion) for batch in taken for example in batch)
     return {
         "loss_first": mean(losses[:tenth]),
         "loss_last": mean(losses[-tenth:]),
         "steps": len(losses),
         "tokens": tokens,
-        "tokens_read": read,
+        "tokens_read": tokens + sum(len(example.prompt) for batch in taken for example in batch),
     }
 
 

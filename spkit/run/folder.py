@@ -97,6 +97,7 @@ class Run:
         """
         base = self.pinned(base)
         origin = {"origin": base.origin} if getattr(base, "origin", "") else {}
+        identity |= {"engine": base.engine.name} if getattr(base, "engine", None) else {}
         about = {"method": method, "task": task.name, "base": base.fingerprint(), **origin, **identity}
         about["config"] = asdict(config)
         return base, self.start(about, base)

@@ -172,12 +172,14 @@ def learn_from_pairs(
     update, which must be 0 without an anchor. Raises NotFinite if training diverges, with the weights of the last good
     step.
     """
+    if policy.engine is not None:
+        return policy.engine.learn_from_pairs(policy, scored, update, generator, on_step)
     steps = update.epochs * len(scored)
     schedule = SftConfig(steps=steps, batch_size=update.batch_size, warmup=update.warmup)
     optimizer = adamw(policy.model, update.learning_rate)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, schedule))
-    start, rows = _largest_log_ratio(policy, scored[0]), []
-    for number, batch in enumerate(_in_turn(scored, update.epochs, generator), 1):
+    start, rows = largest_log_ratio(policy, scored[0]), []
+    for number, batch in enumerate(passes_over(scored, update.epochs, generator), 1):
         count = len(batch.examples) // batch.roles
         numbers = policy.budget.retry_smaller(
             count, lambda size: _backward(policy, optimizer, _split(policy, batch, size), update)
@@ -186,7 +188,7 @@ def learn_from_pairs(
         scheduler.step()
         rows.append(numbers)
         on_step(1)
-    return {"steps": steps, "start_log_ratio": start, **_ends(rows)}
+    return {"steps": steps, "start_log_ratio": start, **ends_of(rows)}
 
 
 def _backward(
@@ -215,17 +217,17 @@ def _backward(
     return total
 
 
-def _in_turn(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -> Iterator[Batch]:
+def passes_over(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -> Iterator[Batch]:
     for _ in range(epochs):
         for index in torch.randperm(len(scored), generator=generator).tolist():
             yield scored[index]
 
 
-def _largest_log_ratio(policy: Policy, batch: Batch) -> float:
+def largest_log_ratio(policy: Policy, batch: Batch) -> float:
     return (_scores(policy, batch) - batch.opponent).abs().max().item()
 
 
-def _ends(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+def ends_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     tenth = max(1, len(rows) // 10)
     mean = lambda part, key: sum(row[key] for row in part if key in row) / max(1, sum(key in row for row in part))
     keys = dict.fromkeys(key for row in rows for key in row)
