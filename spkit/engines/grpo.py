@@ -123,17 +123,12 @@ def run_grpo(
     folder = Path(_agreed(str(run.folder or ""))) / "trl"
     trained = policy.clone() if done == 0 else policy
     recorder = Recorder(base, trained, task, config, run, emit)
-    trainer = _trainer(
-        trained,
-        task,
-        config,
-        run,
-        recorder,
-        settings | _places(folder, vllm, steps_of_an_iteration(config)) | (more or {}),
-    )
-    start = _checkpoint(folder, done, steps_of_an_iteration(config), state)
+    steps = steps_of_an_iteration(config)
+    start = _checkpoint(folder, done, steps, state)
     with no_bars(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that TRL still uses
+        settings |= _places(folder, vllm, steps) | (more or {})
+        trainer = _trainer(trained, task, config, run, recorder, settings)
         trainer.train(resume_from_checkpoint=start)
     run.close()
 
