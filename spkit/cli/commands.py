@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.console import Console
 from ..run.errors import SpkitError
 from ..run.json_files import dumps
 from ..run.locks import Hold, hold
+from .exporting import Export
 from .output import emitter, interruptible, say
 from .parse import Flag
 
@@ -67,22 +68,6 @@ class Show:
             say(f"Figure: {save(figure, self.plot or self.folder / 'dynamics.png')}")
         if self.transcripts > 0:
             Console().print(transcript_table(spread(transcripts(self.folder), self.transcripts)), markup=False)
-
-
-@dataclass(frozen=True)
-class Export:
-    """A run as what others load: a folder of `datasets`, preference pairs, or a Hugging Face checkpoint."""
-
-    folder: tyro.conf.Positional[Path]  # a run folder
-    to: Path  # a new folder
-    # dataset: prompt, completion, reward, step, role; pairs: prompt, chosen, rejected, step, of SPIN; model: merged
-    as_: Annotated[Literal["dataset", "pairs", "model"], tyro.conf.arg(name="as")] = "dataset"
-
-    def run(self) -> None:
-        """Write it, and say what it is."""
-        from .exporting import export_run
-
-        say(export_run(self.folder, self.to, self.as_))
 
 
 @dataclass(frozen=True)

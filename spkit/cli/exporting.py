@@ -1,19 +1,42 @@
-"""`spkit export`: a run as what others load, `datasets` folders and Hugging Face checkpoints."""
+"""`spkit export`: a run as what others load, `datasets` folders, Hugging Face checkpoints and scripts for TRL."""
 
 import importlib.util
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import tyro
+
+from ..loops import load_method
 from ..run.description import load_run
 from ..run.errors import SpkitError
-from ..run.files import read_jsonl
+from ..run.files import write_atomic
+from ..run.json_files import dumps, read_object
+from ..run.settings import changed
+from .exported_rows import Row, pair_rows, sample_rows
+from .exporting_scripts import Source, write_script
+from .output import say
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class Export:
+    """A run as what others load: a folder of `datasets`, preference pairs, a Hugging Face checkpoint, a script."""
+
+    folder: tyro.conf.Positional[Path]  # a run folder
+    to: Path  # a new folder
+    # dataset: prompt, completion, reward, step, role; pairs: prompt, chosen, rejected, step, of SPIN; model: merged;
+    # adapter: LoRA, for peft; script: the run for TRL alone, with its first model and rows
+    as_: Annotated[Literal["dataset", "pairs", "model", "adapter", "script"], tyro.conf.arg(name="as")] = "dataset"
+
+    def run(self) -> None:
+        """Write it, and say what it is."""
+        say(export_run(self.folder, self.to, self.as_))
 
 
 def export_run(folder: Path, to: Path, form: str) -> str:
-    """Write a run in a form, `dataset`, `pairs` or `model`, to a new folder; one line that says what was written.
+    """Write a run in a form (`spkit export --help` lists them) to a new folder; one line that says what was written.
 
     Raises SpkitError if the folder is no run, there is nothing of that form in it, `to` is there already, or a package
     is missing.
@@ -21,10 +44,13 @@ def export_run(folder: Path, to: Path, form: str) -> str:
     description, records = load_run(folder)
     if to.exists():
         raise SpkitError(f"{to} is there already: choose another --to")
-    if form == "model":
-        return _model(folder, to, description, records)
+    if form in ("model", "adapter"):
+        return (_model if form == "model" else _adapter)(to, *_last_policy(folder, records), description, records)
     if importlib.util.find_spec("datasets") is None:
-        raise SpkitError("spkit export writes a dataset with the package datasets: pip install 'selfplay-kit[scale]'")
+        raise SpkitError("spkit export writes rows with the package datasets: pip install 'selfplay-kit[scale]'")
+    if form == "script":
+        policy, last = _last_policy(folder, records)
+        return write_script(Source(folder, description, settings_of(description), last, policy), to)
     rows = list(sample_rows(folder) if form == "dataset" else pair_rows(folder, description))
     if not rows:
         raise SpkitError(
@@ -37,56 +63,33 @@ def export_run(folder: Path, to: Path, form: str) -> str:
     return f"{len(rows)} rows of {', '.join(rows[0])} are in {to}: datasets.load_from_disk({str(to)!r})"
 
 
-def sample_rows(folder: Path) -> Iterator[Row]:
-    """prompt, completion, reward, step (the iteration) and role of every completion that the run kept a text of."""
-    for row in read_jsonl(folder / "samples.jsonl"):
-        yield {
-            "prompt": row["prompt"],
-            "completion": row["completion"],
-            "reward": float(row["correct"]),
-            "step": row["iteration"],
-            "role": row.get("role", "solver"),
-        }
-
-
-def pair_rows(folder: Path, description: Row) -> Iterator[Row]:
-    """prompt, chosen (the reference), rejected (the opponent's reply) and step of every pair of a run of SPIN.
-
-    Raises SpkitError for another method, and for references of the reader's own, which a run does not keep.
-    """
-    if description["method"] != "spin":
-        raise SpkitError(f"pairs are of runs of spin, and {folder} is of {description['method']}: take --as dataset")
+def _last_policy(folder: Path, records: list[Row]) -> tuple[Any, int]:
     from ..policy import load_policy
-    from ..stages.references import draw_references, references_fingerprint
-    from ..tasks import load_task
-
-    config = description["config"]
-    real = draw_references(load_task(description["task"]), config["seed"], config["references"])
-    if config["wrong"] or references_fingerprint(real) != description["references"]:
-        raise SpkitError(f"{folder} learned from references that are not the task's own, so its pairs are not known")
-    policy = load_policy(_last_checkpoint(folder))
-    for file in sorted((folder / "data").glob("iteration-*.jsonl")):
-        stored = read_jsonl(file, ("prompt", "token_ids"))
-        for (prompt, reply), row in zip(real, stored):
-            text = policy.tokenizer.decode(row["token_ids"], skip_special_tokens=True)
-            yield {"prompt": prompt, "chosen": reply, "rejected": text, "step": int(file.stem.split("-")[1])}
-
-
-def _last_checkpoint(folder: Path) -> Path:
-    found = sorted((folder / "checkpoints").glob("iteration-*"))
-    if not found:
-        raise SpkitError(f"{folder} has no checkpoint yet: let it finish an iteration")
-    return found[-1]
-
-
-def _model(folder: Path, to: Path, description: Row, records: list[Row]) -> str:
-    from ..policy import load_policy
-    from ..policy.checkpoints import no_bars
 
     last = records[-1]["iteration"] if records else 0
     if not last:
         raise SpkitError(f"{folder} has no policy but its base yet: let it finish an iteration")
-    policy = load_policy(folder / "checkpoints" / f"iteration-{last:04d}")
+    return load_policy(folder / "checkpoints" / f"iteration-{last:04d}"), last
+
+
+def settings_of(description: Row) -> Any:
+    """The settings of a run, as its loop takes them."""
+    kind = load_method(description["method"].replace("_", "-"))[1]
+    return changed(kind(), dict(_by_dotted_name(description["config"])))
+
+
+def _by_dotted_name(settings: Row, inside: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _by_dotted_name(value, f"{inside}{name}.")
+        else:
+            plain = {"inf": math.inf, "-inf": -math.inf}.get(value, value) if isinstance(value, str) else value
+            yield inside + name, tuple(plain) if isinstance(plain, list) else plain
+
+
+def _model(to: Path, policy: Any, last: int, description: Row, records: list[Row]) -> str:
+    from ..policy.checkpoints import no_bars
+
     policy = policy.merged() if hasattr(policy, "merged") else policy
     with no_bars():
         policy.model.save_pretrained(to)
@@ -95,15 +98,34 @@ def _model(folder: Path, to: Path, description: Row, records: list[Row]) -> str:
     return f"the policy of iteration {last} is in {to}: AutoModelForCausalLM.from_pretrained(...)"
 
 
-def model_card(description: Row, records: list[Row]) -> str:
-    """What the checkpoint is, from which run, what was measured, and whose licence holds."""
+def _adapter(to: Path, policy: Any, last: int, description: Row, records: list[Row]) -> str:
+    """The adapter alone; in its settings the base has the name that the run was given, and no path of this machine."""
+    if not hasattr(policy, "merged"):
+        raise SpkitError("this run trained all weights, so it has no adapter (--lora trains one): take --as model")
+    base = policy.model.backbone.origin["base"]
+    policy.model.save(to)
+    policy.tokenizer.save_pretrained(to)
+    file = to / "adapter_config.json"
+    write_atomic(
+        file, dumps({**read_object(file, "export it again"), "base_model_name_or_path": base}, indent=2) + "\n"
+    )
+    how = f"PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {str(to)!r}), BASE being {base}"
+    (to / "README.md").write_text(model_card(description, records, base), encoding="utf-8")
+    return f"the adapter of iteration {last} is in {to}: {how}"
+
+
+def model_card(description: Row, records: list[Row], adapted: str = "") -> str:
+    """What the checkpoint is, from which run, what was measured, and whose licence holds; `adapted` is the name of the
+    model that it is an adapter of, if it is one.
+    """
     first, last = records[0], records[-1]
     measured = [f"- {key}: {first[key]:.3f} before, {last[key]:.3f} after" for key in ("accuracy",) if key in last]
     settings = [f"- {name}: {value}" for name, value in description["config"].items()]
-    base = description.get("origin") or f"the model with fingerprint {description['base']}"
+    base = description.get("origin") or adapted or f"the model with fingerprint {description['base']}"
     lines = [
         f"# {description['method']} on {description['task']}",
         "",
+        *(["A LoRA adapter, to load with peft on top of its base.", ""] if adapted else []),
         f"The policy after {last['iteration']} iterations of a run of spkit, made from {base}.",
         "The licence of that base holds for this model, too. One run: nothing is claimed beyond these numbers.",
         *["", "## Measured on the task's test problems", *measured, "", "## Settings", *settings, ""],

@@ -37,7 +37,7 @@ from ..stages.solve import Attempts, longest_completion
 from ..tasks import Problem, Task
 from .rewards import Judged, reward_functions
 from .trainer import common_settings, trainable
-from .translate import grpo_settings, steps_of_an_iteration
+from .translate import grpo_settings, shown_prompt, steps_of_an_iteration
 
 Emit = Callable[[dict[str, Any]], None]
 LOGGED = {"loss": "loss", "grad_norm": "grad_norm", "entropy": "entropy", "kl": "kl"}
@@ -101,13 +101,11 @@ class Recorder(TrainerCallback):
         self.emit(row)
 
 
-def run_grpo(
-    base: Policy, task: Task, config: Any, run: Run, emit: Emit, *, vllm: str = "no", more: dict[str, Any] | None = None
-) -> None:
+def run_grpo(base: Policy, task: Task, config: Any, run: Run, emit: Emit, *, vllm: str = "no") -> None:
     """Run RLVR (`RlvrConfig`) in the run's folder, or continue it; `emit` is given every record, on process 0 alone.
 
-    On other processes `run` has no folder. `more` are further arguments of `trl.GRPOConfig`. Raises SpkitError for a
-    setting that TRL has no word for, and what `Run` does.
+    On other processes `run` has no folder. Raises SpkitError for a setting that TRL has no word for, and what `Run`
+    does.
     """
     state = _state()
     settings = grpo_settings(config, state.num_processes, longest_completion(base, task))
@@ -127,7 +125,7 @@ def run_grpo(
     start = _checkpoint(folder, done, steps, state)
     with no_bars(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # names that TRL still uses
-        settings |= _places(folder, vllm, steps) | (more or {})
+        settings |= _places(folder, vllm, steps)
         trainer = _trainer(trained, task, config, run, recorder, settings)
         trainer.train(resume_from_checkpoint=start)
     run.close()
@@ -180,13 +178,6 @@ def sampler(policy: Policy, config: Any, run: Run, known: dict[str, Problem]) ->
         }
 
     return rollouts
-
-
-def shown_prompt(policy: Policy, prompt: str) -> Any:
-    """The prompt in the form that TRL takes: turns of a chat, or the text with solved examples before it."""
-    if policy.prompting.kind == "chat":
-        return policy.prompting.turns(prompt)
-    return policy.prompting.render(policy.tokenizer, prompt)
 
 
 def _places(folder: Path, vllm: str, steps: int) -> dict[str, Any]:

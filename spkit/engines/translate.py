@@ -1,7 +1,8 @@
-"""The settings of our loops in TRL's words; what it has no word for is refused by name."""
+"""The settings and prompts of our loops in TRL's words; what it has no word for is refused by name."""
 
 from typing import Any
 
+from ..policy import Policy
 from ..run.errors import SpkitError
 
 LOSS_WORDS = {"sequence": "grpo", "token": "dapo", "constant": "dr_grpo"}
@@ -88,3 +89,10 @@ def grpo_settings(config: Any, processes: int, length: int) -> dict[str, Any]:
         "entropy_coef": config.entropy_coef,
         "temperature": 1.0,
     }
+
+
+def shown_prompt(policy: Policy, prompt: str) -> Any:
+    """The prompt in the form that TRL takes: turns of a chat, or the text with solved examples before it."""
+    if policy.prompting.kind == "chat":
+        return policy.prompting.turns(prompt)
+    return policy.prompting.render(policy.tokenizer, prompt)

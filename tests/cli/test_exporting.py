@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from spkit.cli.main import main
-from spkit.policy import load_policy
+from spkit.policy import load_policy, shipped_models
 from spkit.run.files import read_jsonl
 
 
@@ -41,6 +41,32 @@ def test_a_model_says_the_same_loaded_by_transformers(tmp_path, monkeypatch, cap
     assert "licence of that base" in (to / "README.md").read_text()
     code, text = said(monkeypatch, capsys, "export", str(run), "--to", str(to), "--as", "model")
     assert code == 2 and "is there already: choose another --to" in text
+
+
+def test_an_adapter_says_the_same_loaded_by_peft(tmp_path, monkeypatch, capsys):
+    peft, run, to = pytest.importorskip("peft"), tmp_path / "run", tmp_path / "adapter"
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    assert said(monkeypatch, capsys, *RUN, str(run), "--lora", "--sft.learning-rate", "0.01")[0] == 0
+    code, text = said(monkeypatch, capsys, "export", str(run), "--to", str(to), "--as", "adapter")
+    assert code == 0 and "BASE being sums" in text
+    base = AutoModelForCausalLM.from_pretrained(shipped_models()["sums"])
+    ids = torch.tensor([AutoTokenizer.from_pretrained(to)("15+13=")["input_ids"]])
+    with torch.no_grad():
+        before = base(ids).logits
+        theirs = peft.PeftModel.from_pretrained(base, to)(ids).logits
+        own = load_policy(run / "checkpoints" / "iteration-0001").model(ids).logits
+    assert torch.allclose(theirs, own, atol=1e-4) and not torch.allclose(theirs, before, atol=1e-2)
+    written = (to / "adapter_config.json").read_text() + (to / "README.md").read_text()
+    assert "LoRA adapter" in written and "made from sums" in written and str(shipped_models()["sums"]) not in written
+
+
+def test_a_run_without_adapters_has_none_to_export(tmp_path, monkeypatch, capsys):
+    run, to = tmp_path / "run", tmp_path / "adapter"
+    assert said(monkeypatch, capsys, *RUN, str(run))[0] == 0
+    code, text = said(monkeypatch, capsys, "export", str(run), "--to", str(to), "--as", "adapter")
+    assert code == 2 and "trained all weights" in text and not to.exists()
 
 
 def test_a_dataset_has_the_samples_of_the_run(tmp_path, monkeypatch, capsys):
