@@ -91,9 +91,9 @@ def _run(asked: Any, folder: Path, load: Callable[[Any, Any], tuple[Any, str]]) 
     with interruptible(folder):
         run = Run(folder, progress()) if main else Run(None, Silent())
         try:
-            emit = emitter(task.unit, asked.name, asked.json)
-            emit = tracked(emit, asked.track, folder, asdict(asked.config))
-            run_grpo(base, task, asked.config, run, emit, vllm=asked.vllm)
+            show = emitter(task.unit, asked.name, asked.json)
+            with tracked(show, asked.track, folder, asdict(asked.config)) as emit:
+                run_grpo(base, task, asked.config, run, emit, vllm=asked.vllm)
         finally:
             run.progress.close()
             run.close()

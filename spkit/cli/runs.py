@@ -117,13 +117,13 @@ def run_loop(loop: Callable[..., Iterator[dict[str, Any]]], asked: RunLoop) -> N
     with interruptible(folder):
         run = Run(folder, progress())
         try:
-            emit = emitter(task.unit, asked.name, asked.json)
-            emit = tracked(emit, asked.track, folder, asdict(asked.config))
-            for record in loop(base, task, asked.config, run):
-                if said:
-                    say(said, error=True)
-                    said = ""
-                emit(record)
+            show = emitter(task.unit, asked.name, asked.json)
+            with tracked(show, asked.track, folder, asdict(asked.config)) as emit:
+                for record in loop(base, task, asked.config, run):
+                    if said:
+                        say(said, error=True)
+                        said = ""
+                    emit(record)
         finally:
             run.progress.close()
             run.close()

@@ -1,15 +1,22 @@
 """What a tracker is sent, and that a run which is started again sends nothing twice."""
 
 import importlib.util
+import json
+import os
+import signal
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from spkit.cli.main import main
 from spkit.cli.tracking import check_tracker, numbers_by_path
 from spkit.run.errors import SpkitError
 
-ARGUMENTS = "run rft --task sums --problems 4 --k 2 --sft.steps 1 --test-per-difficulty 1".split()
+REST_EM = "run rest-em --iterations 3 --problems 4 --k 2 --sft.steps 1 --validation-problems 0".split()
+REST_EM += ["--test-per-difficulty", "1"]
 
 
 def test_the_numbers_by_path_a_record_by_their_paths():
@@ -25,20 +32,34 @@ def test_a_tracker_without_its_package_is_said(monkeypatch):
         check_tracker("trackio")
 
 
-def test_tensorboard_has_every_record_once_after_a_restart(tmp_path, monkeypatch):
-    pytest.importorskip("tensorboard", reason="needs the scale extra")
+def tensorboard_points(folder: Path) -> tuple[list[int], list[int]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    for _ in range(2):
-        monkeypatch.setattr(
-            sys, "argv", ["spkit", *ARGUMENTS, "--track", "tensorboard", "--out", str(tmp_path / "run")]
-        )
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 0
-    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    assert [one.step for one in events.Scalars("accuracy")] == [0, 1]
-    assert [
-        one.step for one in events.Scalars("learned/loss" if "learned/loss" in events.Tags()["scalars"] else "kept")
-    ]
+    events = EventAccumulator(str(folder / "run" / "tensorboard")).Reload()
     assert events.Tags()["tensors"] == ["samples/text_summary"]
+    samples = [one.step for one in events.Tensors("samples/text_summary")]
+    return [one.step for one in events.Scalars("accuracy")], samples
+
+
+def trackio_points(folder: Path) -> tuple[list[int], list[int]]:
+    with closing(sqlite3.connect(folder / "dashboard" / "spkit.db")) as base:
+        rows = base.execute("select step, metrics, run_name from metrics order by id").fetchall()
+    assert {name for *_, name in rows} == {"run-" + json.loads((folder / "run" / "tracked.json").read_text())["id"]}
+    found = [(step, json.loads(metrics)) for step, metrics, _ in rows]
+    return [step for step, row in found if "accuracy" in row], [step for step, row in found if "samples" in row]
+
+
+@pytest.mark.parametrize(("tracker", "points"), [("tensorboard", tensorboard_points), ("trackio", trackio_points)])
+def test_a_run_that_was_killed_and_started_again_has_every_point_once(tmp_path, tracker, points):
+    pytest.importorskip(tracker, reason="needs the scale extra: make scale")
+    root = str(Path(__file__).parents[2])
+    places = {"PYTHONPATH": root, "TRACKIO_DIR": str(tmp_path / "dashboard"), "OMP_NUM_THREADS": "1"}
+    given = [*REST_EM, "--track", tracker, "--json", "--out", str(tmp_path / "run")]
+    codes = []
+    for module in (["tests.cli.killed_tracking", "2"], ["spkit"], ["spkit"]):
+        command = [sys.executable, "-m", *module, *given]
+        done = subprocess.run(command, cwd=root, env=os.environ | places, capture_output=True, text=True, timeout=200)
+        codes.append(done.returncode)
+    assert codes == [-signal.SIGKILL, 0, 0], done.stderr
+    assert [json.loads(line)["iteration"] for line in done.stdout.splitlines()] == [0, 1, 2, 3], "and nothing else"
+    assert points(tmp_path) == ([0, 1, 2, 3], [0, 1, 2, 3])
