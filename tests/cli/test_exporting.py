@@ -1,21 +1,10 @@
 """What is exported is loaded with plain datasets and transformers, and is the same."""
 
-import sys
-
 import pytest
 
-from spkit.cli.main import main
 from spkit.policy import load_policy, shipped_models
 from spkit.run.files import read_jsonl
-
-
-def said(monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["spkit", *arguments])
-    with pytest.raises(SystemExit) as left:
-        main()
-    found = capsys.readouterr()
-    return left.value.code, found.out + found.err
-
+from tests.engines.command import run_command as said
 
 RUN = "run rft --task sums --problems 4 --k 2 --sft.steps 1 --test-per-difficulty 1 --out".split()
 SPIN = (

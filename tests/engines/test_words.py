@@ -12,6 +12,9 @@ from spkit.loops.rlvr import RlvrConfig
 from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.tasks import Verdict, load_task
+from tests.engines.command import run_command
+
+LAUNCHED = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
 @pytest.mark.parametrize(
@@ -54,10 +57,9 @@ def test_rows_that_cannot_be_shared_are_refused():
 def test_two_processes_without_a_launcher_are_refused():
     with pytest.raises(SpkitError, match="WORLD_SIZE asks for 2 processes and RANK is not set: start them with"):
         processes({"WORLD_SIZE": "2"})
-    launched = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
-    assert processes({"WORLD_SIZE": "2", **launched}) == 2 and processes({}) == 1
+    assert processes(LAUNCHED) == 2 and processes({}) == 1
     with pytest.raises(SpkitError, match="MASTER_PORT is not set"):
-        processes({"WORLD_SIZE": "2", **{name: word for name, word in launched.items() if name != "MASTER_PORT"}})
+        processes({name: word for name, word in LAUNCHED.items() if name != "MASTER_PORT"})
     with pytest.raises(SpkitError, match="WORLD_SIZE is 'two'"):
         processes({"WORLD_SIZE": "two"})
 
@@ -70,6 +72,33 @@ def test_trl_that_is_missing_or_untried_is_refused(monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: "0.9.0")
     with pytest.raises(SpkitError, match=r"tried with TRL 1\.16\.0, and 0\.9\.0 is installed"):
         check_trl()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "missing", "version", "said"),
+    [
+        (["--engine", "trl"], {}, "trl", "", "the engine trl needs the package trl: pip install 'selfplay-kit[scale]'"),
+        (["--engine", "trl"], {}, "datasets", "", "the engine trl needs the package datasets"),
+        (["--engine", "trl"], {}, "", "0.9.0", "tried with TRL 1.16.0, and 0.9.0 is installed: pip install"),
+        (["--track", "wandb"], {}, "wandb", "", "--track wandb needs the package wandb: pip install wandb"),
+        (["--engine", "trl"], {"WORLD_SIZE": "2"}, "", "", "WORLD_SIZE asks for 2 processes and RANK is not set"),
+        ([], {"WORLD_SIZE": "2"}, "", "", "WORLD_SIZE asks for 2 processes and RANK is not set"),
+        ([], LAUNCHED, "", "", "our own engine runs in one process: add --engine trl"),
+        (["--vllm", "colocate"], {}, "", "", "vLLM draws samples for the engine trl alone"),
+    ],
+)
+def test_the_command_says_what_is_missing_in_one_sentence(
+    arguments, environment, missing, version, said, tmp_path, monkeypatch, capsys
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else True)
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    for loop in ("rlvr", "star"):
+        given = ["run", loop, *arguments, "--out", str(tmp_path / "run")]
+        code, text = run_command(monkeypatch, capsys, *given)
+        assert code == 2 and said in " ".join(text.split()) and "Traceback" not in text
+        assert not (tmp_path / "run").exists()
 
 
 def test_rewards_of_a_verdict():
