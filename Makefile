@@ -3,6 +3,7 @@
 # make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
 # make browser: the page of `spkit diagnose --html`, tried in Chromium (playwright fetches it); make test skips that without one
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
+# make scale: TRL as the engine, export and trackers (docs/scale.md), tested with the packages that they need; make test skips these
 PYTHON ?= python3
 VENV ?= .venv
 # On Linux without a GPU, `make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu` saves a download of several GB.
@@ -15,7 +16,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test portable chromium browser lab notebooks clean check-python
+.PHONY: demo real test scale portable chromium browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -31,6 +32,9 @@ real: $(VENV)/.real
 
 test: $(VENV)/.full
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+
+scale: $(VENV)/.scale
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/engines tests/cli/test_exporting.py tests/cli/test_tracking.py
 
 portable: $(VENV)/.full
 	$(BIN)/python -m tests.portable
@@ -69,6 +73,11 @@ $(VENV)/.full: $(VENV)/.demo
 $(VENV)/.real: $(VENV)/.demo
 	@echo "Installing the packages for a real model and its notebook (only once)"
 	@$(PIP) $(INDEX) -e '.[real,notebooks]' nbval
+	@touch $@
+
+$(VENV)/.scale: $(VENV)/.full
+	@echo "Installing TRL and the trackers (only once)"
+	@$(PIP) $(INDEX) -e '.[scale]'
 	@touch $@
 
 clean:

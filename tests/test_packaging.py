@@ -46,7 +46,7 @@ def test_environment_yml_lists_what_pyproject_asks_for():
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
 def test_every_dependency_has_one_pin_within_its_range(version):
-    for line in asked(["notebooks", "test", "gpu", "real"]):
+    for line in asked(["notebooks", "test", "gpu", "real", "scale"]):
         wanted = Requirement(line)
         found = [
             pin

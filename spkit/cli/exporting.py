@@ -16,7 +16,7 @@ from ..run.files import write_atomic
 from ..run.json_files import dumps, read_object
 from ..run.settings import changed
 from .exported_rows import Row, pair_rows, sample_rows
-from .exporting_scripts import Source, write_script
+from .exporting_scripts import ExportedRun, write_script
 from .output import say
 
 
@@ -50,7 +50,7 @@ def export_run(folder: Path, to: Path, form: str) -> str:
         raise SpkitError("spkit export writes rows with the package datasets: pip install 'selfplay-kit[scale]'")
     if form == "script":
         policy, last = _last_policy(folder, records)
-        return write_script(Source(folder, description, settings_of(description), last, policy), to)
+        return write_script(ExportedRun(folder, description, settings_of(description), last, policy), to)
     rows = list(sample_rows(folder) if form == "dataset" else pair_rows(folder, description))
     if not rows:
         raise SpkitError(

@@ -13,7 +13,7 @@ from .exported_rows import Row, pair_rows
 from .script_text import SCORES, VERIFIER, script_text
 
 
-class Source(NamedTuple):
+class ExportedRun(NamedTuple):
     """A run to make a script of: its folder, what it is, its settings, its last iteration and policy."""
 
     folder: Path
@@ -33,7 +33,7 @@ class Script(NamedTuple):
     verifier: str = ""
 
 
-def write_script(source: Source, to: Path) -> str:
+def write_script(source: ExportedRun, to: Path) -> str:
     """Write train.py, model and rows to a new folder; one line that says what was written.
 
     Raises SpkitError for a method whose rows a run does not keep, a setting that TRL has no word for, and a base that
@@ -64,7 +64,7 @@ def write_script(source: Source, to: Path) -> str:
     return f"{len(script.rows)} rows, a model and a script are in {to}: python {to / 'train.py'}"
 
 
-def _grpo(source: Source) -> Script:
+def _grpo(source: ExportedRun) -> Script:
     from ..engines.translate import grpo_settings, shown_prompt, steps_of_an_iteration
     from ..stages.propose import fixed_problems
     from ..stages.solve import longest_completion
@@ -81,7 +81,7 @@ def _grpo(source: Source) -> Script:
     return Script("GRPO", settings, _base(source), rows, verifier)
 
 
-def _sft(source: Source) -> Script:
+def _sft(source: ExportedRun) -> Script:
     config, policy = source.config, source.policy
     kept = range(1 if config.accumulate else source.last, source.last + 1)
     files = [source.folder / "data" / f"iteration-{t:04d}.jsonl" for t in kept]
@@ -95,7 +95,7 @@ def _sft(source: Source) -> Script:
     return Script("SFT", settings, _base(source) if config.restart == "base" else _before(source), rows)
 
 
-def _dpo(source: Source) -> Script:
+def _dpo(source: ExportedRun) -> Script:
     from ..engines.translate import PAIR_LOSSES, check_pairs
 
     check_pairs(source.config)
@@ -129,13 +129,13 @@ def _schedule(seed: int, update: Any) -> Row:
     }
 
 
-def _settings(source: Source) -> Row:
+def _settings(source: ExportedRun) -> Row:
     from ..policy.checkpoints import read_settings
 
     return read_settings(source.folder / "checkpoints" / f"iteration-{source.last:04d}")
 
 
-def _before(source: Source) -> Any:
+def _before(source: ExportedRun) -> Any:
     """The policy that the last iteration started from, adapters merged."""
     from ..policy import load_policy
 
@@ -148,7 +148,7 @@ def _before(source: Source) -> Any:
     return policy.merged() if hasattr(policy, "merged") else policy
 
 
-def _base(source: Source) -> Any:
+def _base(source: ExportedRun) -> Any:
     """The base of the run, without adapters. Raises SpkitError if it is neither a shipped model nor one by name."""
     from ..policy import load_policy
     from ..tasks import load_task

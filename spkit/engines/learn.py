@@ -33,7 +33,7 @@ from ..stages.learn_preference import Batch, Update, ends_of, largest_log_ratio,
 from .trainer import common_settings, trainable
 from .translate import PAIR_LOSSES
 
-Row = dict[str, Any]
+_Row = dict[str, Any]
 LOGGED_OF_PAIRS = {
     "reward_real": "rewards/chosen",
     "reward_generated": "rewards/rejected",
@@ -127,12 +127,12 @@ class TrlEngine:
 
 def _trained(
     policy: Policy,
-    batches: Sequence[Sequence[Row]],
+    batches: Sequence[Sequence[_Row]],
     schedule: SftConfig,
     on_step: Callable[[int, float], None],
     kind: type,
     arguments: type,
-    settings: Row,
+    settings: _Row,
     **more: Any,
 ) -> list[dict[str, float]]:
     """What a trainer of this kind logs of its steps on the batches; the policy is trained in place."""
@@ -194,12 +194,12 @@ def _never_asked() -> LlamaForCausalLM:
     return LlamaForCausalLM(LlamaConfig(vocab_size=8, **sizes))
 
 
-def _sft_row(example: Example) -> Row:
+def _sft_row(example: Example) -> _Row:
     hidden = [-100] * len(example.prompt)
     return {"input_ids": example.prompt + example.completion, "labels": hidden + example.completion}
 
 
-def _pair_rows(batch: Batch) -> list[Row]:
+def _pair_rows(batch: Batch) -> list[_Row]:
     count, opponent = len(batch.examples) // batch.roles, batch.opponent.tolist()
     return [
         {

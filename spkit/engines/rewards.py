@@ -30,7 +30,7 @@ def score(verdict: Verdict, rule: str) -> float:
     return float(right[rule])
 
 
-def judge(policy: Policy, task: Task, problem: Problem, ids: list[int], rule: str) -> Judged:
+def judge_ids(policy: Policy, task: Task, problem: Problem, ids: list[int], rule: str) -> Judged:
     """What the task's check says of a completion; one that was cut off is never right."""
     stop = policy.stop_text
     finished = bool(ids) and (ids[-1] in policy.stop_ids or (stop is not None and stop.ends(ids)))
@@ -51,12 +51,12 @@ def reward_functions(
     """
 
     def strict(completion_ids: list[list[int]], problem: list[int], **_: Any) -> list[float]:
-        judged = [judge(policy, task, asked[i], list(ids), rule) for i, ids in zip(problem, completion_ids)]
+        judged = [judge_ids(policy, task, asked[i], list(ids), rule) for i, ids in zip(problem, completion_ids)]
         heard(judged)
         return [one.reward for one in judged]
 
     def lenient(completion_ids: list[list[int]], problem: list[int], **_: Any) -> list[float]:
-        judged = [judge(policy, task, asked[i], list(ids), rule) for i, ids in zip(problem, completion_ids)]
+        judged = [judge_ids(policy, task, asked[i], list(ids), rule) for i, ids in zip(problem, completion_ids)]
         return [float(bool(one.verdict.lenient)) for one in judged]
 
     known = bool(asked) and task.for_problem(asked[0]).verify(asked[0], "").lenient is not None

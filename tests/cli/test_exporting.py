@@ -4,7 +4,7 @@ import pytest
 
 from spkit.policy import load_policy, shipped_models
 from spkit.run.files import read_jsonl
-from tests.engines.command import run_command as said
+from tests.command import run_command as said
 
 RUN = "run rft --task sums --problems 4 --k 2 --sft.steps 1 --test-per-difficulty 1 --out".split()
 SPIN = (

@@ -24,7 +24,7 @@ from spkit.run.streams import generator
 from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs
 from spkit.stages.references import draw_references
 from spkit.tasks import load_task
-from tests.engines.command import recorded, run_command
+from tests.command import recorded, run_command
 
 ROOT = Path(__file__).parents[2]
 TEST = ["--test-per-difficulty", "2"]

@@ -20,7 +20,7 @@ from spkit.policy import load_policy
 from spkit.run.description import load_run
 from spkit.stages.propose import fixed_problems
 from spkit.tasks import load_task
-from tests.engines.command import recorded, run_command
+from tests.command import recorded, run_command
 
 RLVR = "rlvr --pool 6 --problems 4 --k 2 --batch-size 4 --iterations 2 --test-per-difficulty 1 --test-samples 1".split()
 REST_EM = "rest-em --iterations 1 --problems 8 --k 2 --sft.steps 2 --validation-problems 0 --test-per-difficulty 1"

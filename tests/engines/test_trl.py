@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the scale extra: make scale")
 
-from tests.engines.command import recorded
+from tests.command import recorded
 
 ROOT = Path(__file__).parents[2]
 SMALL = "--task sums --pool 16 --problems 8 --k 4 --batch-size 16 --test-per-difficulty 2 --test-samples 2".split()

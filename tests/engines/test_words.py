@@ -6,13 +6,13 @@ from importlib import metadata
 import pytest
 
 from spkit.engines.installed import check_trl, processes
-from spkit.engines.rewards import judge, score
+from spkit.engines.rewards import judge_ids, score
 from spkit.engines.translate import check_translatable, grpo_settings, rows_of_a_process
 from spkit.loops.rlvr import RlvrConfig
 from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.tasks import Verdict, load_task
-from tests.engines.command import run_command
+from tests.command import run_command
 
 LAUNCHED = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
@@ -113,6 +113,6 @@ def test_a_completion_that_was_cut_off_is_never_right():
     policy, task = load_policy("sums"), load_task("sums")
     problem = task.problem(0, 0)
     ids = policy.completion_ids(task.solution(problem))
-    whole, cut = (judge(policy, task, problem, part, "gold") for part in (ids, ids[:-1]))
+    whole, cut = (judge_ids(policy, task, problem, part, "gold") for part in (ids, ids[:-1]))
     assert (whole.reward, whole.finished, cut.reward, cut.finished) == (1.0, True, 0.0, False)
     assert whole.text == cut.text == task.solution(problem)
