@@ -38,11 +38,6 @@ def check_engine(asked: Any) -> None:
         raise SpkitError(f"{asked.name} runs in one process, with TRL too: start it without accelerate launch")
     if asked.vllm != "no":
         raise SpkitError(f"with {asked.name} our own code draws the samples: leave --vllm out")
-    if asked.dtype == "nf4":
-        raise SpkitError(
-            f"with {asked.name} TRL rounds adapters on 4-bit weights to bfloat16, which ours never are: take --dtype "
-            "float32 or bfloat16, or leave --engine out"
-        )
 
 
 def _check_vllm(asked: Any) -> None:
@@ -51,7 +46,15 @@ def _check_vllm(asked: Any) -> None:
 
 
 def trained_by_trl(base: Any, said: str) -> tuple[Any, str]:
-    """The base whose optimizer steps TRL takes, those of its clones too, and what is said of it."""
+    """The base whose optimizer steps TRL takes, those of its clones too, and what is said of it.
+
+    Raises SpkitError for 4-bit weights.
+    """
+    if getattr(base.model, "is_loaded_in_4bit", False):
+        raise SpkitError(
+            "TRL rounds adapters on 4-bit weights to bfloat16, and our loops compare and store them unrounded: take "
+            "--dtype float32 or bfloat16, or leave --engine out"
+        )
     _begin()
     from ..engines.installed import TRIED_TRL
     from ..engines.learn import TrlEngine

@@ -119,7 +119,8 @@ def model_card(description: Row, records: list[Row], adapted: str = "") -> str:
     model that it is an adapter of, if it is one.
     """
     first, last = records[0], records[-1]
-    measured = [f"- {key}: {first[key]:.3f} before, {last[key]:.3f} after" for key in ("accuracy",) if key in last]
+    known = "accuracy" in first and "accuracy" in last
+    measured = [f"- accuracy: {first['accuracy']:.3f} before, {last['accuracy']:.3f} after"] if known else []
     settings = [f"- {name}: {value}" for name, value in description["config"].items()]
     base = description.get("origin") or adapted or f"the model with fingerprint {description['base']}"
     lines = [

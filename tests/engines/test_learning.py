@@ -171,7 +171,7 @@ def test_a_run_killed_while_it_learns_goes_on_as_if_it_was_not(loop, tmp_path):
         (["spin", "--kind", "chi2"], {}, "no word for kind=chi2: choose kind among logistic, hinge, dpo"),
         (["spin", "--kind", "hinge", "--preference", "0.1"], {}, "no word for preference=0.1 with kind=hinge"),
         (["star", "--vllm", "server"], {}, "our own code draws the samples: leave --vllm out"),
-        (["star", "--dtype", "nf4", "--lora"], {}, "rounds adapters on 4-bit weights to bfloat16"),
+        (["star", "--dtype", "nf4", "--lora"], {}, "TRL rounds adapters on 4-bit weights to bfloat16"),
         (
             ["star"],
             {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"},
