@@ -96,7 +96,7 @@ def _sft(source: ExportedRun) -> Script:
 
 
 def _dpo(source: ExportedRun) -> Script:
-    from ..engines.translate import PAIR_LOSSES, check_pairs
+    from ..engines.translate import check_pairs, pair_loss
 
     check_pairs(source.config)
     if source.config.kind == "dpo" or source.config.preference or source.config.kl:
@@ -104,7 +104,7 @@ def _dpo(source: ExportedRun) -> Script:
     update, pairs = source.config.update(source.last), pair_rows(source.folder, source.about)
     wanted = source.config.trained_on(source.last)
     rows = [_shown_pair(source.policy, row) for row in pairs if row["step"] in wanted]
-    settings = {"loss_type": [PAIR_LOSSES[update.kind]], "beta": update.beta, "num_train_epochs": update.epochs}
+    settings = {"loss_type": [pair_loss(update.kind)], "beta": update.beta, "num_train_epochs": update.epochs}
     settings |= {"max_length": None, "max_grad_norm": update.clip} | _schedule(source.config.seed, update)
     return Script("DPO", settings | {"precompute_ref_log_probs": True}, _before(source), rows)
 

@@ -31,7 +31,7 @@ from ..policy.training import Example, SftConfig, adamw, epochs, learning_rate_f
 from ..run.errors import NotFinite, SpkitError
 from ..stages.learn_preference import Batch, Update, ends_of, largest_log_ratio, passes_over
 from .trainer import common_settings, trainable
-from .translate import PAIR_LOSSES
+from .translate import pair_loss
 
 _Row = dict[str, Any]
 LOGGED_OF_PAIRS = {
@@ -114,7 +114,7 @@ class TrlEngine:
         rows = [_pair_rows(batch) for batch in passes_over(scored, update.epochs, generator)]
         schedule = SftConfig(len(rows), update.batch_size, update.learning_rate, update.warmup)
         settings = {
-            "loss_type": [PAIR_LOSSES["logistic" if scored[0].preference else update.kind]],
+            "loss_type": [pair_loss(update.kind)],
             "beta": update.beta,
             "precompute_ref_log_probs": True,
             "max_length": None,

@@ -31,13 +31,19 @@ def check_translatable(config: Any) -> None:
         )
 
 
-def check_pairs(config: Any) -> None:
-    """Raise SpkitError that names the first setting of `SpinConfig` which DPOTrainer has no word for."""
-    if config.kind not in PAIR_LOSSES:
+def pair_loss(kind: str) -> str:
+    """DPOTrainer's name of a loss of SPIN. Raises SpkitError where it has none."""
+    if kind not in PAIR_LOSSES:
         raise SpkitError(
-            f"the engine trl has no word for kind={config.kind}: choose kind among {', '.join(PAIR_LOSSES)}, or leave "
+            f"the engine trl has no word for kind={kind}: choose kind among {', '.join(PAIR_LOSSES)}, or leave "
             "--engine out"
         )
+    return PAIR_LOSSES[kind]
+
+
+def check_pairs(config: Any) -> None:
+    """Raise SpkitError that names the first setting of `SpinConfig` which DPOTrainer has no word for."""
+    pair_loss(config.kind)
     if config.preference and config.kind == "hinge":
         raise SpkitError(
             f"the engine trl has one loss for all pairs, and no word for preference={config.preference:g} with "

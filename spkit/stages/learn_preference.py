@@ -218,16 +218,19 @@ def _backward(
 
 
 def passes_over(scored: Sequence[Batch], epochs: int, generator: torch.Generator) -> Iterator[Batch]:
+    """The batches in the order they are learned from: every one once a pass, shuffled."""
     for _ in range(epochs):
         for index in torch.randperm(len(scored), generator=generator).tolist():
             yield scored[index]
 
 
 def largest_log_ratio(policy: Policy, batch: Batch) -> float:
+    """The largest absolute log-ratio (nats) of policy to opponent in a batch."""
     return (_scores(policy, batch) - batch.opponent).abs().max().item()
 
 
 def ends_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Means of the steps' numbers: of the last tenth of them, and for `loss_first` of the first."""
     tenth = max(1, len(rows) // 10)
     mean = lambda part, key: sum(row[key] for row in part if key in row) / max(1, sum(key in row for row in part))
     keys = dict.fromkeys(key for row in rows for key in row)
