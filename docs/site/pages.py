@@ -61,8 +61,8 @@ class Site:
 
 
 def slug(heading: str) -> str:
-    """The site's anchor of a heading, GitHub's form."""
-    words = LINK.sub(r"\2", heading).replace("`", "").lower()
+    """The site's anchor of a heading: GitHub's form, formulas left out."""
+    words = re.sub(r"\$[^$]+\$", "", LINK.sub(r"\2", heading)).replace("`", "").lower()
     return re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
 
 
