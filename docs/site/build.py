@@ -20,7 +20,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(HERE)]
 
 from api import api_pages  # noqa: E402
-from notebooks import site_notebook  # noqa: E402
+from notebook_pages import site_notebook  # noqa: E402
 from pages import Levels, Site, headings_of, rewritten  # noqa: E402
 
 NEEDED = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx-mathjax-offline")
@@ -90,7 +90,14 @@ def build(out: Path, repository: str | None) -> int:
     lay_out(Site(ROOT, repository), work / "sources")
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-c", str(HERE), "-d", str(work / "read"), "-q", "-E"]
     copy_mathjax(work / "static")
-    options = ["-D", f"html_static_path=static,{work / 'static'}", "-W", "--keep-going", str(work / "sources"), str(out)]
+    options = [
+        "-D",
+        f"html_static_path=static,{work / 'static'}",
+        "-W",
+        "--keep-going",
+        str(work / "sources"),
+        str(out),
+    ]
     environment = {**os.environ, "SPKIT_REPOSITORY": repository or "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command + options, env=environment, cwd=ROOT)
     return done.returncode

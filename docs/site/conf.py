@@ -36,6 +36,8 @@ html_static_path = ["static"]  # and MathJax, which build.py adds
 html_css_files = ["site.css"]
 html_js_files = ["offline.js"]
 html_copy_source = False
+html_domain_indices = False
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,

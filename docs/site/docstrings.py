@@ -114,13 +114,25 @@ def settings_table(cls: type) -> list[str]:
     lines = [".. list-table::", "   :header-rows: 1", "   :class: settings", ""]
     for name, kind, default, comment in rows:
         head = name == "field"
-        cells = [name, kind, default] if head else [f":code:`{_escaped(text)}`" if text else "" for text in (name, kind, default)]
-        lines += [f"   {'*' if place == 0 else ' '} - {cell}" for place, cell in enumerate([*cells, _inline(comment, {})])]
+        cells = (
+            [name, kind, default]
+            if head
+            else [f":code:`{_escaped(text)}`" if text else "" for text in (name, kind, default)]
+        )
+        lines += [
+            f"   {'*' if place == 0 else ' '} - {cell}" for place, cell in enumerate([*cells, _inline(comment, {})])
+        ]
     return [*lines, ""]
 
 
 def _type(field: Field) -> str:
-    return field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type)) if not hasattr(field.type, "__args__") else re.sub(r"\b(?:\w+\.)+", "", str(field.type))
+    return (
+        field.type
+        if isinstance(field.type, str)
+        else getattr(field.type, "__name__", str(field.type))
+        if not hasattr(field.type, "__args__")
+        else re.sub(r"\b(?:\w+\.)+", "", str(field.type))
+    )
 
 
 def _default(field: Field) -> str:

@@ -1,6 +1,6 @@
 """Alternative text of a notebook's figures: the sentence that the figure has as its title.
 
-Figures here state what they show in their title, which stands in the code of the cell as a string. It is read from there,
+Figures here state what they show in their title, which stands in the code of the cell as a string. It is read there,
 and nothing is made up: a figure whose title is computed is described by its section and the words that are known.
 """
 

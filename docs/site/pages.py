@@ -1,6 +1,6 @@
 """The repository's pages as sources of the site: where each goes, and where its links lead.
 
-The tree stays as it is, so that a page has the same place in both; the README becomes the first page, and an exercise is
+The tree stays as it is, so that a page has the same place in both; the README becomes the first page, an exercise is
 built from its solutions. A link to a heading is written in the form that the site has for it, and a link to a file that
 is no page leads to the repository, if there is one, and is plain text if not.
 """
@@ -54,7 +54,9 @@ class Site:
         places = self.places()
         if name in places:
             slug = f"#{slug_of(name, unquote(anchor), headings(name))}" if anchor else ""
-            return f"{os.path.relpath(places[name], Path(places[page]).parent) if where else ''}{slug}".replace("\\", "/")
+            return f"{os.path.relpath(places[name], Path(places[page]).parent) if where else ''}{slug}".replace(
+                "\\", "/"
+            )
         if Path(name).suffix in PICTURES and (self.root / name).exists():
             return os.path.relpath(name, Path(places[page]).parent).replace("\\", "/")
         return f"https://github.com/{self.repository}/blob/main/{name}" if self.repository else None
