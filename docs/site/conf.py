@@ -15,6 +15,8 @@ repository = os.environ.get("SPKIT_REPOSITORY", "")  # owner/name on GitHub; wit
 project, author, project_copyright = "spkit", "The spkit authors", "The spkit authors"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx.ext.mathjax", "hooks"]
 root_doc, language = "index", "en"
+smartquotes = False  # "--task" is an option
+highlight_language = "text"
 
 nb_execution_mode = "off"  # outputs are the committed ones
 nb_ipywidgets_js = {}
@@ -44,6 +46,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "show_navbar_depth": 1,
     "navigation_with_keys": False,
+    "navbar_persistent": [],  # the search is at the side
 }
 if repository:
     html_theme_options |= {

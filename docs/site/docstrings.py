@@ -24,7 +24,9 @@ def as_rst(lines: list[str], names: dict[str, str]) -> list[str]:
         elif ITEM.match(block[0]):
             out += [*_list(block, names), ""]
         else:
-            out += [_inline(" ".join(line.strip() for line in block), names), ""]
+            said = " ".join(line.strip() for line in block)
+            command = re.fullmatch(r"Run it: (.+)", said)
+            out += [f"Run it: {_code(command[1], names)}" if command else _inline(said, names), ""]
     return out
 
 

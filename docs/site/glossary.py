@@ -6,7 +6,7 @@ from docutils import nodes
 
 EVERYDAY = {"base", "cap", "clamp", "control", "filter", "gate", "greedy", "group", "interval", "iteration", "null",
             "path", "policy", "prompt", "completion", "reference", "reward", "seed", "step", "strict", "lenient",
-            "beta", "swap", "verdict", "learnable information"}  # fmt: skip
+            "beta", "swap", "verdict", "thought", "learnable information"}  # fmt: skip
 ENTRY = re.compile(r"^#{2,3} (.+?)\n\n(.+?)(?=\n\n|\n*\Z)", re.MULTILINE | re.DOTALL)
 LEFT_ALONE = (nodes.reference, nodes.literal, nodes.literal_block, nodes.title, nodes.table, nodes.math, nodes.raw,
               nodes.math_block, nodes.figure, nodes.rubric)  # fmt: skip

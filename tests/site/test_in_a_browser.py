@@ -7,8 +7,13 @@ import pytest
 from tests.diagnose.report.browser import WIDTHS, NoBrowser, chromium
 
 WAIT = 20_000  # milliseconds
-WIDER = """() => [...document.querySelectorAll('body *')]
-  .filter(one => one.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map(one => one.tagName + '.' + one.className)"""
+# what ends beyond the right edge, and in no box of its own that scrolls
+WIDER = """() => [...document.querySelectorAll('.bd-article *')].filter(one => {
+  const box = one.getBoundingClientRect();
+  if (box.width === 0 || box.right <= innerWidth + 1) return false;
+  for (let up = one; up && !up.matches('.bd-article'); up = up.parentElement)
+    if (getComputedStyle(up).overflowX !== 'visible') return false;
+  return true; }).slice(0, 3).map(one => one.tagName + ' ' + one.textContent.slice(0, 40))"""
 DRAWN = "() => !window.MathJax?.startup?.promise || window.MathJax.startup.promise.then(() => true)"
 
 
@@ -39,8 +44,9 @@ def test_pages_are_quiet_ask_for_nothing_and_are_as_wide_as_the_screen(browser, 
         said.clear()
         page.goto(path.as_uri(), wait_until="load", timeout=WAIT)
         page.evaluate(DRAWN)
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            said.append(f"wider than the screen: {page.evaluate(WIDER)}")
+        wide = page.evaluate(WIDER)
+        if wide or page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            said.append(f"wider than the screen: {wide}")
         if page.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length"):
             said.append("a formula that cannot be drawn")
         wrong += [(path.stem, text) for text in said]
