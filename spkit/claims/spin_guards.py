@@ -84,6 +84,9 @@ SPIN_EXPERIMENTS = IMITATION_EXPERIMENTS | {
     "spin-scarce-beta": replies(spin, replace(SCARCE_LONG, beta=(2.0,)), 35),
 }
 
+SEEN_AT_A_STALL = curves("kl", "auc", "right", "learned.accuracy", "learned.margin", "learned.loss_last")
+SEEN_WITH_A_GUARD = curves("kl", "rare", "valid")
+
 STALL_CLAIMS = (
     claim(
         "spin-timid",
@@ -104,14 +107,14 @@ STALL_CLAIMS = (
         "SPIN on references that are the base's own replies does not learn to tell replies of the writers from its own",
         OURS,
         at("spin-own", AUC, iteration=1) < 0.6,
-        curves("kl", "auc", "right", "learned.accuracy", "learned.margin", "learned.loss_last"),
+        SEEN_AT_A_STALL,
     ),
     claim(
         "spin-own-correct",
         "SPIN on its own replies is rescued by a verifier: correct ones as references beat as many unselected ones",
         OURS,
         at("spin-own-correct", SHARE_CORRECT, iteration=2) - at("spin-own", SHARE_CORRECT, iteration=2) > 0,
-        curves("kl", "auc", "right", "learned.accuracy", "learned.margin", "learned.loss_last"),
+        SEEN_AT_A_STALL,
     ),
 )
 
@@ -139,42 +142,42 @@ GUARD_CLAIMS = (
         "Where SPIN overshoots (beta 0.1, three iterations), a pool of old opponents keeps it nearer the data",
         ALPHA_SPIN,
         at("spin-tenth-long", KL, iteration=3) - at("spin-tenth-pool", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
     claim(
         "spin-tenth-kl",
         "Where SPIN overshoots (beta 0.1, three iterations), a KL penalty of 0.9 to the base keeps it nearer the data",
         ALPHA_SPIN,
         at("spin-tenth-long", KL, iteration=3) - at("spin-tenth-kl", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
     claim(
         "spin-tenth-beta",
         "Where SPIN overshoots at beta 0.1, a KL penalty of 0.9 to the base beats raising beta by as much",
         DERIVED,
         at("spin-cold-long", KL, iteration=3) - at("spin-tenth-kl", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
     claim(
         "spin-scarce-pool",
         "Where SPIN's 300 references are memorized, a pool of old opponents keeps it nearer the data",
         ALPHA_SPIN,
         at("spin-scarce-long", KL, iteration=3) - at("spin-scarce-pool", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
     claim(
         "spin-scarce-kl",
         "Where SPIN's 300 references are memorized, a KL penalty of 1 to the policy after SFT keeps it nearer the data",
         ALPHA_SPIN,
         at("spin-scarce-long", KL, iteration=3) - at("spin-scarce-kl", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
     claim(
         "spin-scarce-beta",
         "Where SPIN's 300 references are memorized, a KL penalty of 1 to the policy after SFT beats raising beta by 1",
         DERIVED,
         at("spin-scarce-beta", KL, iteration=3) - at("spin-scarce-kl", KL, iteration=3) > 0,
-        curves("kl", "rare", "valid"),
+        SEEN_WITH_A_GUARD,
     ),
 )
 

@@ -36,10 +36,11 @@ def run_demo(out: Path, console: Console) -> None:
     console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}", markup=False)
     console.print("(Column by column from the right: digit + digit + carry: new carry, digit. The answer is last.)")
     console.print("kept: right at once; hinted: right after the answer was shown as a hint\n")
-    panels, (shown, control) = {}, variants()
-    for name, config in variants().items():
+    panels, both = {}, variants()
+    shown, control = both
+    for name, config in both.items():
         console.print(f"[bold]{name}[/bold]")
-        with beside(variants()[control], out / slug(control)) if name == shown else contextlib.nullcontext():
+        with beside(both[control], out / slug(control)) if name == shown else contextlib.nullcontext():
             run, table = Run(out / slug(name), progress()), IterationTable(task.unit, "star")
             try:
                 panels[name] = [[table.print(record) for record in star(base, task, config, run)]]

@@ -8,7 +8,8 @@ The main player is the discriminator and the opponent the generator: one model, 
 
 What differs from the paper, and why:
 - AdamW (RMSProp); learning rates of a tiny model; 1,000 references (50,000).
-- Replies are drawn at temperature 1 from the prompts they are scored under; what is cut off gets no end token.
+- Replies are drawn at temperature 1 from the prompts they are scored under; what is cut off gets no end token. (The
+  official repository draws under one template, scores under another, and ends every cut-off reply.)
 - Where the task knows p_data exactly (`replies`), KL(p_data || policy) is computed and not guessed.
 
 Controls: `kind="sft"` has the same references and steps and no opponent; `kind="dpo"` has preference pairs alone;

@@ -1,4 +1,4 @@
-"""Stage 3 with a verifier that is learned: a process reward model decides what is kept, and no answer is looked up.
+"""Stage 3 with a verifier that is learned: a process reward model decides what is kept, in place of the exact check.
 
 It is trained on the samples of the first iteration, whose steps are labelled by
 
