@@ -2,12 +2,16 @@
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
 # make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
 # make browser: the page of `spkit diagnose --html`, tried in Chromium (playwright fetches it); make test skips that without one
+# make site: the course as web pages, in build/site (with REPOSITORY=owner/name, buttons that open a notebook on Colab)
+# make matrix: the tests under Python 3.10 to 3.13 and with the lowest allowed versions (hours; uv fetches what is missing)
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
 # make scale: TRL as the engine, export and trackers (docs/scale.md), tested with the packages that they need; make test skips these
 PYTHON ?= python3
 VENV ?= .venv
 # On Linux without a GPU, `make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu` saves a download of several GB.
 TORCH_INDEX ?=
+# The address on GitHub, owner/name, that the launch buttons of the site lead to.
+REPOSITORY ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
@@ -16,7 +20,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test scale portable chromium browser lab notebooks clean check-python
+.PHONY: demo real test scale portable matrix site chromium browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -38,6 +42,19 @@ scale: $(VENV)/.scale
 
 portable: $(VENV)/.full
 	$(BIN)/python -m tests.portable
+
+matrix: $(VENV)/.full
+	@$(PIP) uv
+	$(BIN)/python -m tests.matrix
+
+$(VENV)/.site: $(VENV)/.full
+	@echo "Installing what builds the site (only once)"
+	@$(PIP) $(INDEX) -e '.[site]'
+	@touch $@
+
+site: $(VENV)/.site
+	$(BIN)/python docs/site/build.py --repository '$(REPOSITORY)'
+	SPKIT_SITE=build/site $(BIN)/python -m pytest tests/site
 
 chromium: $(VENV)/.full
 	@$(PIP) -e '.[browser]'

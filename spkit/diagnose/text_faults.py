@@ -40,7 +40,7 @@ def template(evidence: Evidence, early: Step, late: Step, limits: Thresholds) ->
         "write the reward for the form so that it reads prompt and completion together",
     )
     figures = {name: sure(getattr(late, name), late.groups) for name in shown if name != "rewards"}
-    return Finding("template", "solver", "; ".join(signs), figures, advice, "notebooks/03, section 17", tuple(shown))
+    return Finding("template", "solver", "; ".join(signs), figures, advice, "notebooks/03, section 13", tuple(shown))
 
 
 def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresholds) -> Finding | None:
@@ -77,7 +77,7 @@ def truncation_fault(evidence: Evidence, early: Step, late: Step, limits: Thresh
         "if completions never end: train on the end token, pass it as a stop token, and check the chat template",
         "leave completions that were cut out of the loss (TRL: mask_truncated_completions), or reward ending early",
     )
-    name, where = ("never ends", "03, section 10") if other else ("truncated", "06, section 3")
+    name, where = ("never ends", "03, section 6") if other else ("truncated", "06, section 3")
     shown = ("truncated", "length_p50", "length_p90", "parsed", "runs_on")
     return Finding(name, "solver", text, figures, advice, f"notebooks/{where}", shown)
 

@@ -109,6 +109,12 @@ RUN_PANELS = (
 )
 
 
+def _above(columns: int) -> dict[str, Any]:
+    """Where the legend of lines stands that fill their panel: in one row above it."""
+    row = {"handlelength": 0.8, "handletextpad": 0.3, "columnspacing": 0.9, "borderaxespad": 0.1}
+    return {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": columns, **row}
+
+
 def dynamics(
     records: Records,
     stored: Sequence[Records] = (),
@@ -141,7 +147,7 @@ def dynamics(
             axis.set_ylim(*panel.limits)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(lines) > 1 or len(panel.numbers) > 1:
-                axis.legend(loc="best", fontsize=8, title="difficulty" if panel.levels else None, title_fontsize=8)
+                axis.legend(**(_above(len(lines)) if panel.levels else {"loc": "best"}), fontsize=8)
         for axis in axes.flat[len(shown) :]:
             axis.remove()
         return laid_out(figure, title or "This run", _styles(stored, control, stored_name, control_name))
