@@ -50,7 +50,9 @@ def move_tokens(policy: Policy, game: TextGame) -> dict[str, list[int]]:
     moves = list(dict.fromkeys(move for _, legal in game_tree(game).texts for move in legal))
     written = {move: policy.completion_ids(move) for move in moves}
     if len({tuple(ids) for ids in written.values()}) < len(moves):
-        raise SpkitError(f"the tokenizer of this model does not tell the moves of {game.name} apart: take another model")
+        raise SpkitError(
+            f"the tokenizer of this model does not tell the moves of {game.name} apart: take another model"
+        )
     return written
 
 

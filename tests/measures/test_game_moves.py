@@ -6,30 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.measures.game_moves import policy_at_information_sets
-from spkit.policy import Policy, load_policy
+from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.run.streams import generator
 from spkit.tasks.games import GAMES, Nim, game_tree, load_game
 from tests.conftest import make_policy
+from tests.stages.players import random_player
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 :,>"
 KUHN = load_game("kuhn")
-
-
-def player(seed: int = 0, sharp: float = 12) -> Policy:
-    """A random model that knows the characters; with `sharp` 0 every token is as likely as any other."""
-    tokenizer = char_tokenizer(ALPHABET, 96)
-    policy = Policy(tiny_llama(tokenizer, 96, seed, width=32, layers=2, spread=0.1), tokenizer)
-    with torch.no_grad():
-        policy.model.model.norm.weight.mul_(sharp)
-    return policy
 
 
 @pytest.mark.parametrize("name", ["kuhn", "leduc", "nim"])
 def test_a_model_that_knows_nothing_plays_uniformly_and_mostly_no_move(name):
-    policy, game = player(sharp=0), load_game(name)
+    policy, game = random_player(sharp=0), load_game(name)
     tree, found = game_tree(game), policy_at_information_sets(policy, game)
     tokens = 2 if name != "nim" else 3  # a move and its end
     legal = np.diff(tree.starts) / len(policy.tokenizer) ** tokens
@@ -42,7 +32,7 @@ def test_a_model_that_knows_nothing_plays_uniformly_and_mostly_no_move(name):
 
 @torch.no_grad()
 def test_the_strategy_is_the_softmax_of_one_prompt_after_the_other():
-    policy = player(3, sharp=2)
+    policy = random_player(3, sharp=2)
     found = policy_at_information_sets(policy, KUHN)
     tokenizer, by_hand = policy.tokenizer, []
     for index, (prompt, legal) in enumerate(found.tree.texts):
@@ -60,7 +50,7 @@ def test_the_strategy_is_the_softmax_of_one_prompt_after_the_other():
 
 
 def test_what_is_sampled_is_played_as_often_as_it_says():
-    policy = player(3, sharp=2)
+    policy = random_player(3, sharp=2)
     found = policy_at_information_sets(policy, KUHN)
     prompt, legal = found.tree.texts[4]
     texts = policy.sample([prompt], 20_000, max_new_tokens=2, generator=generator(0, 0, "card"))
@@ -71,7 +61,7 @@ def test_what_is_sampled_is_played_as_often_as_it_says():
 
 
 def test_a_probability_too_small_for_a_number_is_still_a_strategy():
-    found = policy_at_information_sets(player(1, sharp=4000), KUHN)
+    found = policy_at_information_sets(random_player(1, sharp=4000), KUHN)
     assert np.isfinite(found.strategy).all() and (found.illegal == 1).any()
     assert np.add.reduceat(found.strategy, found.tree.starts[:-1]) == pytest.approx(1)
 
@@ -82,7 +72,7 @@ def test_a_checkpoint_that_does_not_know_the_game_is_one_sentence():
 
 
 def test_a_tokenizer_that_takes_two_moves_for_one_is_refused():
-    blind = player()
+    blind = random_player()
     blind.completion_ids = lambda text, finished=True: [5, blind.tokenizer.eos_token_id]
     with pytest.raises(SpkitError, match="does not tell the moves of nim apart"):
         policy_at_information_sets(blind, Nim((2,)))

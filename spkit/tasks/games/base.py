@@ -17,12 +17,12 @@ SEATS = ("first", "second")
 
 @dataclass(frozen=True)
 class TextGame:
-    """The rules of a game. `largest` is the most that can be lost, in the unit of its returns; `instruction` tells the
+    """The rules of a game. `largest` is the most that can be lost, in units of `stake`; `instruction` tells the
     rules and the letters of the moves to a chat model; `base` names the shipped model that knows the game.
     """
 
     name: ClassVar[str]
-    unit: ClassVar[str]
+    stake: ClassVar[str]
     largest: ClassVar[float]
     instruction: ClassVar[str]
     base: ClassVar[str] = "games"

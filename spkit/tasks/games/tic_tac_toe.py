@@ -14,7 +14,7 @@ class TicTacToe(TextGame):
     """A state is one text of nine cells: x, o, or the number of an empty one, which is the move that fills it."""
 
     name: ClassVar[str] = "tic-tac-toe"
-    unit: ClassVar[str] = "games"
+    stake: ClassVar[str] = "games"
     largest: ClassVar[float] = 1
     instruction: ClassVar[str] = (
         "Tic-tac-toe. The board is three rows of three cells; an empty cell shows its number. Three of a player's "
