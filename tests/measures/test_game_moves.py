@@ -74,7 +74,7 @@ def test_a_checkpoint_that_does_not_know_the_game_is_one_sentence():
 def test_a_tokenizer_that_takes_two_moves_for_one_is_refused():
     blind = random_player()
     blind.completion_ids = lambda text, finished=True: [5, blind.tokenizer.eos_token_id]
-    with pytest.raises(SpkitError, match="does not tell the moves of nim apart"):
+    with pytest.raises(SpkitError, match="does not tell the moves of game:nim apart"):
         policy_at_information_sets(blind, Nim((2,)))
 
 

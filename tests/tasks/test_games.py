@@ -193,7 +193,7 @@ def test_information_sets_that_mix_different_moves_are_refused():
         def prompt(self, state):
             return "?"
 
-    with pytest.raises(SpkitError, match="two states of kuhn look alike"):
+    with pytest.raises(SpkitError, match="two states of game:kuhn look alike"):
         game_tree(Blind())
 
 

@@ -25,7 +25,7 @@ class TextGame:
     stake: ClassVar[str]
     largest: ClassVar[float]
     instruction: ClassVar[str]
-    base: ClassVar[str] = "games"
+    base: ClassVar[str] = "replies"
 
     def start(self) -> State:
         """The state before anything has happened."""

@@ -18,7 +18,7 @@ FOLDS = {"bf": 1, "xbf": -1}  # what the first player wins
 class KuhnPoker(TextGame):
     """A state is the two cards and what was played: x check, b bet, f fold, c call."""
 
-    name: ClassVar[str] = "kuhn"
+    name: ClassVar[str] = "game:kuhn"
     stake: ClassVar[str] = "antes"
     largest: ClassVar[float] = 2
     instruction: ClassVar[str] = (

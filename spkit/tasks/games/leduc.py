@@ -24,7 +24,7 @@ class LeducPoker(TextGame):
     c call.
     """
 
-    name: ClassVar[str] = "leduc"
+    name: ClassVar[str] = "game:leduc"
     stake: ClassVar[str] = "antes"
     largest: ClassVar[float] = 13
     instruction: ClassVar[str] = (

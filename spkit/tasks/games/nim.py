@@ -19,7 +19,7 @@ class Nim(TextGame):
 
     heaps: tuple[int, ...] = (2, 3, 4)
 
-    name: ClassVar[str] = "nim"
+    name: ClassVar[str] = "game:nim"
     stake: ClassVar[str] = "games"
     largest: ClassVar[float] = 1
     instruction: ClassVar[str] = (

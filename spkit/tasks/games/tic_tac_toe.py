@@ -13,7 +13,7 @@ X_AND_O = "xo"
 class TicTacToe(TextGame):
     """A state is one text of nine cells: x, o, or the number of an empty one, which is the move that fills it."""
 
-    name: ClassVar[str] = "tic-tac-toe"
+    name: ClassVar[str] = "game:tic-tac-toe"
     stake: ClassVar[str] = "games"
     largest: ClassVar[float] = 1
     instruction: ClassVar[str] = (
