@@ -73,7 +73,7 @@ def game_self_play(
     """
     tree, run, settings = game_tree(check_game(game)), run or Run(), config.learn
     base, last = run.begin("game_self_play", game, base, config)
-    policy, first = last.clone(), cache(lambda: look(base, game, run))
+    policy, first = last.clone(), cache(lambda: exact_strategy(base, game, run))
     begun = lambda: run.record(0, base, samples=[], **measure_strategy(first(), PastSelves.begun(first())))
     yield from run.replay(config, begun)
     optimizer = new_optimizer(policy, settings.update(1))
@@ -109,7 +109,7 @@ def game_self_play(
         run.spend(sampled_tokens=sum(len(turn.token_ids) for turn in played.turns), optimizer_steps=learned["steps"])
         numbers = {**played_record(played, returns), "learned": learned, "baselines": baselines}
         if t % config.measure_every == 0 or t % config.pool_every == 0 or t == config.iterations:
-            seen = look(policy, game, run)
+            seen = exact_strategy(policy, game, run)
             past = past.counted(seen.strategy)
             numbers |= measure_strategy(seen, past)
             past = past.joined(seen.strategy, t) if t % config.pool_every == 0 else past
@@ -117,7 +117,7 @@ def game_self_play(
         yield run.record(t, policy, samples=game_samples(played, returns), state=state, **numbers)
 
 
-def look(policy: Policy, game: TextGame, run: Run) -> MoveChances:
+def exact_strategy(policy: Policy, game: TextGame, run: Run) -> MoveChances:
     """The policy's exact strategy."""
     with run.stage("measure", 1, "strategies"):
         return policy_at_information_sets(policy, game)
@@ -129,5 +129,5 @@ def opponents(config: GameSelfPlayConfig, past: PastSelves, policy: Policy, run:
         return []
     if config.opponent == "frozen":
         return [1.0] + [0.0] * (len(past.strategies) - 1)
-    ours = look(policy, past.tree.game, run).strategy if config.draw == "prioritised" else past.strategies[-1]
+    ours = exact_strategy(policy, past.tree.game, run).strategy if config.draw == "prioritised" else past.strategies[-1]
     return past.chances(config.draw, ours)

@@ -34,7 +34,7 @@ class Seating:
     players: IntegerVector
 
 
-class Turn(NamedTuple):
+class PlayedMove(NamedTuple):
     """A move that the policy wrote: in which game, from which seat, the tokens with their log-probabilities (nats),
     and the move it comes to, None if that is no legal one.
     """
@@ -53,7 +53,7 @@ class Played:
     """Games that were played: the policy's moves, the last states, and which seat wrote no legal move (-1: none)."""
 
     seating: Seating
-    turns: list[Turn]
+    turns: list[PlayedMove]
     ends: list[State]
     spoiled: IntegerVector
 
@@ -121,7 +121,7 @@ def _written(
     states: Sequence[State],
     longest: int,
     generator: torch.Generator,
-) -> list[Turn]:
+) -> list[PlayedMove]:
     """One move of the policy in each of these games."""
     if not games:
         return []
@@ -129,7 +129,9 @@ def _written(
     rows = policy.sample(prompts, 1, temperature=1.0, max_new_tokens=longest, generator=generator)
     moves = [game.read(states[i], text) if end else None for i, text, end in zip(games, rows.texts, rows.finished)]
     seats = [game.turn(states[i]) for i in games]
-    return [Turn(*row) for row in zip(games, seats, prompts, rows.token_ids, rows.token_logprobs, rows.texts, moves)]
+    return [
+        PlayedMove(*row) for row in zip(games, seats, prompts, rows.token_ids, rows.token_logprobs, rows.texts, moves)
+    ]
 
 
 def outcomes(game: TextGame, played: Played, price: float) -> FloatVector:

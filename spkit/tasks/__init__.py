@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from ..run.errors import SpkitError
 from . import gym
@@ -40,15 +39,15 @@ TASKS: dict[str, Callable[[], Task]] = {
     "python_programs-abduction": partial(PythonPrograms, "abduction"),
     "python_programs-induction": partial(PythonPrograms, "induction"),
 }
-SOURCES: dict[str, Callable[[str], Any]] = {
+SOURCES: dict[str, Callable[[str], Task]] = {
     "gsm8k": Gsm8k,
     "commonsense_qa": CommonsenseQa,
     "gym": gym.from_name,
-    "game": load_game,  # no task with a right answer: the loop game-self-play asks for one
+    "game": load_game,
 }  # NAME:WHERE
 
 
-def load_task(name: str) -> Any:
+def load_task(name: str) -> Task:
     """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`, `game:kuhn`).
 
     SpkitError names the ones there are.

@@ -9,7 +9,7 @@ from spkit.run.streams import generator
 from spkit.stages.learn_games import MovesConfig, move_rollouts, seat_advantages
 from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, minibatches, new_optimizer
 from spkit.stages.past_selves import PastSelves
-from spkit.stages.play import LEARNER, Played, Seating, Turn, deal, outcomes, play_games
+from spkit.stages.play import LEARNER, Played, PlayedMove, Seating, deal, outcomes, play_games
 from spkit.tasks.games import GAMES, OVER, game_tree, load_game
 from tests.stages.players import legal_player, random_player
 
@@ -136,7 +136,7 @@ def test_the_policy_gradient_is_the_derivative_of_the_exact_value():
     for number, (_, moves, _) in enumerate(lines):
         for seat, prompt, move in moves:
             (scores,) = policy.logprobs([prompt], [written[move]])
-            turns.append(Turn(number, seat, prompt, written[move], scores, move, move))
+            turns.append(PlayedMove(number, seat, prompt, written[move], scores, move, move))
     seating = Seating(np.zeros((len(lines), 4)), np.full((len(lines), 2), LEARNER))
     played = Played(seating, turns, ends, np.full(len(lines), -1))
     weights = np.array([weight for *_, weight in lines])

@@ -7,6 +7,7 @@ import pytest
 
 from spkit.games import kuhn
 from spkit.run.errors import SpkitError
+from spkit.tasks import load_task
 from spkit.tasks.games import CHANCE, GAMES, OVER, KuhnPoker, Nim, check_game, game_tree, load_game
 from spkit.tasks.games.tree import next_states
 from tests.hostile import TEXTS
@@ -178,6 +179,8 @@ def test_prompts_are_written_in_few_characters(name):
 def test_bad_input_is_one_sentence():
     with pytest.raises(SpkitError, match="unknown game 'chess': choose one of kuhn, leduc"):
         load_game("chess")
+    with pytest.raises(SpkitError, match="game:kuhn is a game without right answers: play it"):
+        load_task("game:kuhn").problem(0, 0)
     with pytest.raises(SpkitError, match="'sums' is no game"):
         check_game("sums")
     with pytest.raises(SpkitError, match="1 to 4 heaps"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...run.errors import SpkitError
+from ..base import Problem, Split, Task
 
 State = tuple[Any, ...]
 CHANCE, OVER = -1, -2  # whose turn it is, where it is no player's; a player's turn is 0 or 1, its seat
@@ -16,16 +17,24 @@ SEATS = ("first", "second")
 
 
 @dataclass(frozen=True)
-class TextGame:
-    """The rules of a game. `largest` is the most that can be lost, in units of `stake`; `instruction` tells the
+class TextGame(Task):
+    """The rules of a game. `largest` is the most that can be lost, in the game's `unit`; `instruction` tells the
     rules and the letters of the moves to a chat model; `base` names the shipped model that knows the game.
     """
 
     name: ClassVar[str]
-    stake: ClassVar[str]
+    unit: ClassVar[str]
     largest: ClassVar[float]
     instruction: ClassVar[str]
     base: ClassVar[str] = "replies"
+    zero_shot: ClassVar[bool] = True
+
+    def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
+        """Raises SpkitError: a move is good or bad by how the game ends, and not by itself."""
+        raise SpkitError(
+            f"{self.name} is a game without right answers: play it with the loop game-self-play, or take the task "
+            "legal-moves"
+        )
 
     def start(self) -> State:
         """The state before anything has happened."""

@@ -19,7 +19,7 @@ class KuhnPoker(TextGame):
     """A state is the two cards and what was played: x check, b bet, f fold, c call."""
 
     name: ClassVar[str] = "game:kuhn"
-    stake: ClassVar[str] = "antes"
+    unit: ClassVar[str] = "antes"
     largest: ClassVar[float] = 2
     instruction: ClassVar[str] = (
         "Kuhn poker. The cards are j, q and k, k being the highest. Each of two players puts in an ante of 1 and has "

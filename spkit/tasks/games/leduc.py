@@ -25,7 +25,7 @@ class LeducPoker(TextGame):
     """
 
     name: ClassVar[str] = "game:leduc"
-    stake: ClassVar[str] = "antes"
+    unit: ClassVar[str] = "antes"
     largest: ClassVar[float] = 13
     instruction: ClassVar[str] = (
         "Leduc poker. The cards are j, q and k in two suits, k being the highest. Each of two players puts in an ante "

@@ -20,7 +20,7 @@ class Nim(TextGame):
     heaps: tuple[int, ...] = (2, 3, 4)
 
     name: ClassVar[str] = "game:nim"
-    stake: ClassVar[str] = "games"
+    unit: ClassVar[str] = "games"
     largest: ClassVar[float] = 1
     instruction: ClassVar[str] = (
         "Nim. Two players take in turn any number, at least one, from one heap; who takes the last one wins. Heaps are "

@@ -14,7 +14,7 @@ class TicTacToe(TextGame):
     """A state is one text of nine cells: x, o, or the number of an empty one, which is the move that fills it."""
 
     name: ClassVar[str] = "game:tic-tac-toe"
-    stake: ClassVar[str] = "games"
+    unit: ClassVar[str] = "games"
     largest: ClassVar[float] = 1
     instruction: ClassVar[str] = (
         "Tic-tac-toe. The board is three rows of three cells; an empty cell shows its number. Three of a player's "
