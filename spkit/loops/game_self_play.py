@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from ..measures.game_moves import MoveChances, policy_at_information_sets
+from ..measures.game_moves import MoveChances, move_tokens, policy_at_information_sets
 from ..policy import Policy
 from ..run.errors import SpkitError
 from ..run.folder import Run
@@ -72,6 +72,7 @@ def game_self_play(
     Raises SpkitError for a task that is no game, and a base that does not know the characters of its moves.
     """
     tree, run, settings = game_tree(check_game(game)), run or Run(), config.learn
+    move_tokens(base, game)  # before anything is written
     base, last = run.begin("game_self_play", game, base, config)
     policy, first = last.clone(), cache(lambda: exact_strategy(base, game, run))
     begun = lambda: run.record(0, base, samples=[], **measure_strategy(first(), PastSelves.begun(first())))

@@ -45,10 +45,16 @@ class MoveChances:
 def move_tokens(policy: Policy, game: TextGame) -> dict[str, list[int]]:
     """The completion of every move of the game: its token ids and what ends it.
 
-    Raises SpkitError if the tokenizer does not tell two moves apart or does not know their characters.
+    Raises SpkitError if the tokenizer does not know the characters of moves and prompts, or does not tell two moves
+    apart.
     """
-    moves = list(dict.fromkeys(move for _, legal in game_tree(game).texts for move in legal))
-    written = {move: policy.completion_ids(move) for move in moves}
+    texts = game_tree(game).texts
+    moves = list(dict.fromkeys(move for _, legal in texts for move in legal))
+    try:
+        written = {move: policy.completion_ids(move) for move in moves}
+        policy.prompt_ids(texts[0][0])
+    except SpkitError as error:
+        raise SpkitError(f"this model cannot play {game.name}: {error}") from error
     if len({tuple(ids) for ids in written.values()}) < len(moves):
         raise SpkitError(
             f"the tokenizer of this model does not tell the moves of {game.name} apart: take another model"

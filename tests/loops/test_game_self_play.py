@@ -7,6 +7,7 @@ import torch
 
 from spkit.loops import game_self_play as module
 from spkit.loops.game_self_play import GameSelfPlayConfig, game_self_play
+from spkit.loops.rlvr import RlvrConfig, rlvr
 from spkit.measures.game_moves import policy_at_information_sets
 from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
@@ -128,11 +129,14 @@ def test_bad_settings_are_one_sentence(change, message):
         MovesConfig("grpo")
 
 
-def test_a_task_that_is_no_game_and_a_model_that_does_not_know_it_are_one_sentence():
+def test_a_task_that_is_no_game_and_a_model_that_does_not_know_it_are_one_sentence(tmp_path):
     with pytest.raises(SpkitError, match="'sums' is no game: choose one, such as game:kuhn"):
         next(game_self_play(legal_player(), load_task("sums"), SMALL))
-    with pytest.raises(SpkitError, match="does not know 'x'"):
-        next(game_self_play(load_policy("sums"), KUHN, SMALL))
+    with pytest.raises(SpkitError, match="this model cannot play game:kuhn: .* does not know 'x'"):
+        next(game_self_play(load_policy("sums"), KUHN, SMALL, Run(tmp_path / "r")))
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(SpkitError, match="game:kuhn is a game without right answers"):
+        next(rlvr(load_policy("replies"), KUHN, RlvrConfig()))
 
 
 def test_deals_that_are_played_twice_compare_with_each_other():

@@ -28,6 +28,7 @@ class TextGame(Task):
     instruction: ClassVar[str]
     base: ClassVar[str] = "replies"
     zero_shot: ClassVar[bool] = True
+    difficulties: ClassVar[tuple[int, ...]] = (1,)
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """Raises SpkitError: a move is good or bad by how the game ends, and not by itself."""
