@@ -28,14 +28,16 @@ class MoveChances:
     illegal: FloatVector
 
     def summary(self) -> dict[str, float]:
-        """Plain numbers: `nash_conv` and `value` (to the first seat, both seats playing so) in the game's unit;
-        `entropy` of a move (nats) and `illegal`, means over the moves of a game that the strategy plays with itself.
+        """Plain numbers. `nash_conv`, and that of the likeliest moves (`nash_conv_greedy`: 0 is perfect play where
+        nothing is hidden), and `value` (to the first seat, both seats playing so), in the game's unit; `entropy` of a
+        move (nats) and `illegal`, means over the moves of a game that the strategy plays with itself.
         """
         met = self.tree.reached(self.strategy)
         weights, surprise = met / met.sum(), -np.log(np.maximum(self.strategy, 1e-300))
         spread = np.add.reduceat(self.strategy * surprise, self.tree.starts[:-1])
         return {
             "nash_conv": self.tree.nash_conv(self.strategy),
+            "nash_conv_greedy": self.tree.nash_conv(self.tree.greedy(self.strategy)),
             "value": self.tree.value(self.strategy, self.strategy),
             "entropy": float(weights @ spread),
             "illegal": float(weights @ self.illegal),

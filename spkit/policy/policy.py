@@ -158,7 +158,7 @@ class Policy:
             raise SpkitError(
                 "sampling at a temperature above 0 needs a torch.Generator, so that the result can be repeated"
             )
-        encoded = {prompt: self.prompt_ids(prompt) for prompt in prompts}
+        encoded = {prompt: self.prompt_ids(prompt) for prompt in dict.fromkeys(prompts)}
         row_prompts = [prompt for prompt in prompts for _ in range(n)]
         shape = (len(row_prompts), max_new_tokens)
         uniform = torch.rand(shape, generator=generator) if temperature > 0 else torch.zeros(shape)

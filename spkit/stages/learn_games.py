@@ -44,7 +44,7 @@ class MovesConfig:
         """How `rows` moves are learned from, in `minibatches` parts."""
         loss = PgLoss(self.clip_low, self.clip_high, "token", 1, self.kl, self.kl_coef, self.entropy_coef)
         size = -(-rows // self.minibatches)
-        return PgUpdate(loss, self.epochs, size, self.learning_rate, rows_at_once=self.rows_at_once)
+        return PgUpdate(loss, self.epochs, size, self.learning_rate, rows_at_once=self.rows_at_once, alike_once=True)
 
 
 def seat_advantages(

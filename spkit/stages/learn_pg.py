@@ -50,6 +50,9 @@ class PgUpdate:
     learning_rate: float = 3e-4
     clip: float = 1.0  # of the gradient's norm
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
+    alike_once: bool = (
+        False  # compute rows of one text once: the same gradient up to rounding, faster if many are alike
+    )
 
 
 class Rollout(NamedTuple):
@@ -119,20 +122,23 @@ def minibatches(
         rows = [rollouts[i] for i in chunk.tolist()]
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
         scored: list[Part] = []
-        score = lambda part: scored.append(_part(policy, part, reference))
+        score = lambda part: scored.append(_part(policy, part, reference, update.alike_once))
         policy.budget.run_in_chunks("training", moving, score, update.rows_at_once)
         result.append(Minibatch(scored, Size(len(rows), sum(len(row.example.completion) for row in rows))))
     return result
 
 
 @torch.no_grad()
-def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> Part:
+def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None, alike_once: bool) -> Part:
     examples, device = [row.example for row in rows], policy.model.device
     old = torch.zeros(len(rows), max(len(e.prompt) + len(e.completion) for e in examples) - 1)
     for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
         start = len(row.example.prompt) - 1
         old[r, start : start + len(row.logprobs)] = row.logprobs
-    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id)[0]
+    there = None
+    if reference is not None:
+        computed, index = distinct(examples) if alike_once else (examples, slice(None))
+        there = completion_logprobs(reference.model, computed, policy.pad_id)[0][index]
     return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
 
@@ -190,7 +196,7 @@ def _backward(
     split = [piece for part in batch.parts for piece in _split(part, size, most)]
     tokens = [sum(len(example.completion) for example in piece.examples) for piece in split]
     for part, own in zip(split, tokens):
-        loss, numbers = loss_of_part(policy, part, batch.size, update.loss)
+        loss, numbers = loss_of_part(policy, part, batch.size, update.loss, update.alike_once)
         loss.backward()
         share = own / sum(tokens)
         total["loss"] += loss.item()
@@ -213,14 +219,26 @@ def _split(part: Part, size: int, tokens: int | None) -> list[Part]:
     return result
 
 
-def loss_of_part(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
+def distinct(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
+    """The examples without repeats, in order, and for each of those given the number of its like."""
+    number: dict[tuple, int] = {}
+    index = [number.setdefault((*example.prompt, None, *example.completion), len(number)) for example in examples]
+    first = dict(zip(reversed(index), reversed(examples)))
+    return [first[i] for i in range(len(number))], index
+
+
+def loss_of_part(
+    policy: Policy, part: Part, size: Size, settings: PgLoss, alike_once: bool = False
+) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
 
     def entropies(logits: Tensor, ids: Tensor) -> Tensor:
         with torch.set_grad_enabled(settings.entropy_coef > 0):
             return entropy_of(logits)
 
-    (entropy, now), mask = completion_values(policy.model, part.examples, policy.pad_id, entropies, token_logprobs)
+    computed, index = distinct(part.examples) if alike_once else (part.examples, slice(None))
+    values, mask = completion_values(policy.model, computed, policy.pad_id, entropies, token_logprobs)
+    entropy, now, mask = values[0][index], values[1][index], mask[index]
     old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
     return pg_loss(now, old, part.advantages, mask, settings, reference_logprobs=reference, entropy=entropy, size=size)
 

@@ -28,7 +28,7 @@ def without_seconds(rows):
 
 def test_records_hold_what_is_promised(tmp_path):
     rows = list(game_self_play(legal_player(), KUHN, SMALL, Run(tmp_path / "r")))
-    exact = {"nash_conv", "value", "entropy", "illegal", "nash_conv_average", "wins", "strategy"}
+    exact = {"nash_conv", "nash_conv_greedy", "value", "entropy", "illegal", "nash_conv_average", "wins", "strategy"}
     always = {"iteration", "seconds", "sampled_tokens", "optimizer_steps"}
     assert [row["iteration"] for row in rows] == [0, 1, 2, 3] and set(rows[0]) == exact | always
     assert rows[0]["nash_conv_average"] == pytest.approx(rows[0]["nash_conv"]) and rows[0]["wins"]["base"] == 0.5

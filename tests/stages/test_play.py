@@ -1,5 +1,7 @@
 """Games that are played: by the rules, as often as the strategies say, and what is no move has its price."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,11 @@ import torch
 from spkit.measures.game_moves import policy_at_information_sets
 from spkit.run.streams import generator
 from spkit.stages.learn_games import MovesConfig, move_rollouts, seat_advantages
-from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, minibatches, new_optimizer
+from spkit.stages.learn_pg import distinct, learn_from_rewards, loss_of_part, minibatches, new_optimizer
 from spkit.stages.past_selves import PastSelves
 from spkit.stages.play import LEARNER, Played, PlayedMove, Seating, deal, outcomes, play_games
 from spkit.tasks.games import GAMES, OVER, game_tree, load_game
+from tests.helpers import apart
 from tests.stages.players import legal_player, random_player
 
 KUHN = game_tree(load_game("kuhn"))
@@ -179,6 +182,23 @@ def test_an_update_makes_the_moves_of_winners_likelier():
     scores = policy.logprobs([turn.prompt for turn in played.turns], [turn.token_ids for turn in played.turns])
     moved = np.array([(now - turn.logprobs).sum().item() for now, turn in zip(scores, played.turns)])
     assert np.mean(moved * [row.advantage for row in rows]) > 0
+
+
+@pytest.mark.parametrize("kl_coef", [0.0, 0.3])
+def test_moves_that_are_alike_are_computed_once_and_learned_from_as_often_as_they_were_made(kl_coef):
+    """Clipped updates, with a distance to an anchor and an entropy bonus, against computing every row by itself."""
+    played = play_games(legal_player(), KUHN, deal(60, 1, [], draws()), NONE, draws("games"))
+    returns = outcomes(KUHN.game, played, 1.5)
+    update = MovesConfig(kl_coef=kl_coef, entropy_coef=kl_coef, epochs=3, learning_rate=3e-3).update(len(played.turns))
+    moved, numbers = [], []
+    for one in (update, replace(update, alike_once=False)):
+        policy, anchor = legal_player().clone(), random_player(sharp=1) if kl_coef else None
+        rows = move_rollouts(policy, played, returns)
+        batches = minibatches(policy, rows, one, draws(), anchor)
+        numbers.append(learn_from_rewards(policy, new_optimizer(policy, one), batches, one, draws()))
+        moved.append(policy.logprobs([row for row, _ in KUHN.texts], [policy.completion_ids("x")] * 12))
+    assert len(distinct([row.example for row in rows])[0]) <= 24 < len(rows) and numbers[0]["clip_share"] > 0
+    assert apart(*moved) < 1e-3 and numbers[0] == pytest.approx(numbers[1], rel=1e-3)
 
 
 def test_the_average_of_strategies_is_weighted_by_own_moves():

@@ -110,9 +110,10 @@ def test_tic_tac_toe_is_a_draw_and_its_values_agree_with_a_recursion():
     found = tree.minimax()
     assert found[0] == 0 and all(found[i] == value(state) for i, state in enumerate(tree.states))
     assert len(tree.states) == 5478
-    # whoever answers a perfect player in the best way gets no more than a draw
-    perfect = tree.respond(tree.respond(tree.uniform(), 0)[1], 1)[1]
-    assert tree.best_response(perfect, 0) >= 0
+    places = found[tree.edges.target] * (1 - 2 * tree.edges.seat)  # what a move is worth to who makes it
+    perfect = tree.greedy(places[np.argsort(tree.edges.action)] + 1)
+    assert tree.best_response(perfect, 0) == tree.best_response(perfect, 1) == tree.nash_conv(perfect) == 0
+    assert set(perfect) == {0, 1} and np.add.reduceat(perfect, tree.starts[:-1]).max() == 1
 
 
 @pytest.mark.parametrize("heaps", [(2, 3, 4), (1, 2, 3), (3, 3), (5,)])

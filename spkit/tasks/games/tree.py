@@ -57,6 +57,10 @@ class GameTree:
         """The strategy that draws any legal move."""
         return (1 / np.diff(self.starts))[self.owner]
 
+    def greedy(self, strategy: FloatVector) -> FloatVector:
+        """The strategy that always makes the likeliest move, the first of those that are as likely."""
+        return self._best(np.asarray(strategy, dtype=float), np.arange(self.starts[-1]))
+
     def checked(self, strategy: FloatVector) -> FloatVector:
         """The strategy as floats. Raises SpkitError unless there is one distribution at every information set."""
         strategy = np.asarray(strategy, dtype=float)
