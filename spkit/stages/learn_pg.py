@@ -137,7 +137,7 @@ def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None, ali
         old[r, start : start + len(row.logprobs)] = row.logprobs
     there = None
     if reference is not None:
-        computed, index = distinct(examples) if alike_once else (examples, slice(None))
+        computed, index = without_repeats(examples) if alike_once else (examples, slice(None))
         there = completion_logprobs(reference.model, computed, policy.pad_id)[0][index]
     return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
 
@@ -219,7 +219,7 @@ def _split(part: Part, size: int, tokens: int | None) -> list[Part]:
     return result
 
 
-def distinct(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
+def without_repeats(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
     """The examples without repeats, in order, and for each of those given the number of its like."""
     number: dict[tuple, int] = {}
     index = [number.setdefault((*example.prompt, None, *example.completion), len(number)) for example in examples]
@@ -236,7 +236,7 @@ def loss_of_part(
         with torch.set_grad_enabled(settings.entropy_coef > 0):
             return entropy_of(logits)
 
-    computed, index = distinct(part.examples) if alike_once else (part.examples, slice(None))
+    computed, index = without_repeats(part.examples) if alike_once else (part.examples, slice(None))
     values, mask = completion_values(policy.model, computed, policy.pad_id, entropies, token_logprobs)
     entropy, now, mask = values[0][index], values[1][index], mask[index]
     old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))

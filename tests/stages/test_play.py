@@ -9,7 +9,7 @@ import torch
 from spkit.measures.game_moves import policy_at_information_sets
 from spkit.run.streams import generator
 from spkit.stages.learn_games import MovesConfig, move_rollouts, seat_advantages
-from spkit.stages.learn_pg import distinct, learn_from_rewards, loss_of_part, minibatches, new_optimizer
+from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, minibatches, new_optimizer, without_repeats
 from spkit.stages.past_selves import PastSelves
 from spkit.stages.play import LEARNER, Played, PlayedMove, Seating, deal, outcomes, play_games
 from spkit.tasks.games import GAMES, OVER, game_tree, load_game
@@ -197,7 +197,7 @@ def test_moves_that_are_alike_are_computed_once_and_learned_from_as_often_as_the
         batches = minibatches(policy, rows, one, draws(), anchor)
         numbers.append(learn_from_rewards(policy, new_optimizer(policy, one), batches, one, draws()))
         moved.append(policy.logprobs([row for row, _ in KUHN.texts], [policy.completion_ids("x")] * 12))
-    assert len(distinct([row.example for row in rows])[0]) <= 24 < len(rows) and numbers[0]["clip_share"] > 0
+    assert len(without_repeats([row.example for row in rows])[0]) <= 24 < len(rows) and numbers[0]["clip_share"] > 0
     assert apart(*moved) < 1e-3 and numbers[0] == pytest.approx(numbers[1], rel=1e-3)
 
 
