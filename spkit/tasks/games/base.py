@@ -26,7 +26,7 @@ class TextGame(Task):
     unit: ClassVar[str]
     largest: ClassVar[float]
     instruction: ClassVar[str]
-    base: ClassVar[str] = "replies"
+    base: ClassVar[str] = "games"
     zero_shot: ClassVar[bool] = True
     difficulties: ClassVar[tuple[int, ...]] = (1,)
 
