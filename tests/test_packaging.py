@@ -105,7 +105,7 @@ def installed(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ledger"], "| **holds** |\n"),
+        (["ledger"], "| **holds** |"),
         (
             [
                 "run",

@@ -85,6 +85,18 @@ class Claim:
         """The experiments that have to be run."""
         return runs_of(self.tree)
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What every result of it begins with."""
+        return {
+            "id": self.id,
+            "statement": self.statement,
+            "source": self.source,
+            **({"repeats": self.repeats} if self.repeats else {}),
+            "criterion": str(self.criterion),
+            "threshold": self.criterion.threshold,
+        }
+
     def measure(self, runs: Runs) -> dict[str, Any]:
         """What one seed says, as plain data, from the records of the experiments it needs."""
         return data_of(self.tree, runs)
@@ -151,12 +163,7 @@ def reproduce(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str, Any]:
     effects = [value["effect"] for value in values.values()]
     low, high = interval(effects)
     return {
-        "id": claim.id,
-        "statement": claim.statement,
-        "source": claim.source,
-        **({"repeats": claim.repeats} if claim.repeats else {}),
-        "criterion": str(claim.criterion),
-        "threshold": claim.criterion.threshold,
+        **claim.described,
         "seeds": list(seeds),
         "values": values,
         "mean": round(statistics.fmean(effects), 4),

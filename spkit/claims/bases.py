@@ -51,14 +51,8 @@ def reproduce_on_bases(claim: Claim, seeds: Sequence[int], lab: Lab) -> dict[str
     """Measure a claim over seeds on each of its other bases; the result as plain data."""
     bases = other_bases(claim, lab.experiments)
     measured = {base: reproduce(claim, seeds, lab_on(base, lab)) for base in bases}
-    return {
-        "id": claim.id,
-        "statement": claim.statement,
-        "source": claim.source,
-        "criterion": str(claim.criterion),
-        "threshold": claim.criterion.threshold,
-        "bases": {base: {key: result[key] for key in FOUND} for base, result in measured.items()},
-    }
+    found = {base: {key: result[key] for key in FOUND} for base, result in measured.items()}
+    return {**claim.described, "bases": found}
 
 
 def write_base_result(result: dict[str, Any], folder: Path) -> list[str]:

@@ -125,7 +125,7 @@ COMPUTE_CLAIMS = (
     ),
     claim(
         "dyn-random-gain",
-        "Random rewards lift accuracy too",
+        "RLVR with random rewards, shuffled within the group, lifts accuracy too",
         SPURIOUS,
         gain("dyn-rlvr-random", DEEPER) > 0,
         COMPUTE_CURVES,
@@ -142,7 +142,7 @@ PASS_CLAIMS = (
     ),
     claim(
         "dyn-pass-az",
-        "So does self-play",
+        "Self-play gains more in pass@1 than in pass@256",
         UNDERSTANDING,
         final("dyn-az", PASSED["1"]) - final("dyn-az", PASSED["256"]) > 0,
         PASSES,
@@ -202,21 +202,22 @@ WEIGHT_CLAIMS = (
     ),
     claim(
         "dyn-sparse-rlvr",
-        "In bfloat16 self-play changes a larger share than RLVR",
+        "In bfloat16 self-play changes a larger share of the parameters than RLVR",
         f"{UNDERSTANDING}; {SUBNETWORKS}",
         final("dyn-az", CHANGED["bfloat16"]) - final("dyn-rlvr", CHANGED["bfloat16"]) > 0,
         ON_WEIGHTS,
     ),
     claim(
         "dyn-sparse-null",
-        "In bfloat16 RLVR changes a share within 5 points of that of as many AdamW steps with nothing to learn",
+        "In bfloat16 RLVR changes a share of the parameters within 5 points of that of as many AdamW steps with "
+        "nothing to learn",
         OURS,
         abs(final("dyn-rlvr", CHANGED["bfloat16"]) - final("dyn-rlvr", NULL)) < 0.05,
         ON_WEIGHTS,
     ),
     claim(
         "dyn-sparse-random",
-        "In bfloat16 it changes a share within 5 points of that with random rewards",
+        "In bfloat16 RLVR changes a share of the parameters within 5 points of that with random rewards",
         OURS,
         abs(final("dyn-rlvr", CHANGED["bfloat16"]) - final("dyn-rlvr-random", CHANGED["bfloat16"])) < 0.05,
         ON_WEIGHTS,
@@ -233,14 +234,14 @@ TOKEN_CLAIMS = (
     ),
     claim(
         "dyn-entropy-proposer",
-        "It lowers the proposer's too",
+        "Self-play lowers the proposer's token entropy too",
         UNDERSTANDING,
         beside_base("dyn-az", ENTROPIES["proposer"]) < 0,
         ON_TOKENS,
     ),
     claim(
         "dyn-entropy-frozen",
-        "With a frozen proposer the solver's token entropy stays higher",
+        "Self-play with a frozen proposer leaves the solver's token entropy higher",
         UNDERSTANDING,
         final("dyn-az-frozen", ENTROPIES["solver"]) - final("dyn-az", ENTROPIES["solver"]) > 0,
         ON_TOKENS,
@@ -261,14 +262,14 @@ TOKEN_CLAIMS = (
     ),
     claim(
         "dyn-swap-control",
-        "It brings back more than as many random positions",
+        "RLVR's token where it changed most brings back more than at as many random positions",
         OURS,
         final("dyn-rlvr", CONTROL) > 0,
         ON_TOKENS,
     ),
     claim(
         "dyn-swap-disagreeing",
-        "It brings back more than as many random ones of the positions at which the two disagree",
+        "RLVR's token where it changed most brings back more than as many changed tokens at random",
         OURS,
         final("dyn-rlvr", CONTROL_DISAGREEING) > 0,
         ON_TOKENS,

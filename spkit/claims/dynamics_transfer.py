@@ -24,7 +24,7 @@ TRANSFER_CLAIMS = (
     *(
         claim(
             f"dyn-{name}-own",
-            f"Self-play lifts it more than RLVR on {_WORDS[name]}",
+            f"Self-play lifts sampled accuracy more than RLVR on {_WORDS[name]}",
             f"{ABSOLUTE_ZERO}, table 1",
             final("dyn-az", number) - final("dyn-rlvr", number) > 0,
             ELSEWHERE,
@@ -40,28 +40,28 @@ TRANSFER_CLAIMS = (
     ),
     claim(
         "dyn-forgets-rlvr",
-        "RLVR forgets some of it",
+        "RLVR forgets some of the other pretraining text",
         OURS,
         beside_base("dyn-rlvr", FORGOTTEN) > 0,
         ELSEWHERE,
     ),
     claim(
         "dyn-forgets-anchor",
-        "With a KL penalty to the base RLVR forgets less",
+        "With a KL penalty to the base RLVR forgets less of the other pretraining text",
         DERIVED,
         final("dyn-rlvr", FORGOTTEN) - final("dyn-rlvr-kl", FORGOTTEN) > 0,
         ELSEWHERE,
     ),
     claim(
         "dyn-anchor-cost",
-        "The KL penalty costs accuracy",
+        "A KL penalty to the base costs RLVR accuracy",
         OURS,
         final("dyn-rlvr", DEEPER) - final("dyn-rlvr-kl", DEEPER) > 0,
         COMPUTE_CURVES,
     ),
     claim(
         "dyn-forgets-own",
-        "Self-play, which also learns to propose, forgets less of it than RLVR",
+        "Self-play, which also learns to propose, forgets less of the other pretraining text than RLVR",
         OURS,
         final("dyn-rlvr", FORGOTTEN) - final("dyn-az", FORGOTTEN) > 0,
         ELSEWHERE,

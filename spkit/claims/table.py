@@ -56,7 +56,8 @@ def _lines(heads: list[str], rows: Sequence[Sequence[str]], results: Results, ot
         heads = [*heads, "other bases"]
         found = [base_verdicts(others[one["id"]]) if one["id"] in others else "" for one in results]
         rows = [[*row, cell] for row, cell in zip(rows, found)]
-    head, *body = [f"| {' | '.join(row)} |" for row in (heads, *rows)]
+    whole = lambda cell: cell.replace("|", "\\|")  # a bar within a cell would end it
+    head, *body = [f"| {' | '.join(map(whole, row))} |" for row in (heads, *rows)]
     return "\n".join([head, "|---" * len(heads) + "|", *body]) + "\n"
 
 

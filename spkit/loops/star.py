@@ -92,7 +92,7 @@ def star(base: Policy, task: Task, config: StarConfig, run: Run | None = None) -
 
     A record holds `accuracy`, `accuracy_by_difficulty`, `wrong_steps_rate`, `finished` (test set, greedy), `problems`,
     `kept`, `rationalized`, `used` (share of the training problems), `kept_wrong_steps_rate`, `loss_first`, `loss_last`,
-    `steps` and `seconds` per stage.
+    `steps`, `sampled_tokens` and `optimizer_steps` so far, and `seconds` per stage.
     """
     run = run or Run()
     base, policy = run.begin("star", task, base, config)

@@ -122,6 +122,12 @@ def test_the_tables_go_between_their_markers_and_nowhere_else(tmp_path):
         assert page.read_text() == text
 
 
+def test_a_bar_in_a_statement_does_not_end_its_cell():
+    result = {"id": "a", "statement": "1-2|r-1/2| is better", "source": "ours", "criterion": "x > 0", "seeds": [0, 1]}
+    row = markdown_table([result | {"mean": 0.5, "interval": [0.4, 0.6], "verdict": "holds"}]).splitlines()[2]
+    assert row == "| 1-2\\|r-1/2\\| is better (ours) | x > 0: 0.50 [0.40, 0.60], 2 seeds | **holds** |"
+
+
 def test_a_claim_of_a_tiny_model_says_what_became_of_it_on_the_real_one():
     tiny = {"id": "a", "statement": "A", "source": "s", "criterion": "x > 0", "mean": 1, "interval": [0.5, 1.5]}
     tiny |= {"seeds": [0, 1, 2], "verdict": "holds"}

@@ -25,7 +25,6 @@ INSTEAD = {  # what is not said, as a pattern, and what is said in its place
 }
 PROSE = {path: plain(markdown(path)) for path in (*PAGES, *NOTEBOOKS)} | {path: sayings(path) for path in MODULES}
 LEFT = {  # how many a page may still have: only ever lowered
-    "notebooks/01_self_play_fundamentals.ipynb": 1,
     "notebooks/06_a_real_language_model.ipynb": 1,
 }
 

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from spkit.exercises import dynamics, dynamics_runs
-from spkit.exercises.checking import Mistake, compare
+from spkit.exercises.checking import Mistake
 from spkit.exercises.dynamics import check_crossing, check_swap
 from spkit.exercises.dynamics_runs import DYNAMICS, check_control, check_read_run
 from spkit.measures.pass_curves import compare_passes
+
+from .mistakes import known_and_met
 
 
 def share(c, n, k):
@@ -261,19 +263,7 @@ def test_usual_mistakes_are_named(check, wrong, message):
 
 @pytest.mark.parametrize("check", dict.fromkeys(check for check, _, _ in WRONG))
 def test_every_known_mistake_is_met_above_and_told_from_the_others(check, monkeypatch):
-    known, met = [], []
-
-    def listening(name, answer, right, mistakes, cases):
-        known.extend(mistakes)
-        compare(name, answer, right, mistakes, cases)
-
-    for module in (dynamics, dynamics_runs):
-        monkeypatch.setattr(module, "compare", listening)
-    for own, wrong, _ in WRONG:
-        if own is check:
-            with pytest.raises(Mistake) as caught:
-                check(wrong)
-            met.append(str(caught.value).partition(": ")[2])
+    known, met = known_and_met(check, WRONG, (dynamics, dynamics_runs), monkeypatch)
     assert known and set(known) <= set(met)
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from spkit.exercises import Mistake, quiet_star, thoughts
-from spkit.exercises.checking import compare
 from spkit.exercises.quiet_star import check_advantages, check_mixed_logprobs, check_mixing_weight, check_thought_mask
 from spkit.exercises.thoughts import (
     check_below_floor,
@@ -22,6 +21,8 @@ from spkit.exercises.thoughts import (
 from spkit.maths.thoughts import thought_advantages, thought_loss, thought_rewards
 from spkit.policy.thinking import MixingHead, block_mask
 from spkit.tasks.chains import CHAIN_OPERANDS, floors
+
+from .mistakes import known_and_met
 
 
 def sees(length, places, blocks, rule, order="blocks"):
@@ -341,19 +342,7 @@ def test_usual_mistakes_are_named(check, wrong, message):
 
 @pytest.mark.parametrize("check", dict.fromkeys(check for check, _, _ in WRONG))
 def test_every_known_mistake_is_met_above(check, monkeypatch):
-    known, met = [], []
-
-    def listening(name, answer, right, mistakes, cases):
-        known.extend(mistakes)
-        compare(name, answer, right, mistakes, cases)
-
-    for module in (quiet_star, thoughts):
-        monkeypatch.setattr(module, "compare", listening)
-    for own, wrong, _ in WRONG:
-        if own is check:
-            with np.errstate(all="ignore"), pytest.raises(Mistake) as caught:
-                check(wrong)
-            met.append(str(caught.value).partition(": ")[2])
+    known, met = known_and_met(check, WRONG, (quiet_star, thoughts), monkeypatch)
     assert known and set(known) <= set(met)
 
 

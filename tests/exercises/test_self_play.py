@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from spkit.exercises import Mistake, clipped_loss, policy_gradient, self_play, verifiers
-from spkit.exercises.checking import compare
 from spkit.exercises.clipped_loss import check_clipped_loss
 from spkit.exercises.policy_gradient import check_explained, check_rloo, check_trr_pp
 from spkit.exercises.self_play import check_learnable_information, check_passes, check_proposer_reward
@@ -18,6 +17,8 @@ from spkit.exercises.verifiers import check_vote_gap, check_vote_share
 from spkit.maths.advantages import rloo, trr_pp
 from spkit.maths.policy_gradient import PgLoss, pg_loss
 from spkit.maths.proposer_rewards import proposer_reward
+
+from .mistakes import known_and_met
 
 
 def pays(attempts, valid, *, rule=lambda wins, k: 1 - wins / k, never=0, always=0, invalid=-1):
@@ -422,19 +423,7 @@ def test_usual_mistakes_are_named(check, wrong, message):
 
 @pytest.mark.parametrize("check", dict.fromkeys(check for check, _ in RIGHT))
 def test_every_known_mistake_is_met_above(check, monkeypatch):
-    known, met = [], []
-
-    def listening(name, answer, right, mistakes, cases):
-        known.extend(mistakes)
-        compare(name, answer, right, mistakes, cases)
-
-    for module in (self_play, policy_gradient, clipped_loss, verifiers):
-        monkeypatch.setattr(module, "compare", listening)
-    for own, wrong, _ in WRONG:
-        if own is check:
-            with np.errstate(all="ignore"), pytest.raises(Mistake) as caught:
-                check(wrong)
-            met.append(str(caught.value).partition(": ")[2])
+    known, met = known_and_met(check, WRONG, (self_play, policy_gradient, clipped_loss, verifiers), monkeypatch)
     assert set(known) <= set(met)
 
 

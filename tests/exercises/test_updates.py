@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from spkit.exercises import Mistake, updates
-from spkit.exercises.checking import compare
 from spkit.exercises.updates import check_changed_share, check_random_walk
 from spkit.measures import updates as measured
+
+from .mistakes import known_and_met
 
 
 def by_bits(value):
@@ -147,18 +148,7 @@ def test_usual_mistakes_are_named(check, wrong, message):
 
 @pytest.mark.parametrize("check", [check_changed_share, check_random_walk])
 def test_every_known_mistake_is_met_above(check, monkeypatch):
-    known, met = [], []
-
-    def listening(name, answer, right, mistakes, cases):
-        known.extend(mistakes)
-        compare(name, answer, right, mistakes, cases)
-
-    monkeypatch.setattr(updates, "compare", listening)
-    for own, wrong, _ in WRONG:
-        if own is check:
-            with pytest.raises(Mistake) as caught:
-                check(wrong)
-            met.append(str(caught.value).partition(": ")[2])
+    known, met = known_and_met(check, WRONG, [updates], monkeypatch)
     assert known and set(known) == set(met)
 
 

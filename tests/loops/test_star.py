@@ -136,7 +136,7 @@ def test_cut_off_completions_are_trained_on_without_an_end_token(base, monkeypat
 def test_records_hold_what_the_docstring_promises(base):
     rows = list(star(base, TASK, replace(SMALL, iterations=1, extrapolate=True)))
     common = {"iteration", "accuracy", "accuracy_by_difficulty", "wrong_steps_rate", "finished", "seconds"}
-    common |= {"extrapolation"}
+    common |= {"extrapolation", "sampled_tokens", "optimizer_steps"}
     assert set(rows[0]) == common
     extra = {
         "problems",

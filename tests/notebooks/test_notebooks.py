@@ -30,7 +30,7 @@ NOTEBOOKS = ROOT / "notebooks"
 STRICT, LAX = "--nbval", "--nbval-lax"  # compare every output, or only those of cells marked NBVAL_CHECK_OUTPUT
 COMPARED = {  # one line a notebook
     "00_self_play_toy_example.ipynb": STRICT,
-    "01_self_play_fundamentals.ipynb": LAX,  # the proposer reward and the ledger are marked
+    "01_self_play_fundamentals.ipynb": LAX,  # the three-token model, the proposer reward and the ledger are marked
     "02_self_training_star_rest.ipynb": LAX,  # samples of a model: another machine rounds otherwise
     "03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables and the ledger are marked
     "04_quiet_star.ipynb": LAX,  # floors and advantages are marked; sampled thoughts differ elsewhere
