@@ -25,6 +25,7 @@ from .bases import jobs_on_bases, other_bases, read_base_results, reproduce_on_b
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
+from .games_self_play import GAMES_CLAIMS, GAMES_EXPERIMENTS
 from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
@@ -45,6 +46,7 @@ GROUPS = {
     "spin": SPIN_CLAIMS,
     "quiet-star": QUIET_CLAIMS,
     "dynamics": DYNAMICS_CLAIMS,
+    "games": GAMES_CLAIMS,
     "real": REAL_CLAIMS,
 }
 CLAIMS = tuple(one for group in GROUPS.values() for one in group)
@@ -71,6 +73,7 @@ EXPERIMENTS = (
     | QUIET_EXPERIMENTS
     | DYNAMICS_EXPERIMENTS
     | REWARD_EXPERIMENTS
+    | GAMES_EXPERIMENTS
     | REAL_EXPERIMENTS
 )
 
@@ -92,6 +95,7 @@ __all__ = [
     "DYNAMICS_CLAIMS",
     "EXPERIMENTS",
     "GROUPS",
+    "GAMES_CLAIMS",
     "HEADLINES",
     "INFORMATION_CLAIMS",
     "ON_OTHER_BASES",

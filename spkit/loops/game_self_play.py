@@ -32,7 +32,7 @@ from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
-from ..stages.learn_games import MovesConfig, move_rollouts, seat_advantages
+from ..stages.learn_games import MovesConfig, move_rollouts, seat_advantages, set_learning_rate
 from ..stages.learn_pg import learn_from_rewards, minibatches, new_optimizer, optimizer_state, resumed
 from ..stages.measure_games import game_samples, measure_strategy, played_record
 from ..stages.past_selves import PastSelves, anchor_state, restored_anchor
@@ -71,13 +71,13 @@ def game_self_play(
 
     Raises SpkitError for a task that is no game, and a base that does not know the characters of its moves.
     """
-    tree, run, settings = game_tree(check_game(game)), run or Run(), config.learn
+    tree, run = game_tree(check_game(game)), run or Run()
     move_tokens(base, game)  # before anything is written
     base, last = run.begin("game_self_play", game, base, config)
     policy, first = last.clone(), cache(lambda: exact_strategy(base, game, run))
     begun = lambda: run.record(0, base, samples=[], **measure_strategy(first(), PastSelves.begun(first())))
     yield from run.replay(config, begun)
-    optimizer = new_optimizer(policy, settings.update(1))
+    optimizer = new_optimizer(policy, config.learn.update(1))
     if len(run.records) < 2:
         past, anchor = PastSelves.begun(first()), base
     else:
@@ -97,6 +97,8 @@ def game_self_play(
         # 3 verify: the rules say who has won what
         returns = outcomes(game, played, config.invalid_price)
         # 4 learn: moves of games that went better than usual become more likely
+        settings = config.learn.at(t)
+        set_learning_rate(optimizer, settings.learning_rate)
         with run.stage("learn", settings.epochs * settings.minibatches, "steps") as tick:
             before = run.records[-1].get("baselines")
             advantages, baselines = seat_advantages(settings.advantage, played, returns, config.k, before)

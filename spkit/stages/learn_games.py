@@ -1,7 +1,7 @@
 """Stage 4 of games, learn: every move of the policy is a rollout, and its advantage says how its game came out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,14 +31,21 @@ class MovesConfig:
     entropy_coef: float = 0.0  # weight of the entropy bonus
     epochs: int = 1  # passes over the moves [2]
     minibatches: int = 2  # optimizer steps a pass
-    learning_rate: float = 3e-4  # constant [1e-6]
+    learning_rate: float = 3e-4  # [1e-6]
+    # iterations in which the learning rate and the entropy bonus fall to 0 in a line; 0: they stay [0]
+    anneal_over: int = 0
     rows_at_once: int = 256  # moves of one forward and backward pass: memory, and speed
 
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "minibatches", "rows_at_once")
-        at_least(self, 0, "learning_rate")
+        at_least(self, 0, "learning_rate", "anneal_over")
         one_of_its_choices(self)
         check_loss_settings(self)
+
+    def at(self, iteration: int) -> "MovesConfig":
+        """The settings of an iteration, from 1: what is annealed is smaller by the share that is over."""
+        left = max(0.0, 1 - (iteration - 1) / self.anneal_over) if self.anneal_over else 1.0
+        return replace(self, learning_rate=left * self.learning_rate, entropy_coef=left * self.entropy_coef)
 
     def update(self, rows: int) -> PgUpdate:
         """How `rows` moves are learned from, in `minibatches` parts."""
@@ -66,6 +73,12 @@ def seat_advantages(
     found, baselines = rae(torch.from_numpy(returns[games, seats]), roles, baselines)
     result[games, seats] = found.numpy()
     return result, baselines
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """From now on every step is taken at this rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def move_rollouts(policy: Policy, played: Played, advantages: FloatVector) -> list[Rollout]:

@@ -1,0 +1,91 @@
+"""What self-play in Kuhn poker makes of a language model, its NashConv known exactly.
+
+Uniform play has NashConv 11/12, equilibrium 0. Both runs play as many games, at the same learning rates. What differs:
+`kuhn-anchor` has a penalty on the distance to an older self, which moves every 60 iterations, and an entropy bonus.
+"""
+
+from dataclasses import replace
+
+from ..loops.game_self_play import GameSelfPlayConfig, game_self_play
+from ..stages.learn_games import MovesConfig
+from .base import Experiment, claim
+from .readings import base, final
+from .sources import MAGNETIC, OURS, SPIRAL
+from .stored import curves
+from .terms import Number
+
+NASH = Number("nash_conv", "NashConv")
+AVERAGE = Number("nash_conv_average", "NashConv of the average of all strategies")
+ILLEGAL = Number("illegal", "share of illegal moves")
+AGAINST_BASE = Number("wins.base", "win rate against the base")
+ENTROPY = Number("entropy", "entropy of a move (nats)")
+GOOD = 0.15  # NashConv below which a strategy counts as near equilibrium
+
+LATEST = GameSelfPlayConfig(
+    iterations=600,
+    deals=1024,
+    pool_every=60,
+    measure_every=10,
+    learn=MovesConfig(minibatches=1, learning_rate=1e-3, anneal_over=750, rows_at_once=8192),
+)
+ANCHOR = replace(LATEST, anchor_every=60, learn=replace(LATEST.learn, kl_coef=0.2, entropy_coef=0.12))
+
+GAMES_EXPERIMENTS = {
+    "kuhn-latest": Experiment(game_self_play, LATEST, "game:kuhn", 90),
+    "kuhn-anchor": Experiment(game_self_play, ANCHOR, "game:kuhn", 90),
+}
+KEPT = ("nash_conv", "nash_conv_average", "entropy", "illegal", "wins.base", "wins.random", "strategy")
+
+GAMES_CLAIMS = (
+    claim(
+        "games-anchor",
+        "An anchor that moves and an entropy bonus bring the language model's NashConv in Kuhn poker below 0.15",
+        MAGNETIC,
+        GOOD - final("kuhn-anchor", NASH) > 0,
+        curves(*KEPT),
+    ),
+    claim(
+        "games-latest",
+        "Against its latest self alone its NashConv ends above 0.15",
+        OURS,
+        final("kuhn-latest", NASH) > GOOD,
+        curves(*KEPT),
+    ),
+    claim(
+        "games-latest-average",
+        "The average of all strategies of play against the latest self has a NashConv above 0.15 too",
+        OURS,
+        final("kuhn-latest", AVERAGE) > GOOD,
+        curves("nash_conv_average"),
+    ),
+    claim(
+        "games-anchor-latest",
+        "The anchor and the entropy bonus end at a lower NashConv than the latest self alone, at equal games",
+        MAGNETIC,
+        final("kuhn-latest", NASH) - final("kuhn-anchor", NASH) > 0,
+    ),
+    claim(
+        "games-anchor-average",
+        "With the anchor the last strategy is better than the average of all",
+        OURS,
+        final("kuhn-anchor", AVERAGE) - final("kuhn-anchor", NASH) > 0,
+    ),
+    claim(
+        "games-latest-wins",
+        "Against its latest self alone a model comes to beat its base, which says nothing of its NashConv",
+        SPIRAL,
+        final("kuhn-latest", AGAINST_BASE) > 0.5,
+    ),
+    claim(
+        "games-latest-entropy",
+        "Against its latest self alone moves become more certain than with the anchor and the bonus",
+        OURS,
+        final("kuhn-anchor", ENTROPY) - final("kuhn-latest", ENTROPY) > 0,
+    ),
+    claim(
+        "games-legal",
+        "A price on illegal moves makes them rarer",
+        OURS,
+        base("kuhn-anchor", ILLEGAL) - final("kuhn-anchor", ILLEGAL) > 0,
+    ),
+)
