@@ -11,7 +11,7 @@ from ..stages.learn_games import MovesConfig
 from .base import Experiment, claim
 from .readings import base, final
 from .sources import MAGNETIC, OURS, SPIRAL
-from .stored import curves
+from .stored import Curve, EachRun
 from .terms import Number
 
 NASH = Number("nash_conv", "NashConv")
@@ -30,6 +30,12 @@ LATEST = GameSelfPlayConfig(
 )
 ANCHOR = replace(LATEST, anchor_every=60, learn=replace(LATEST.learn, kl_coef=0.2, entropy_coef=0.12))
 
+def measured(*keys: str) -> EachRun:
+    """Numbers of the records that have a strategy, and `at`, the iterations they stand for."""
+    paths = {"at": "iteration"} | {key: key for key in keys}
+    return EachRun(lambda run: {name: Curve(run, path, only="nash_conv") for name, path in paths.items()})
+
+
 GAMES_EXPERIMENTS = {
     "kuhn-latest": Experiment(game_self_play, LATEST, "game:kuhn", 90),
     "kuhn-anchor": Experiment(game_self_play, ANCHOR, "game:kuhn", 90),
@@ -41,51 +47,56 @@ GAMES_CLAIMS = (
         "games-anchor",
         "An anchor that moves and an entropy bonus bring the language model's NashConv in Kuhn poker below 0.15",
         MAGNETIC,
-        GOOD - final("kuhn-anchor", NASH) > 0,
-        curves(*KEPT),
+        final("kuhn-anchor", NASH) < GOOD,
+        measured(*KEPT),
     ),
     claim(
         "games-latest",
         "Against its latest self alone its NashConv ends above 0.15",
         OURS,
         final("kuhn-latest", NASH) > GOOD,
-        curves(*KEPT),
+        measured(*KEPT),
     ),
     claim(
         "games-latest-average",
         "The average of all strategies of play against the latest self has a NashConv above 0.15 too",
         OURS,
         final("kuhn-latest", AVERAGE) > GOOD,
-        curves("nash_conv_average"),
+        measured("nash_conv_average"),
     ),
     claim(
         "games-anchor-latest",
         "The anchor and the entropy bonus end at a lower NashConv than the latest self alone, at equal games",
         MAGNETIC,
         final("kuhn-latest", NASH) - final("kuhn-anchor", NASH) > 0,
+        measured("nash_conv"),
     ),
     claim(
         "games-anchor-average",
         "With the anchor the last strategy is better than the average of all",
         OURS,
         final("kuhn-anchor", AVERAGE) - final("kuhn-anchor", NASH) > 0,
+        measured("nash_conv", "nash_conv_average"),
     ),
     claim(
         "games-latest-wins",
         "Against its latest self alone a model comes to beat its base, which says nothing of its NashConv",
         SPIRAL,
         final("kuhn-latest", AGAINST_BASE) > 0.5,
+        measured("wins.base"),
     ),
     claim(
         "games-latest-entropy",
         "Against its latest self alone moves become more certain than with the anchor and the bonus",
         OURS,
         final("kuhn-anchor", ENTROPY) - final("kuhn-latest", ENTROPY) > 0,
+        measured("entropy"),
     ),
     claim(
         "games-legal",
         "A price on illegal moves makes them rarer",
         OURS,
         base("kuhn-anchor", ILLEGAL) - final("kuhn-anchor", ILLEGAL) > 0,
+        measured("illegal"),
     ),
 )
