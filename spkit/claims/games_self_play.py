@@ -2,33 +2,53 @@
 
 Uniform play has NashConv 11/12, equilibrium 0. Both runs play as many games, at the same learning rates. What differs:
 `kuhn-anchor` has a penalty on the distance to an older self, which moves every 60 iterations, and an entropy bonus.
+The settings, and the average over the second half, were chosen on seed 0, so the results are of seeds 1 to 3.
 """
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..loops.game_self_play import GameSelfPlayConfig, game_self_play
 from ..stages.learn_games import MovesConfig
+from ..stages.past_selves import average_of
+from ..tasks.games import game_tree, load_game
 from .base import Experiment, claim
 from .readings import base, final
 from .sources import MAGNETIC, OURS, SPIRAL
 from .stored import Curve, EachRun
-from .terms import Number
+from .terms import Number, Reading, RunRecords
 
 NASH = Number("nash_conv", "NashConv")
-AVERAGE = Number("nash_conv_average", "NashConv of the average of all strategies")
 ILLEGAL = Number("illegal", "share of illegal moves")
 AGAINST_BASE = Number("wins.base", "win rate against the base")
 ENTROPY = Number("entropy", "entropy of a move (nats)")
 GOOD = 0.15  # NashConv below which a strategy counts as near equilibrium
 
 LATEST = GameSelfPlayConfig(
-    iterations=600,
+    iterations=350,
     deals=1024,
     pool_every=60,
     measure_every=10,
     learn=MovesConfig(minibatches=1, learning_rate=1e-3, anneal_over=750, rows_at_once=8192),
 )
 ANCHOR = replace(LATEST, anchor_every=60, learn=replace(LATEST.learn, kl_coef=0.2, entropy_coef=0.12))
+
+
+def later_average(run: str) -> Reading:
+    """NashConv of the average of the strategies measured in the second half of a run, weighted by own reach."""
+    return Reading(run, "NashConv of the later average", "{} (second half)", "second half", _later_average)
+
+
+def _later_average(records: RunRecords) -> float:
+    tree = game_tree(load_game("kuhn"))
+    seen = [record for record in records if "strategy" in record and 2 * record["iteration"] > records[-1]["iteration"]]
+    if not seen:
+        raise LookupError("no strategy in the second half")
+    strategies = [np.array(record["strategy"]) for record in seen]
+    strategies = [one / np.add.reduceat(one, tree.starts[:-1])[tree.owner] for one in strategies]
+    return tree.nash_conv(average_of(tree, strategies))
+
 
 def measured(*keys: str) -> EachRun:
     """Numbers of the records that have a strategy, and `at`, the iterations they stand for."""
@@ -37,18 +57,26 @@ def measured(*keys: str) -> EachRun:
 
 
 GAMES_EXPERIMENTS = {
-    "kuhn-latest": Experiment(game_self_play, LATEST, "game:kuhn", 90),
-    "kuhn-anchor": Experiment(game_self_play, ANCHOR, "game:kuhn", 90),
+    "kuhn-latest": Experiment(game_self_play, LATEST, "game:kuhn", 85),
+    "kuhn-anchor": Experiment(game_self_play, ANCHOR, "game:kuhn", 85),
 }
 KEPT = ("nash_conv", "nash_conv_average", "entropy", "illegal", "wins.base", "wins.random", "strategy")
 
 GAMES_CLAIMS = (
     claim(
         "games-anchor",
-        "An anchor that moves and an entropy bonus bring the language model's NashConv in Kuhn poker below 0.15",
+        "An anchor that moves and an entropy bonus bring the average strategy of a language model in Kuhn poker below "
+        "a NashConv of 0.15",
         MAGNETIC,
-        final("kuhn-anchor", NASH) < GOOD,
+        later_average("kuhn-anchor") < GOOD,
         measured(*KEPT),
+    ),
+    claim(
+        "games-anchor-last",
+        "So they do its last strategy",
+        OURS,
+        final("kuhn-anchor", NASH) < GOOD,
+        measured("nash_conv"),
     ),
     claim(
         "games-latest",
@@ -59,10 +87,10 @@ GAMES_CLAIMS = (
     ),
     claim(
         "games-latest-average",
-        "The average of all strategies of play against the latest self has a NashConv above 0.15 too",
+        "Against its latest self alone the average strategy has a NashConv above 0.15 too",
         OURS,
-        final("kuhn-latest", AVERAGE) > GOOD,
-        measured("nash_conv_average"),
+        later_average("kuhn-latest") > GOOD,
+        measured("strategy"),
     ),
     claim(
         "games-anchor-latest",
@@ -70,13 +98,6 @@ GAMES_CLAIMS = (
         MAGNETIC,
         final("kuhn-latest", NASH) - final("kuhn-anchor", NASH) > 0,
         measured("nash_conv"),
-    ),
-    claim(
-        "games-anchor-average",
-        "With the anchor the last strategy is better than the average of all",
-        OURS,
-        final("kuhn-anchor", AVERAGE) - final("kuhn-anchor", NASH) > 0,
-        measured("nash_conv", "nash_conv_average"),
     ),
     claim(
         "games-latest-wins",

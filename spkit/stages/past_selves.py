@@ -7,7 +7,9 @@ the policy from which it must not go far; one that moves slowly behind makes sel
 descent, arXiv:2206.05825; R-NaD of DeepNash, arXiv:2206.15378).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -37,11 +39,13 @@ class PastSelves:
     @classmethod
     def begun(cls, base: MoveChances) -> "PastSelves":
         """The base is the first of all."""
-        tree = base.tree
-        empty = cls(
-            tree, np.zeros((0, tree.starts[-1])), np.zeros(0), np.zeros(tree.starts[-1]), np.zeros(len(tree.texts))
-        )
-        return empty.counted(base.strategy).joined(base.strategy, 0)
+        return cls.none(base.tree).counted(base.strategy).joined(base.strategy, 0)
+
+    @classmethod
+    def none(cls, tree: GameTree) -> "PastSelves":
+        """Nobody yet."""
+        moves = tree.starts[-1]
+        return cls(tree, np.zeros((0, moves)), np.zeros(0), np.zeros(moves), np.zeros(len(tree.texts)))
 
     def counted(self, strategy: FloatVector) -> "PastSelves":
         """One more strategy in the average."""
@@ -78,6 +82,11 @@ class PastSelves:
         """What `dump` gave; takes it out of the state."""
         names = ("strategies", "iterations", "moves", "weights")
         return cls(tree, *(state.pop(f"past.{name}").numpy() for name in names))
+
+
+def average_of(tree: GameTree, strategies: Sequence[FloatVector]) -> FloatVector:
+    """The average of these strategies (places,), as `PastSelves.average` weights them; uniform if there is none."""
+    return reduce(PastSelves.counted, strategies, PastSelves.none(tree)).average()
 
 
 def anchor_state(anchor: Policy) -> dict[str, Tensor]:
