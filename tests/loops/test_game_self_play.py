@@ -143,3 +143,13 @@ def test_deals_that_are_played_twice_compare_with_each_other():
     config = replace(SMALL, iterations=1, deals=8, k=4, learn=MovesConfig("deal", learning_rate=2e-3))
     _, row = game_self_play(legal_player(), KUHN, config)
     assert row["games"] == 32 and row["baselines"] == {} and torch.isfinite(torch.tensor(row["learned"]["loss"]))
+
+
+def test_rates_fall_in_a_line_and_a_longer_run_begins_alike():
+    settings = MovesConfig(learning_rate=1.0, entropy_coef=0.4, anneal_over=4)
+    assert [settings.at(t).learning_rate for t in (1, 2, 4, 5, 9)] == [1, 0.75, 0.25, 0, 0]
+    assert settings.at(3).entropy_coef == pytest.approx(0.2) and MovesConfig().at(500) == MovesConfig()
+    falling = replace(SMALL, learn=replace(SMALL.learn, anneal_over=2))
+    rows = without_seconds(game_self_play(legal_player(), KUHN, falling))
+    assert rows[1]["strategy"] != rows[2]["strategy"] == rows[3]["strategy"], "at rate 0 nothing moves"
+    assert without_seconds(game_self_play(legal_player(), KUHN, replace(falling, iterations=2))) == rows[:3]
