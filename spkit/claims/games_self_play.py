@@ -16,7 +16,7 @@ from ..stages.past_selves import average_of
 from ..tasks.games import game_tree, load_game
 from .base import Experiment, claim
 from .readings import base, final
-from .sources import MAGNETIC, OURS, SPIRAL
+from .sources import MAGNETIC, OURS
 from .stored import Curve, EachRun
 from .terms import Number, Reading, RunRecords
 
@@ -103,7 +103,7 @@ GAMES_CLAIMS = (
     claim(
         "games-latest-wins",
         "Against its latest self alone a model comes to beat its base, which says nothing of its NashConv",
-        SPIRAL,
+        OURS,
         final("kuhn-latest", AGAINST_BASE) > 0.5,
         strategy_curves("wins.base"),
     ),
