@@ -4,7 +4,8 @@ import os
 import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-for name in ("SPKIT_PROFILE", "SPKIT_MODEL", "SPKIT_DTYPE"):  # the committed outputs are those of the default profile
+# the committed outputs are those of the default profile
+for name in ("SPKIT_PROFILE", "SPKIT_MODEL", "SPKIT_DTYPE", "SPKIT_DEVICE"):
     os.environ.pop(name, None)
 signal.signal(
     signal.SIGINT, signal.default_int_handler

@@ -29,6 +29,7 @@ from spkit.run.folder import Run
 from spkit.stages.learn_games import MovesConfig
 from spkit.stages.learn_roles import RolesConfig
 from spkit.stages.propose import ProposerConfig
+from spkit.stages.verify_learned import ScorerConfig
 from spkit.tasks import load_task
 
 QUICK = SftConfig(steps=2, batch_size=8)
@@ -52,7 +53,8 @@ GAMES_OF_SELVES = GameSelfPlayConfig(
     anchor_every=2,
     learn=MovesConfig(kl_coef=0.1, epochs=2, learning_rate=2e-3),
 )
-# loop, task, settings; all but star need what earlier iterations stored, rlvr, sft and absolute_zero in their state
+# loop, task, settings; all but star need what earlier iterations stored, rlvr, sft, absolute_zero and a learned
+# verifier in their state
 LOOPS = {
     "star": (
         star,
@@ -63,6 +65,19 @@ LOOPS = {
         rest_em,
         "sums",
         RestEmConfig(3, problems=10, k=3, accumulate=True, sft=QUICK, validation_problems=5, test_per_difficulty=3),
+    ),
+    "rest_em_scorer": (
+        rest_em,
+        "sums",
+        RestEmConfig(
+            3,
+            problems=10,
+            k=3,
+            scorer=ScorerConfig("majority", problems=10, retrain="own", sft=QUICK),
+            sft=QUICK,
+            validation_problems=0,
+            test_per_difficulty=3,
+        ),
     ),
     "rlvr": (
         rlvr,

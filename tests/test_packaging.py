@@ -11,6 +11,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from spkit.cli.course import COURSE, copy_course
+from spkit.run.errors import SpkitError
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -97,9 +100,25 @@ def installed(tmp_path_factory) -> Path:
     """The package laid out as in an installed wheel (`spkit` beside `spkit_data`), and no checkout near it."""
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "spkit", site / "spkit", ignore=shutil.ignore_patterns("__pycache__"))
-    (site / "spkit_data").symlink_to(ROOT / "data")
+    (site / "spkit_data").mkdir()
+    for part in (ROOT / "data").iterdir():
+        (site / "spkit_data" / part.name).symlink_to(part)
+    for part in COURSE:
+        (site / "spkit_data" / "course" / part).parent.mkdir(parents=True, exist_ok=True)
+        (site / "spkit_data" / "course" / part).symlink_to(ROOT / part)
     (site / "data").mkdir()  # another package's
     return site
+
+
+def alone(installed: Path) -> dict[str, str]:
+    """The environment in which that copy is what is imported."""
+    return {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+
+
+def from_the_wheel(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    code = "import spkit, sys; from spkit.cli.main import main; print(spkit.__file__, file=sys.stderr); main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=folder, env=alone(installed), capture_output=True, text=True, timeout=200)
 
 
 @pytest.mark.parametrize(
@@ -129,22 +148,41 @@ def installed(tmp_path_factory) -> Path:
     ],
 )
 def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(installed, tmp_path, arguments, said):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(installed),
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "COLUMNS": "200",
-    }
-    command = [
-        sys.executable,
-        "-c",
-        "import spkit, sys; from spkit.cli.main import main; print(spkit.__file__, file=sys.stderr); main()",
-        *arguments,
-    ]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
+    done = from_the_wheel(installed, tmp_path, *arguments)
     assert str(installed) in done.stderr, "the copy is what was run"
     assert done.returncode == 0 and said in done.stdout, done.stdout + done.stderr
+
+
+def test_notebook_00_of_a_copied_course_shows_what_is_committed(installed, tmp_path):
+    done = from_the_wheel(installed, tmp_path, "notebooks", "course")
+    assert done.returncode == 0 and "begin with 00_self_play_toy_example.ipynb" in done.stdout, done.stderr
+    copied = {str(path.relative_to(tmp_path / "course")) for path in (tmp_path / "course").rglob("*.ipynb")}
+    assert copied == {str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").rglob("*.ipynb")}
+    nbval = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q"]
+    notebook = tmp_path / "course" / "notebooks" / "00_self_play_toy_example.ipynb"
+    done = subprocess.run(
+        [*nbval, notebook], cwd=tmp_path / "course", env=alone(installed), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_a_folder_with_something_in_it_is_left_as_it_is(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(SpkitError, match="mine is there already and is left as it is: give the name of a new folder"):
+        copy_course(tmp_path / "mine")
+    with pytest.raises(SpkitError, match="notes.txt is there already"):
+        copy_course(tmp_path / "mine" / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    assert copy_course(tmp_path / "empty") and not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(shutil, "copyfile", lambda *_, **__: (_ for _ in ()).throw(full))
+    with pytest.raises(SpkitError, match=r"could not write the notebooks to .*course \(No space left on device\)"):
+        copy_course(tmp_path / "course")
+    assert not list(tmp_path.iterdir())
 
 
 def test_results_that_are_here_come_before_those_that_are_shipped(tmp_path, monkeypatch):
@@ -157,13 +195,14 @@ def test_results_that_are_here_come_before_those_that_are_shipped(tmp_path, monk
     assert found("data/results") == Path("data/results")
 
 
-def test_the_wheel_takes_the_data_along():
+def test_the_wheel_takes_the_data_and_the_course_along():
     if sys.version_info < (3, 11):
         pytest.skip("tomllib came with Python 3.11")
     import tomllib
 
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["force-include"] == {"data": "spkit_data"}
+    course = {part: f"spkit_data/course/{part}" for part in COURSE}
+    assert wheel["force-include"] == {"data": "spkit_data", **course}
 
 
 def test_what_is_installed_by_choice_is_not_needed_to_import_the_claims_loops_and_exercises():

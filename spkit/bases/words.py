@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 
+from ..policy.devices import device_named
 from ..policy.policy import Policy
 from ..policy.training import SftConfig
 from ..run.errors import SpkitError
@@ -172,7 +173,11 @@ def make_base(
     if name not in MIXTURES:
         raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(tiny | MIXTURES)}")
     mixture, begun, folder = MIXTURES[name], time.perf_counter(), free_folder(folder)
-    where, tasks = _device(name, device or mixture.device), read_by(mixture)
+    if not device and mixture.device == "cuda" and not torch.cuda.is_available():
+        raise SpkitError(
+            f"{name} is made on a CUDA device, and torch finds none: make `words`, which is small enough for the CPU"
+        )
+    where, tasks = device_named(device or mixture.device), read_by(mixture)
     texts = [mixed_reading(mixture, tasks, seed, index) for index in range(mixture.texts)]
     policy = _untrained(mixture, texts, seed, where)
     pairs = [(prompt, policy.completion_ids(completion)) for _, prompt, completion in texts]
@@ -218,18 +223,6 @@ def _untrained(mixture: Mixture, texts: list[tuple[str, str, str]], seed: int, d
     spread = 0.7 / mixture.width**0.5
     model = small_qwen2(tokenizer, mixture.context, seed, width=mixture.width, layers=mixture.layers, spread=spread)
     return Policy(model.to(device), tokenizer)
-
-
-def _device(name: str, asked: str) -> torch.device:
-    try:
-        device = torch.device(asked)
-    except RuntimeError as error:
-        raise SpkitError(f"there is no device {asked!r}: give cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SpkitError(
-            f"{name} is made on a CUDA device, and torch finds none: make `words`, which is small enough for the CPU"
-        )
-    return device
 
 
 def card_text(card: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """What the course says is true, each statement with the expression that decides it.
 
-Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS and
-COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of DYNAMICS_CLAIMS, 06 of REAL_CLAIMS. CLAIMS and
-EXPERIMENTS are all of them, GROUPS the claims by what they are about; those of HEADLINES are in the README, and those
-of ON_OTHER_BASES are tried on more than the shipped base.
+Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS,
+LEARNED_CLAIMS and COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of DYNAMICS_CLAIMS, 06 of REAL_CLAIMS.
+CLAIMS and EXPERIMENTS are all of them, GROUPS the claims by what they are about; those of HEADLINES are in the README,
+and those of ON_OTHER_BASES are tried on more than the shipped base.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,18 @@ from .base import (
     write_result,
 )
 from .bases import jobs_on_bases, other_bases, read_base_results, reproduce_on_bases, write_base_result
+from .courses import course_curves, course_records
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
 from .games_self_play import GAMES_CLAIMS, GAMES_EXPERIMENTS
 from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
+from .learned_verifier import LEARNED_CLAIMS, LEARNED_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
 from .real_model import REAL_CLAIMS, REAL_EXPERIMENTS
 from .reward_table import REWARD_EXPERIMENTS
-from .spin_replies import SPIN_CLAIMS, SPIN_EXPERIMENTS
+from .spin_guards import SPIN_CLAIMS, SPIN_EXPERIMENTS
 from .star_addition import STAR_CLAIMS, STAR_EXPERIMENTS
 from .sums_collapse import COLLAPSE_CLAIMS, COLLAPSE_EXPERIMENTS
 from .sums_self_training import SUMS_CLAIMS, SUMS_EXPERIMENTS
@@ -42,6 +44,7 @@ GROUPS = {
     "information": INFORMATION_CLAIMS,
     "star": STAR_CLAIMS,
     "sums": SUMS_CLAIMS,
+    "learned-verifier": LEARNED_CLAIMS,
     "collapse": COLLAPSE_CLAIMS,
     "spin": SPIN_CLAIMS,
     "quiet-star": QUIET_CLAIMS,
@@ -68,6 +71,7 @@ EXPERIMENTS = (
     | SELF_PLAY_EXPERIMENTS
     | INFORMATION_EXPERIMENTS
     | SUMS_EXPERIMENTS
+    | LEARNED_EXPERIMENTS
     | COLLAPSE_EXPERIMENTS
     | SPIN_EXPERIMENTS
     | QUIET_EXPERIMENTS
@@ -98,6 +102,7 @@ __all__ = [
     "GROUPS",
     "HEADLINES",
     "INFORMATION_CLAIMS",
+    "LEARNED_CLAIMS",
     "ON_OTHER_BASES",
     "QUIET_CLAIMS",
     "REAL_CLAIMS",
@@ -111,6 +116,8 @@ __all__ = [
     "Lab",
     "base_table",
     "claim",
+    "course_curves",
+    "course_records",
     "headline_table",
     "interval",
     "jobs_of",

@@ -208,27 +208,35 @@ def stored_curves(claim: str, run: str, key: str, folder: Path | None = None) ->
 def stored_records(claim: str, run: str, folder: Path | None = None) -> list[list[dict[str, Any]]]:
     """What the result of a claim keeps of a run as records, one list a seed, for `run.dynamics_plot.dynamics`.
 
-    A list as long as `at`, where the run has one, stands at those iterations; any other one there holds means over ten
-    iterations, and stands in their middle. `folder` is that of the shipped results.
+    `records_of` says at which iterations they stand. `folder` is that of the shipped results.
     """
-    return [_as_records(kept) for kept in _kept_of(claim, run, folder)]
+    return [records_of(kept) for kept in _kept_of(claim, run, folder)]
 
 
-def _as_records(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+def records_of(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is kept of a run, a list for each number, as records.
+
+    A list as long as `at`, if there is one, stands at those iterations; one with a value for every iteration up to the
+    last of them stands at all of them; any other holds means over ten iterations, and stands in their middle.
+    """
     looked = kept.get("at")
     records: dict[float, dict[str, Any]] = {}
     for key, values in kept.items():
         if not isinstance(values, list) or key == "at":
             continue
-        tens = [TEN * block + (TEN + 1) / 2 for block in range(len(values))]
-        places = range(len(values)) if looked is None else looked if len(looked) == len(values) else tens
-        for place, value in zip(places, values):
+        for place, value in zip(_places(len(values), looked), values):
             *groups, name = key.split(".")
             part = records.setdefault(place, {"iteration": place})
             for group in groups:
                 part = part.setdefault(group, {})
             part[name] = value
     return [records[place] for place in sorted(records)]
+
+
+def _places(count: int, looked: Sequence[int] | None) -> Sequence[float]:
+    if looked is None or count == looked[-1] + 1:
+        return range(count)
+    return looked if count == len(looked) else [TEN * block + (TEN + 1) / 2 for block in range(count)]
 
 
 def _kept_of(claim: str, run: str, folder: Path | None) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def mean_up_to(points: Sequence[tuple[float, float]], place: float, name: str) -
 
 
 def at_shared(run: str, number: str | Number, budget: str, among: tuple[str, ...]) -> Term:
-    """At the largest `budget` (`sampled_tokens` or `optimizer_steps`) that all of the runs `among` reach."""
+    """At the largest `budget` (`sampled_tokens`, `optimizer_steps`, `compute_tokens`) that all runs `among` reach."""
     words, number = budget.replace("_", " "), number_of(number)
     what = f"{{}} at the most {words} that all runs have"
     return SharedReading(run, str(number), what, f"at equal {words}", fmean, number, budget, among)

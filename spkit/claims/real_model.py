@@ -5,8 +5,9 @@ run: `lenient` accuracy takes the last number of whatever was written, and stric
 that the answer ended by itself and in the form that was asked for. What lifts the strict one alone is format.
 
 ReST^EM keeps a sample if every step is right, not the answer alone: of a first pilot's 53 kept by the answer one in
-five had a wrong step, and an iteration on them moved nothing. Two samples each of many problems, not eight of a few: of
-a story with one step there is one right path, and it is kept once.
+five had a wrong step, and an iteration on them moved nothing. Over three seeds the two checks are not told apart
+(`real-em-steps`). Two samples each of many problems, not eight of a few: of a story with one step there is one right
+path, and it is kept once.
 """
 
 from dataclasses import replace

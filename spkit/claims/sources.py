@@ -13,6 +13,7 @@ MODEL_COLLAPSE = "Shumailov et al. 2024, AI models collapse when trained on recu
 ACCUMULATE = "Gerstgrasser et al. 2024, Is Model Collapse Inevitable?, arXiv:2404.01413"
 
 SPIN = "SPIN, arXiv:2401.01335"
+ALPHA_SPIN = "alpha-SPIN, arXiv:2404.04291"
 SPIN_CODE = "SPIN's repository, github.com/uclaml/SPIN"
 
 ABSOLUTE_ZERO = "Absolute Zero, arXiv:2505.03335"

@@ -32,7 +32,7 @@ def replies(loop: Any, config: Any, seconds: int) -> Experiment:
     return Experiment(loop, config, "replies", seconds)
 
 
-SPIN_EXPERIMENTS = {
+IMITATION_EXPERIMENTS = {
     "spin": replies(spin, replace(WARM, iterations=4), 75),
     "spin-sft": replies(spin, replace(WARM, iterations=4, kind="sft"), 60),
     "spin-chi2": replies(spin, replace(WARM, kind="chi2"), 40),
@@ -236,4 +236,4 @@ DATA_CLAIMS = (
     ),
 )
 
-SPIN_CLAIMS = SFT_CLAIMS + LOSS_CLAIMS + BREAKAGE_CLAIMS + DATA_CLAIMS
+IMITATION_CLAIMS = SFT_CLAIMS + LOSS_CLAIMS + BREAKAGE_CLAIMS + DATA_CLAIMS

@@ -20,6 +20,13 @@ from .terms import Number
 
 EM = RestEmConfig()
 BLIND = replace(EM, validation_problems=0)  # no validation either, as it would need the gold answers
+EM_LONG = replace(EM, iterations=6)
+# without real data, as right solutions by careful writers would do the work of the filter
+MANY_SAMPLES = RestConfig(iterations=3, real=0, sft=replace(RestConfig().sft, steps=30))
+FEW_SAMPLES = replace(MANY_SAMPLES, problems=25, k=2)
+ALWAYS_STRICT = {"thresholds": (0.9,) * 3, "threshold_rule": "fixed"}
+ALWAYS_LENIENT = {"thresholds": (0.0,) * 3, "threshold_rule": "fixed"}
+BETTER_HALF = {"thresholds": (0.5,) * 3, "threshold_rule": "quantile"}  # the better half of the samples
 
 HINTED = Number("hinted_accuracy", "accuracy with a hint")
 TRAIN = Number("train_accuracy", "accuracy on the training problems")
@@ -59,6 +66,16 @@ SUMS_EXPERIMENTS = {
     "rft-tiny": sums(rft, RftConfig(problems=20, k=4, sft=replace(RftConfig().sft, steps=2)), 2),
     "rest-graded": sums(rest, RestConfig(), 30),
     "rest-correct": sums(rest, RestConfig(reward="correct"), 30),
+    "em-long": sums(rest_em, EM_LONG, 50),
+    "em-long-once": sums(rest_em, replace(EM_LONG, iterations=1, k=EM_LONG.k * EM_LONG.iterations), 20),
+    "rest-rising": sums(rest, MANY_SAMPLES, 20),
+    "rest-strict": sums(rest, replace(MANY_SAMPLES, **ALWAYS_STRICT), 20),
+    "rest-lenient": sums(rest, replace(MANY_SAMPLES, **ALWAYS_LENIENT), 20),
+    "rest-adaptive": sums(rest, replace(MANY_SAMPLES, **BETTER_HALF), 20),
+    "rest-few-rising": sums(rest, FEW_SAMPLES, 10),
+    "rest-few-strict": sums(rest, replace(FEW_SAMPLES, **ALWAYS_STRICT), 10),
+    "rest-few-lenient": sums(rest, replace(FEW_SAMPLES, **ALWAYS_LENIENT), 10),
+    "rest-few-adaptive": sums(rest, replace(FEW_SAMPLES, **BETTER_HALF), 10),
     "temperatures": sums(temperatures, TemperatureConfig(), 5),
 }
 
@@ -223,4 +240,78 @@ VERIFIER_CLAIMS = (
     ),
 )
 
-SUMS_CLAIMS = SELECTION_CLAIMS + VERIFIER_CLAIMS
+MANY_RUNS = tuple(f"rest-{rule}" for rule in ("rising", "strict", "lenient", "adaptive"))
+FEW_RUNS = tuple(f"rest-few-{rule}" for rule in ("rising", "strict", "lenient", "adaptive"))
+
+THRESHOLD_CLAIMS = (
+    claim(
+        "rest-lenient",
+        "ReST: a threshold that keeps all but the worst samples costs accuracy against a strict one",
+        OURS,
+        final("rest-strict", "accuracy") - final("rest-lenient", "accuracy") > 0,
+        curves("accuracy", "kept", "kept_wrong_rate", also=MANY_RUNS),
+    ),
+    claim(
+        "rest-rising",
+        "ReST: thresholds that rise beat one that is strict from the start",
+        "ReST, arXiv:2308.08998, sec. 3",
+        final("rest-rising", "accuracy") - final("rest-strict", "accuracy") > 0,
+        curves("accuracy"),
+    ),
+    claim(
+        "rest-adaptive",
+        "ReST: a threshold that follows the samples, the better half of them, beats one that is strict from the start",
+        OURS,
+        final("rest-adaptive", "accuracy") - final("rest-strict", "accuracy") > 0,
+        curves("accuracy"),
+    ),
+    claim(
+        "rest-starved",
+        "ReST with 50 samples a Grow step: a strict threshold starves the loop, and a lenient one ends higher",
+        OURS,
+        final("rest-few-lenient", "accuracy") - final("rest-few-strict", "accuracy") > 0,
+        curves("accuracy", "kept", "kept_wrong_rate", also=FEW_RUNS),
+    ),
+    claim(
+        "rest-starved-adaptive",
+        "ReST with 50 samples a Grow step: a threshold that follows the samples beats a strict one",
+        OURS,
+        final("rest-few-adaptive", "accuracy") - final("rest-few-strict", "accuracy") > 0,
+        curves("accuracy"),
+    ),
+    claim(
+        "rest-samples",
+        "ReST with a strict threshold: 3,200 samples a Grow step beat 50",
+        OURS,
+        final("rest-strict", "accuracy") - final("rest-few-strict", "accuracy") > 0,
+        curves("accuracy"),
+    ),
+)
+
+LONGER_CLAIMS = (
+    claim(
+        "em-first",
+        "ReST^EM: the first iteration gains more than the next five together",
+        OURS,
+        (at("em-long", "accuracy", iteration=1) - base("em-long", "accuracy"))
+        - (final("em-long", "accuracy") - at("em-long", "accuracy", iteration=1))
+        > 0,
+        curves("accuracy"),
+    ),
+    claim(
+        "em-late",
+        "ReST^EM: iterations 4 to 6 together add less than 3 points",
+        OURS,
+        final("em-long", "accuracy") - at("em-long", "accuracy", iteration=3) < 0.03,
+        curves("accuracy", "kept", "sampled_tokens"),
+    ),
+    claim(
+        "em-long",
+        "ReST^EM: six iterations beat one with as many samples",
+        f"{REST_EM}, sec. 5",
+        final("em-long", "accuracy") - final("em-long-once", "accuracy") > 0,
+        curves("accuracy"),
+    ),
+)
+
+SUMS_CLAIMS = SELECTION_CLAIMS + LONGER_CLAIMS + THRESHOLD_CLAIMS + VERIFIER_CLAIMS

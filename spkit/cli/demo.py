@@ -1,12 +1,19 @@
-"""The main job, in three minutes: STaR beside a control that differs in one thing."""
+"""The main job, in two minutes: STaR beside a control that differs in one thing, both at the same time."""
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from ..loops.star import StarConfig, star
 from ..policy import load_policy
+from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.plots import compare_runs, save
 from ..run.progress import progress
@@ -23,22 +30,58 @@ def run_demo(out: Path, console: Console) -> None:
     millions = sum(parameter.numel() for parameter in base.model.parameters()) / 1e6
     console.print(
         f"A language model of {millions:.1f} M parameters knows short sums. It now writes out longer ones, "
-        "keeps what has the right answer, learns from that, and starts over (STaR). The "
+        "keeps those with the right answer, learns from them, and starts again from the base (STaR). The "
         "loop gives it answers, and never a worked-out sum."
     )
-    console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}\n", markup=False)
-    panels = {}
-    for name, config in variants().items():
+    console.print(f"A problem: {example.prompt}    What it should write: {task.solution(example)}", markup=False)
+    console.print("(Column by column from the right: digit + digit + carry: new carry, digit. The answer is last.)")
+    console.print("kept: right at once; hinted: right after the answer was shown as a hint\n")
+    panels, both = {}, variants()
+    shown, control = both
+    for name, config in both.items():
         console.print(f"[bold]{name}[/bold]")
-        run, table = Run(out / slug(name), progress()), IterationTable(task.unit, "star")
-        try:
-            panels[name] = [[table.print(record) for record in star(base, task, config, run)]]
-        finally:
-            run.progress.close()
-            run.close()
+        with beside(both[control], out / slug(control)) if name == shown else contextlib.nullcontext():
+            run, table = Run(out / slug(name), progress()), IterationTable(task.unit, "star")
+            try:
+                panels[name] = [[table.print(record) for record in star(base, task, config, run)]]
+            finally:
+                run.progress.close()
+                run.close()
         console.print()
     path = save(compare_runs(panels, title(panels), task.unit), out / "accuracy.png")
     console.print(f"The figure is in {path}. Remove {out} to run it all again.", soft_wrap=True)
+
+
+@contextlib.contextmanager
+def beside(config: StarConfig, folder: Path) -> Iterator[None]:
+    """Another process finishes a variant in its folder, each with half of the threads, where there are two cores.
+
+    At the end it is waited for, or stopped where this process was. What it could not do is left to be continued.
+    """
+    if (os.cpu_count() or 1) < 2:
+        yield
+        return
+    threads = max(1, torch.get_num_threads() // 2)
+    torch.set_num_threads(threads)
+    other = get_context("spawn").Process(target=finish, args=(config, folder, threads), daemon=True)
+    other.start()
+    try:
+        yield
+        other.join()
+    finally:
+        other.terminate()
+        other.join()
+
+
+def finish(config: StarConfig, folder: Path, threads: int) -> None:
+    """Run a variant to its end, and say nothing: whoever continues it meets the same error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the other process's, which then stops this one
+    torch.set_num_threads(threads)
+    with contextlib.suppress(SpkitError):
+        run = Run(folder)
+        for _ in star(load_policy("addition"), load_task("addition"), config, run):
+            pass
+        run.close()
 
 
 def variants() -> dict[str, StarConfig]:

@@ -60,6 +60,9 @@ def device() -> str:
     """Where models run, and why."""
     import torch
 
+    threads = f"cpu, {torch.get_num_threads()} threads"
+    if torch.backends.mps.is_available():
+        return f"{threads}; mps (Apple silicon) by --device mps, not tried by us"
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()}); the tiny models still run on the CPU, where they are faster"
-    return f"cpu, {torch.get_num_threads()} threads (no CUDA device was found)"
+    return f"{threads} (no CUDA device was found)"

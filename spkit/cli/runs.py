@@ -17,7 +17,7 @@ from .parse import Flag, chosen, parse_options
 from .presets import preset
 
 _C = TypeVar("_C")
-ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it was."
+ABOUT_RUN = "Run a loop. Started again with the same settings and folder, it continues where it stopped."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class RunLoop(Preset, Generic[_C]):
     lora: Flag = False  # train LoRA adapters on a frozen model (the profiles real and gpu always do)
     # precision of the weights; nf4: 4 bits, with LoRA; auto: nf4 for the profile gpu, else float32
     dtype: Literal["auto", "float32", "bfloat16", "nf4"] = "auto"
+    device: str = ""  # cpu, cuda, cuda:1 ... or mps (Apple silicon, not tried by us); default: the profile's
     out: Path | None = None  # run folder; default: runs/LOOP-TASK-seedSEED
     json: Flag = False  # print plain JSON lines instead of a table
 
@@ -71,7 +72,7 @@ def run_command(arguments: list[str]) -> RunLoop:
             loop: make_dataclass(loop, [], namespace={"__doc__": method.about}) for loop, method in METHODS.items()
         }
         return chosen(names, arguments, "spkit run", ABOUT_RUN)
-    prog, about = f"spkit run {name}", METHODS[name].about
+    prog, about = f"spkit run {name}", f"{METHODS[name].about} Values in [brackets] are those of the paper."
     asked, _ = parse_options(Preset, arguments[1:], prog, add_help=False, return_unknown_args=True)
     start = run_by_default(name, asked.preset)
     return parse_options(type(start)[type(start.config)], arguments[1:], prog, description=about, default=start)
@@ -117,7 +118,8 @@ def load_base(task: Any, asked: RunLoop) -> tuple[Any, str]:
     """
     from ..policy.profiles import memory_line, profile
 
-    wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": "" if asked.dtype == "auto" else asked.dtype}
+    precision = "" if asked.dtype == "auto" else asked.dtype
+    wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": precision, "SPKIT_DEVICE": asked.device}
     chosen = profile({**os.environ, **{name: value for name, value in wanted.items() if value}})
     chosen = replace(chosen, lora=asked.lora)
     base = chosen.load(task)

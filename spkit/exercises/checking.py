@@ -14,7 +14,29 @@ Answer = Callable[..., object]
 
 
 class Mistake(SpkitError):
-    """An exercise's answer is wrong; the message names the mistake if it is a known one."""
+    """An exercise's answer is wrong; the message names the mistake if it is a known one. A notebook shows the sentence
+    alone.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+def attempted(name: str, answer: Answer) -> Answer:
+    """The answer, which says in a sentence that it is still the stub, or that it returns nothing."""
+
+    def call(*case: Any) -> object:
+        try:
+            value = answer(*case)
+        except NotImplementedError as error:
+            raise Mistake(
+                f"{name}: there is no answer yet; write it in place of `raise NotImplementedError()` and run that cell."
+            ) from error
+        if value is None:
+            raise Mistake(f"{name}: the function returns nothing; end it with `return`.")
+        return value
+
+    return call
 
 
 def compare(name: str, answer: Answer, right: Answer, known: Mapping[str, Answer], cases: Sequence[tuple]) -> None:
@@ -65,7 +87,7 @@ def _judge(
     `tell` says how a value differs from the right one, or nothing if it does not.
     """
     expected = evaluate(right)
-    got = evaluate(answer)
+    got = evaluate(attempted(name, answer))
     for explanation, wrong in known.items():
         if same(evaluate(wrong), expected):
             raise SpkitError(f"The cases of {name} cannot tell a known mistake from the right answer: {explanation}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import Answer, Mistake, compare
+from .checking import Answer, Mistake, attempted, compare
 
 DYNAMICS = ("collapse", "format only", "entropy collapse", "learning")
 CURVES = ("accuracy", "finished", "pass_at_k", "entropy")
@@ -169,7 +169,7 @@ def check_control(answer: Callable[[dict[str, Any], list[dict[str, Any]]], dict[
     `random` (as many samples, drawn without looking) or `shuffled` (as many of each problem, without looking).
     """
     for run, others in _choices():
-        _judge_control(answer(dict(run), [dict(one) for one in others]), run)
+        _judge_control(attempted("control", answer)(dict(run), [dict(one) for one in others]), run)
     print("control: right.")
 
 

@@ -23,12 +23,12 @@ METHODS: dict[str, Method] = {
     "rft": Method(
         "spkit.loops.rft:rft:RftConfig",
         "sums",
-        "RFT: one round of samples, of which every distinct right path is learned from.",
+        "RFT: one round of samples; fine-tune on every distinct right path.",
     ),
     "rest": Method(
         "spkit.loops.rest:rest:RestConfig",
         "sums",
-        "ReST: Improve steps on the samples of each Grow step that are above a rising threshold, with real data.",
+        "ReST: Grow steps sample, Improve steps fine-tune on samples above a rising threshold and on real data.",
     ),
     "rest-em": Method(
         "spkit.loops.rest_em:rest_em:RestEmConfig",
@@ -38,12 +38,12 @@ METHODS: dict[str, Method] = {
     "collapse": Method(
         "spkit.loops.collapse:collapse:CollapseConfig",
         "sums",
-        "Model collapse: each generation learns from what the one before it wrote.",
+        "Model collapse: each generation is trained on the text of the one before it.",
     ),
     "spin": Method(
         "spkit.loops.spin:spin:SpinConfig",
         "replies",
-        "SPIN: tell reference replies from the opponent's, the policy of the last iteration, by the log-ratio to it.",
+        "SPIN: learn to tell reference replies from those of the opponent, which is the policy of the last iteration.",
     ),
     "quiet-star": Method(
         "spkit.loops.quiet_star:quiet_star:QuietStarConfig",
@@ -53,12 +53,12 @@ METHODS: dict[str, Method] = {
     "sft": Method(
         "spkit.loops.sft:sft_on_gold:GoldConfig",
         "sums",
-        "SFT: learn from gold solutions of fixed problems, beside loops that write their own.",
+        "SFT: learn from gold solutions of fixed problems, to compare with loops that write their own.",
     ),
     "rlvr": Method(
         "spkit.loops.rlvr:rlvr:RlvrConfig",
         "sums",
-        "RLVR: samples of fixed problems, a checker's reward, and the policy gradient (GRPO and its relatives).",
+        "RLVR: sample answers to fixed problems, reward them by a checker, policy gradient (GRPO and relatives).",
     ),
     "absolute-zero": Method(
         "spkit.loops.absolute_zero:absolute_zero:AbsoluteZeroConfig",

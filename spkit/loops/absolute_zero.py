@@ -16,8 +16,8 @@ What differs from the paper, and why:
 - A duplicate is solved and rewarded like any other problem, and kept once. A program whose function is held out for the
   test split is counted, and neither stored, nor solved, nor learned from.
 - Learning rates of a tiny model; as many minibatches an iteration, but of fewer rows.
-- The attempts are sampled at temperature 1, and that is no setting: greedily all k are the same, r is 0 or 1, and the
-  proposer's reward is always 0. (The main branch of the published code has this fault; its `paper` branch has not.)
+- The attempts are always sampled at temperature 1. Greedily all k are the same, r is 0 or 1, and the proposer's reward
+  is always 0. (The main branch of the published code has this fault; its `paper` branch has not.)
 
 Controls: `proposer.kind` is `frozen` (the base proposes), `uniform` (random programs) or `static` (a fixed set of the
 base's); `proposer.reward="constant"` treats every valid problem alike; `verifier.reward="random"` shuffles a problem's
@@ -27,8 +27,8 @@ Breakages: the gate `off`, or with a `leak`, lets invalid text through to the so
 arXiv:2605.22217); `vote_share` rewards agreement in place of right answers; with a `flip_rate` the verifier errs, and
 the check `lenient` can be gamed; the proposer reward `hardness` is highest for unsolvable problems.
 
-One digit in ten is right by luck, and a lucky answer is rewarded with all the wrong steps before it, which are then
-learned. The check `steps` accepts an answer only if every step is right: a stronger evaluator than the paper's.
+One digit in ten is right by luck. The wrong steps before a lucky answer are then rewarded and learned. The check
+`steps` accepts an answer only if every step is right: it is a stronger evaluator than the paper's.
 
 Run it: spkit run absolute-zero --iterations 60 --seed 0
 """
@@ -62,11 +62,11 @@ class AbsoluteZeroConfig:
     seed: int = 0  # decides the problems and every random draw
     kinds: tuple[Kind, ...] = ("deduction",)  # kinds of problems [all three]
     tasks: int = 48  # problems of each kind an iteration: proposed, and solved [64]
-    k: int = 8  # attempts at each problem [8, and one more to learn from]
+    k: int = 8  # attempts at each problem [8, and one more for learning]
     proposer: ProposerConfig = field(default_factory=ProposerConfig)
     verifier: VerifierConfig = field(default_factory=VerifierConfig)
     learn: RolesConfig = field(default_factory=RolesConfig)
-    measure_every: int = 10  # iterations between two looks at the test set, beside the first and the last
+    measure_every: int = 10  # iterations between two measurements, beside the first and the last one
     test_per_difficulty: int = 20  # test problems of each depth
     test_samples: int = 8  # samples of each test problem, at temperature 1
 

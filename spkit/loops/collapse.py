@@ -8,13 +8,13 @@ Generation g learns from text of generation g - 1, under one of three regimes:
     mix         that text, and a share of real text (10 %, as in Shumailov et al.)
 
 The real text is the everyday writers', from which the base was pretrained and whose distribution is known exactly
-(`spkit.tasks.sums`). So the distance to it is measured and not guessed: perplexity beside its exact floor, and the mass
-of the tail, the writers' rare orders, beside its exact value.
+(`spkit.tasks.sums`). So the distance to it is known exactly: perplexity is compared with its exact floor, and the mass
+of the tail, the writers' rare orders, with its exact value.
 
 What differs from the papers, and why: generations go on from the last model (`restart="last"`), where Shumailov et al.
 fine-tune the same pretrained model every time; our base has been trained on real text for longer than a generation
-lasts, and starting from it every time would hide most of the effect (`restart="base"` shows that). No filter is at work
-unless one is asked for.
+lasts, and starting from it every time would hide most of the effect (`restart="base"` shows that). There is no filter
+unless one is set.
 
 Run it: spkit run collapse --regime replace --seed 0
 """

@@ -9,10 +9,10 @@ arXiv:2403.09629, Algorithm 1).
 Nobody says where a thought helps, what it should say, or what an answer is: the text is the verifier.
 
 What differs from the paper, and why:
-- The model is small and trained on texts that it can read but for one token in ten (task `chains`, base `quiet`), with
+- The model is small, and of its texts it can predict all but one token in ten (task `chains`, base `quiet`), with
   3 tokens a thought (paper: 12 with both marks) and learning rates to match; Mistral 7B learned from web text at 1e-6.
 - Sampling and scoring of thoughts are at the same temperature, 1; the published code samples at 1 and scores at 3.
-- Thoughts that were worse than their siblings become less likely, too (`positive=False`). With the paper's clamp three
+- Thoughts that were worse than their siblings also become less likely (`positive=False`). With the paper's clamp three
   runs of six learned nothing here, and without it none of six (claim `quiet-clamp`).
 - The marks have a learning rate of their own in place of a weight of 100 on their gradient (see `policy.thinking`).
 

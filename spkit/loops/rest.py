@@ -12,6 +12,8 @@ What differs from the paper, and why:
   more Grow steps exploit.
 - The real data are right solutions of careful writers, whose reward is 1: they pass every threshold. The paper's are
   human translations, scored like samples.
+- `threshold_rule` is ours: `fixed` takes the thresholds as they are, however low the mean reward is; `quantile` keeps a
+  share of the samples, so that the threshold follows them (RAFT, arXiv:2304.06767, keeps the best ones too).
 - The number of Improve steps is fixed; the paper stops when the reward on a validation set no longer rises.
 - The loss is the plain log-likelihood, which the paper found best among four.
 
@@ -21,6 +23,7 @@ thresholds then do nothing.
 Run it: spkit run rest --task sums --iterations 2 --seed 0
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -52,6 +55,8 @@ class RestConfig:
     temperature: float = 1.0  # of the samples; 0 is greedy
     # what a reward must be above, rising, one an Improve step [0.0, 0.7, 0.8, 0.9, 0.95, 0.99]
     thresholds: tuple[float, ...] = (0.0, 0.7, 0.9)
+    # a threshold is raised to the mean reward, or taken as it is, or the share of samples to drop [above_mean]
+    threshold_rule: Literal["above_mean", "fixed", "quantile"] = "above_mean"
     reward: Literal["graded", "correct"] = "graded"  # share of right steps, or 0 / 1 for the final answer [graded]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=60, batch_size=32, learning_rate=3e-4))
     decay: float = 0.5  # factor of the learning rate from one Improve step to the next
@@ -65,10 +70,10 @@ class RestConfig:
         one_of_its_choices(self)
         if (
             not self.thresholds
-            or list(self.thresholds) != sorted(set(self.thresholds))
+            or list(self.thresholds) != sorted(self.thresholds)
             or not 0 <= self.thresholds[0] <= self.thresholds[-1] < 1
         ):
-            raise SpkitError(f"thresholds must rise within [0, 1), not {self.thresholds}")
+            raise SpkitError(f"thresholds must lie within [0, 1) and not fall, not be {self.thresholds}")
 
 
 def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -> Iterator[dict[str, Any]]:
@@ -86,10 +91,10 @@ def rest(base: Policy, task: Task, config: RestConfig, run: Run | None = None) -
         samples = draw_samples(
             policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run
         )
-        mean, steps = mean_reward(samples, config.reward), []
+        steps = []
         for i, threshold in enumerate(config.thresholds):
             # 3 verify: what scores above a threshold that rises
-            tau = max(threshold, mean)
+            tau = tau_of(samples, threshold, config)
             kept = distinct(above(samples, tau, config.reward))
             # 4 learn (Improve): from the last policy, more gently every time
             update = replace(config.sft, learning_rate=config.sft.learning_rate * config.decay**i)
@@ -117,6 +122,14 @@ def reward_of(sample: Sample, reward: str) -> float:
 def mean_reward(samples: Sequence[Sample], reward: str) -> float:
     """Mean of `reward_of` over the samples."""
     return sum(reward_of(sample, reward) for sample in samples) / len(samples)
+
+
+def tau_of(samples: Sequence[Sample], threshold: float, config: RestConfig) -> float:
+    """What the reward of a sample must be above in an Improve step; equal rewards are all kept or all dropped."""
+    if config.threshold_rule == "quantile":
+        rewards = sorted(reward_of(sample, config.reward) for sample in samples)
+        return math.nextafter(rewards[int(threshold * len(rewards))], -math.inf)
+    return threshold if config.threshold_rule == "fixed" else max(threshold, mean_reward(samples, config.reward))
 
 
 def above(samples: Sequence[Sample], tau: float, reward: str) -> list[Sample]:

@@ -9,8 +9,11 @@ What differs from the paper, and why:
 - k is 8 (32 for MATH, 64 for APPS) and the cap 4 (10).
 - No top-K truncation (40 in the paper): the vocabulary has fewer tokens.
 - No few-shot prompt: the base was pretrained on the format. As in the paper the loss counts the solution alone.
-- `restart="last"`, `accumulate`, `verifier` and `unique=False` are not the paper's: they are here to see
-  what each choice is worth.
+- `restart="last"`, `accumulate`, `verifier`, `unique=False` and a learned verifier (`scorer`, see
+  `spkit.stages.verify_learned`) are not the paper's: they are here to see what each choice is worth.
+
+`compute_tokens` of a record counts the tokens that went through a network of this size so far, threefold where it was
+trained on them (a backward pass takes as long as two forward ones); measuring and validation apart.
 
 Run it: spkit run rest-em --task sums --iterations 3 --seed 0
 """
@@ -26,8 +29,9 @@ from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
 from ..stages.learn_sft import check_sft, fine_tune_to_best, validation_set
 from ..stages.measure import kept_counts, measure, sampled_profile
-from ..stages.solve import draw_samples, solve
+from ..stages.solve import draw_samples, solve, tokens_drawn
 from ..stages.verify import Filter, keep
+from ..stages.verify_learned import ScorerConfig, judge, last_scorer
 from ..tasks import Task, problems, test_set
 
 
@@ -45,6 +49,7 @@ class RestEmConfig:
     k: int = 8  # samples of each problem [32]
     temperature: float = 0.7  # of the samples; 0 is greedy [0.7]
     filter: Filter = field(default_factory=lambda: Filter(cap=4))
+    scorer: ScorerConfig = field(default_factory=ScorerConfig)  # a learned verifier, in place of that of the filter
     restart: Literal["base", "last"] = "base"  # what an iteration trains from [base]
     accumulate: bool = False  # train on the samples of all iterations so far [each iteration's own]
     sft: SftConfig = field(default_factory=lambda: SftConfig(steps=100, batch_size=32, learning_rate=3e-4))
@@ -73,15 +78,20 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
         problems(task, config.seed, 0, config.problems),
         validation_set(task, config.validation_problems),
     )
+    run.spend(compute_tokens=0)
     yield from run.replay(config, lambda: run.record(0, base, **_look(base, task, config, run, 0)))
+    scorer = last_scorer(base, config.scorer, run)
 
     for t in run.iterations(config):
         # 1 propose: the same problems every time.  2 solve: k samples of each from the last policy
         samples = draw_samples(
             policy, task, batch, config.k, config.temperature, generator(config.seed, t, "grow"), run
         )
-        # 3 verify
-        kept = keep(samples, config.k, config.filter, generator(config.seed, t, "keep"))
+        run.spend(compute_tokens=tokens_drawn(policy, samples))
+        # 3 verify: by the exact check of the filter, or by a learned one
+        draw = generator(config.seed, t, "scorer")
+        scorer, accepted, report = judge(scorer, base, task, samples, config.k, config.scorer, draw, run)
+        kept = keep(samples, config.k, config.filter, generator(config.seed, t, "keep"), accepted)
         run.store(t, [sample.pair for sample in kept])
         # 4 learn: from the base, up to the step where validation is best
         pairs = [pair for i in range(1 if config.accumulate else t, t + 1) for pair in run.stored(i)]
@@ -89,8 +99,10 @@ def rest_em(base: Policy, task: Task, config: RestEmConfig, run: Run | None = No
         policy, learned = fine_tune_to_best(
             start, task, pairs, config.sft, draw, run, config.validate_every, validation
         )
+        run.spend(compute_tokens=3 * learned.get("tokens_read", 0))
         # 5 measure
-        yield run.record(t, policy, **kept_counts(samples, kept), **learned, **_look(policy, task, config, run, t))
+        numbers = {**kept_counts(samples, kept), **report, **learned, **_look(policy, task, config, run, t)}
+        yield run.record(t, policy, state=scorer and scorer.state(), **numbers)
 
 
 def _look(policy: Policy, task: Task, config: RestEmConfig, run: Run, t: int) -> dict[str, Any]:

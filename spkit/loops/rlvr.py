@@ -11,21 +11,20 @@ of GRPO, DAPO's loss (without its resampling and its length penalty), Dr. GRPO, 
 What differs from the papers, and why:
 - learning rates of a tiny model; several minibatch updates an iteration, which is where the
   clipping has something to do.
-- The temperature is 1 and no setting: at another one the samples are not the policy's, and greedily k samples are k
+- The temperature is always 1: at another one the samples are not drawn from the policy, and greedily k samples are k
   copies.
 - The optimizer's moments are kept in the checkpoint, so a run that was killed goes on exactly as one that was not.
 
 A group whose samples are all right or all wrong says nothing to a method that compares within groups;
-`useful_groups` is the share of the others. REINFORCE++ compares over the batch, so it goes on pushing all-wrong
-groups down where the others have stopped.
+`useful_groups` is the share of the others. REINFORCE++ compares over the batch, so it keeps pushing all-wrong groups
+down, from which the other methods learn nothing.
 
 Controls: `reward="random"` shuffles the rewards of each problem among its own samples: as many rewards, useful groups,
-updates and tokens, and nothing to learn. `reward="noisy"` flips the checker's verdicts, `reward="majority"` asks no
-checker.
+updates and tokens, and nothing to learn. `reward="noisy"` flips the checker's verdicts; `reward="majority"` uses the
+majority answer in place of the checker.
 
-Two kinds of gain, both in every record: greedy accuracy (`accuracy`: a new capability, or one more often on top)
-against the accuracy of samples on the same test problems (`test_sampled_accuracy`). Where the second rises to the first
-and the first stays, it is sharpening.
+Every record shows two kinds of gain on the same test problems: greedy accuracy (`accuracy`), and the accuracy of
+samples (`test_sampled_accuracy`). Where only the second rises, towards the first, the gain is sharpening.
 
 Run it: spkit run rlvr --task sums --iterations 20 --seed 0
 """
@@ -82,7 +81,7 @@ class RlvrConfig:
     batch_size: int = 128  # rollouts of an optimizer step [1024: one step]
     learning_rate: float = 3e-4  # constant [1e-6]
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
-    measure_every: int = 1  # iterations between two looks at the test set, beside the first and the last
+    measure_every: int = 1  # iterations between two measurements, beside the first and the last one
     test_per_difficulty: int = 20  # test problems of each difficulty
     test_samples: int = 4  # of each test problem, at temperature 1
 

@@ -125,7 +125,7 @@ def _aggregate(per_token: Tensor, mask: Tensor, settings: PgLoss, size: Size) ->
 def _numbers(
     ratio: Tensor, held: Tensor, mask: Tensor, logprobs: Tensor, reference: Tensor | None, entropy: Tensor | None
 ) -> dict[str, float]:
-    mean = lambda values: values.detach()[mask].double().mean().item()
+    mean = lambda values: values.detach()[mask].cpu().double().mean().item()
     numbers = {"clip_share": mean(held), "ratio_max": ratio.detach()[mask].max().item()}
     if reference is not None:
         numbers["kl"] = mean(kl_estimate(logprobs.detach(), reference))

@@ -128,7 +128,7 @@ def _numbers(r: Tensor, g: Tensor, shift_real: Tensor, shift_generated: Tensor) 
         "reward_real": r.mean().item(),
         "reward_generated": g.mean().item(),
         "margin": (r - g).mean().item(),
-        "accuracy": (r > g).double().mean().item(),
+        "accuracy": (r > g).cpu().double().mean().item(),
         "max_abs_reward": max(r.abs().max().item(), g.abs().max().item()),
         "displacement_real": shift_real.mean().item(),
         "displacement_generated": shift_generated.mean().item(),

@@ -105,7 +105,7 @@ def epiplexity(observer: Policy, stream: Sequence[Pair], config: ObserverConfig 
         for index in one_pass([len(e.prompt) + len(e.completion) for e in train], config.batch_size, draw):
             logprobs, mask = completion_logprobs(observer.model, [train[i] for i in index], pad)
             if number == 0:
-                online -= (logprobs.detach() * mask).double().sum().item() / math.log(2)
+                online -= (logprobs.detach() * mask).cpu().double().sum().item() / math.log(2)
             optimizer.zero_grad(set_to_none=True)
             loss, steps = sft_loss(logprobs, mask), steps + 1
             loss.backward()
@@ -130,7 +130,7 @@ def cost(observer: Policy, examples: Sequence[Example], rows_at_once: int = 64) 
     total = 0.0
     for start in range(0, len(examples), rows_at_once):
         logprobs, mask = completion_logprobs(observer.model, examples[start : start + rows_at_once], observer.pad_id)
-        total -= (logprobs * mask).double().sum().item()
+        total -= (logprobs * mask).cpu().double().sum().item()
     return total / math.log(2)
 
 

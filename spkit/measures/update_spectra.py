@@ -87,6 +87,7 @@ def matrix_update(before: Tensor, after: Tensor, principal: float = 0.1, mask: f
     `principal` is the share of the singular directions that count as principal, `mask` the share of the entries in the
     principal mask (the largest of the weights rebuilt from these directions) and in the low-magnitude mask.
     """
+    before, after = before.detach().cpu(), after.detach().cpu()  # not every device has float64, or a decomposition
     rounded = [weights.bfloat16().double() for weights in (before, after)]
     before, after = before.double(), after.double()
     update, k = after - before, directions(principal, min(before.shape))

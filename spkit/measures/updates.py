@@ -140,7 +140,7 @@ class _Part:
 
 
 def _part(name: str, before: Tensor, after: Tensor, tolerance: float, principal: float, mask: float) -> _Part:
-    before, after = before.float(), after.float()
+    before, after = before.cpu().float(), after.cpu().float()
     squared = [
         float(part.square().sum()) for part in (before.double(), after.double(), after.double() - before.double())
     ]

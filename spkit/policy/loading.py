@@ -28,6 +28,7 @@ from .checkpoints import (
     read_settings,
 )
 from .coverage import tell_left_out
+from .devices import device_named
 from .fetchable import FETCHABLE, fetched_folder, origin_of, told_origin
 from .policy import Policy
 from .prompting import Prompting, from_data
@@ -60,8 +61,8 @@ def load_policy(
     `four_bit` loads the linear layers as NF4 with double quantisation (QLoRA, arXiv:2305.14314) and computes in
     `dtype`; it implies `lora` (True for the usual settings), with which the model itself is frozen and every policy is
     an adapter (see `spkit.policy.lora`). A folder that holds an adapter loads what it belongs to first. `revision` is a
-    commit of the hub; for the course's own choice of model it is pinned. Without `device`, CUDA is used if there is any
-    and the model is not one of the tiny ones, else the CPU.
+    commit of the hub; for the course's own choice of model it is pinned. `device` is `cpu`, `cuda` or `mps`; without
+    it CUDA is used if there is any and the model is not one of the tiny ones, else the CPU.
 
     `dtype` is the precision of the weights. `auto` is float32 on a CPU, whatever they were saved in; on CUDA it is what
     they were saved in, and bfloat16 with LoRA. bfloat16 on a CPU halves the memory of the weights, and helps where the
@@ -71,8 +72,8 @@ def load_policy(
     Without LoRA, bfloat16 is for reading only: an update smaller than 1/256 of a weight is rounded away. Adapters are
     float32.
 
-    Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package that it
-    needs is not installed.
+    Raises SpkitError if the source is unknown, is no checkpoint or damaged, or not available, or a package or a device
+    that it needs is not there.
     """
     path = _folder_of(source)
     settings = read_settings(path)
@@ -85,7 +86,7 @@ def load_policy(
     revision = revision or REVISIONS.get(where)
     if not (four_bit or lora):
         model, tokenizer = read_model(where, revision, {"dtype": "auto"})
-        device = torch.device(device or default_device(model))
+        device = device_named(device or default_device(model))
         policy = Policy(placed(model, device, dtype), tokenizer, prompting, origin=told_origin(path))
         return _reading_forward(policy, where)
     by_name = str(source) in (*shipped_models(), *FETCHABLE) or not path.exists()
@@ -122,7 +123,9 @@ def _frozen_with_adapters(
         from .lora import LoraPolicy, LoraSettings, with_adapters
     except ImportError as error:
         raise SpkitError(NO_PEFT) from error
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_named(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if four_bit and device.type == "mps":
+        raise SpkitError("4-bit weights need a CPU or an NVIDIA GPU: take --dtype bfloat16 on mps")
     usual = torch.bfloat16 if device.type == "cuda" else torch.float32
     compute = chosen_dtype(origin["dtype"]) or usual
     extra = {"dtype": compute, "device_map": {"": device}} | (

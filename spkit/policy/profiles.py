@@ -7,6 +7,7 @@ model in 4 bits with LoRA on one GPU.
                     profile's is smollm2, the gpu profile's Qwen2.5-1.5B-Instruct at a pinned commit
     SPKIT_DTYPE     the precision of the weights: float32 (of `cpu` and `real` by default), bfloat16, or nf4 (4 bits,
                     of `gpu` by default)
+    SPKIT_DEVICE    in place of the profile's own device cpu, cuda or mps (see `devices`)
 
 `real` trains LoRA adapters on the CPU, and `gpu` on a GPU. The default is the CPU where there is a GPU too: the
 committed outputs are its outputs, and it downloads nothing.
@@ -23,6 +24,7 @@ import torch
 from ..run.errors import SpkitError
 from ..tasks import Task
 from . import Policy, load_policy
+from .devices import device_named
 from .fetchable import FETCHABLE
 from .loading import HUB_MODEL, is_ours, shipped_models
 from .memory import estimate
@@ -54,7 +56,9 @@ class Profile:
     def __str__(self) -> str:
         model = "the shipped model of each task" if self.model == SHIPPED else self.model
         weights = " in 4 bits" if self._weights == "nf4" else f", {self._weights}"
-        return f"profile: {self.name} ({self.reason}); model: {model}{weights}{' with LoRA' if self.adapters else ''}"
+        where = "" if self.device == "cpu" or self.name == "gpu" else f", on {self.device}"
+        how = f"{weights}{' with LoRA' if self.adapters else ''}{where}"
+        return f"profile: {self.name} ({self.reason}); model: {model}{how}"
 
     @property
     def adapters(self) -> bool:
@@ -70,11 +74,10 @@ class Profile:
         """The base policy for a task. A model that is not of our making is shown the task's prompts as a chat,
         or after solved examples.
 
-        Raises SpkitError if no model is shipped for the task, the device is a GPU and there is none, and what
-        `load_policy` does.
+        Raises SpkitError if no model is shipped for the task, there is no such device, and what `load_policy`
+        does.
         """
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise SpkitError("the device cuda needs an NVIDIA GPU, and torch finds none: take the device cpu")
+        device_named(self.device)
         model, four_bit = _shipped_for(task) if self.model == SHIPPED else self.model, self._weights == "nf4"
         dtype = "auto" if four_bit else self._weights
         policy = load_policy(model, self.device, dtype=dtype, four_bit=four_bit, lora=self.adapters)
@@ -85,7 +88,7 @@ class Profile:
 
         On another model, print whether it holds there too.
         """
-        if (self.name, self.model, self._weights, self.lora) == ("cpu", SHIPPED, "float32", False):
+        if (self.name, self.model, self.device, self._weights, self.lora) == ("cpu", SHIPPED, "cpu", "float32", False):
             assert holds, conclusion
         else:
             print(f"{'holds here too' if holds else 'does NOT hold here'}: {conclusion}")
@@ -94,35 +97,37 @@ class Profile:
 def profile(environment: Mapping[str, str] = os.environ) -> Profile:
     """The profile that the environment asks for.
 
-    Raises SpkitError if there is none of that name, no such precision, or it needs a GPU and there is none.
+    Raises SpkitError if there is none of that name, no such precision or device, or it needs a GPU and there is none.
     """
     name, model = environment.get("SPKIT_PROFILE", ""), environment.get("SPKIT_MODEL", "")
-    precision = environment.get("SPKIT_DTYPE", "") or "auto"
+    precision, device = environment.get("SPKIT_DTYPE", "") or "auto", environment.get("SPKIT_DEVICE", "")
     if name not in ("", *PROFILES):
         raise SpkitError(f"SPKIT_PROFILE is {name!r}: set it to {_either(PROFILES)}, or leave it out")
     if precision not in get_args(Precision):
         raise SpkitError(f"SPKIT_DTYPE is {precision!r}: set it to {_either(get_args(Precision)[1:])}, or leave it out")
+    if device:
+        device_named(device)
     if name == "real":
-        return Profile("real", model or REAL_MODEL, "cpu", "SPKIT_PROFILE says so", precision)
+        return Profile("real", model or REAL_MODEL, device or "cpu", "SPKIT_PROFILE says so", precision)
     if name == "gpu":
-        return _on_gpu(model, precision)
+        return _on_gpu(model, precision, device)
     offer = "; SPKIT_PROFILE=gpu uses the GPU" if torch.cuda.is_available() else ""
-    return Profile(
-        "cpu", model or SHIPPED, "cpu", "SPKIT_PROFILE says so" if name else f"the default{offer}", precision
-    )
+    reason = "SPKIT_PROFILE says so" if name else f"the default{offer}"
+    return Profile("cpu", model or SHIPPED, device or "cpu", reason, precision)
 
 
-def _on_gpu(model: str, precision: Precision) -> Profile:
-    if torch.cuda.is_available():
-        reason = f"SPKIT_PROFILE says so; on {torch.cuda.get_device_name()}"
-        return Profile("gpu", model or HUB_MODEL, "cuda", reason, precision)
+def _on_gpu(model: str, precision: Precision, device: str) -> Profile:
+    if torch.cuda.is_available() and device != "cpu":
+        reason = f"SPKIT_PROFILE says so; on {torch.cuda.get_device_name(device or None)}"
+        return Profile("gpu", model or HUB_MODEL, device or "cuda", reason, precision)
     if model not in (SHIPPED, *shipped_models(), *FETCHABLE) and not (model and Path(model).exists()):
         raise SpkitError(
             "SPKIT_PROFILE=gpu needs a CUDA device, and torch finds none: set SPKIT_PROFILE=cpu, or "
             "SPKIT_MODEL=shipped or a folder with a small model"
         )
-    reason = "SPKIT_PROFILE says so; no CUDA device was found, so SPKIT_MODEL runs on the CPU, slowly"
-    return Profile("gpu", model, "cpu", reason, precision)
+    where = "the CPU" if device in ("", "cpu") else device
+    reason = f"SPKIT_PROFILE says so; no CUDA device is used, so SPKIT_MODEL runs on {where}, slowly"
+    return Profile("gpu", model, device or "cpu", reason, precision)
 
 
 def _either(names: Sequence[str]) -> str:

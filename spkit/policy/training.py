@@ -89,7 +89,7 @@ def completion_values(
     other entries are 0.
     """
     first = max(1, min(len(e.prompt) for e in examples)) - 1
-    ids, mask = _padded(examples, pad)
+    ids, mask = padded(examples, pad)
     rows, columns = mask[:, 1:].nonzero(as_tuple=True)
     head = bare(model).get_output_embeddings() if large(model) else None
     ids, mask, width = ids.to(model.device), mask.to(model.device), ids.shape[1]
@@ -106,7 +106,7 @@ def completion_values(
     return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
 
 
-def _padded(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
+def padded(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
     """Token ids and mask of completion tokens, (rows, longest)."""
     width = max(len(e.prompt) + len(e.completion) for e in examples)
     ids, mask = torch.full((len(examples), width), pad), torch.zeros(len(examples), width, dtype=torch.bool)
@@ -197,7 +197,8 @@ def sft(
     stop: int = 0,
 ) -> dict[str, float]:
     """Fine-tune `model` in place. Returns the mean loss of the first and last tenth of the steps (nats a
-    token), steps and tokens. With `stop` it ends after so many of `config.steps`, whose schedule is kept.
+    token), steps, tokens, and tokens read, those of prompts among them. With `stop` it ends after so many of
+    `config.steps`, whose schedule is kept.
 
     A batch that does not fit into memory is computed in parts, as `budget` says and remembers, and with a large model
     on a CPU in pieces of like length; the gradient is that of the batch. Raises SpkitError if one row does not fit,
@@ -206,11 +207,12 @@ def sft(
     budget = budget or RowBudget()
     optimizer = adamw(model, config.learning_rate, config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config))
-    losses, tokens = [], 0
+    losses, tokens, read = [], 0, 0
     for step, batch in zip(range(stop or config.steps), epochs(examples, config.batch_size, generator)):
         losses.append(sft_step(model, optimizer, batch, pad, budget, config.clip, step + 1))
         schedule.step()
         tokens += sum(len(example.completion) for example in batch)
+        read += sum(len(example.prompt) + len(example.completion) for example in batch)
         on_step(step + 1, losses[-1])
     tenth = max(1, len(losses) // 10)
     mean = lambda values: sum(values) / max(1, len(values))
@@ -219,6 +221,7 @@ def sft(
         "loss_last": mean(losses[-tenth:]),
         "steps": len(losses),
         "tokens": tokens,
+        "tokens_read": read,
     }
 
 

@@ -30,6 +30,7 @@ PART_COLORS = {  # a label that begins with the name has this part in place of t
     "with hints": BLUE, "without hints": SKY, "checker's rewards": INDIGO, "every step": GREEN, "steps": GREEN,
     "gold": BLUE, "answer": BLUE, "noisy": ORANGE, "30 % flipped": ORANGE,
     "majority": PINK, "vote": PINK, "none": WINE,
+    "learned verifier": VERMILION, "bootstrapped verifier": ORANGE,
 }  # fmt: skip
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?")

@@ -27,9 +27,10 @@ PURPOSES = frozenset(
     {
         "propose", "seed ", "fill", "seats",  # propose: Absolute Zero's proposals, first buffers, old problems; deals
         "solve", "rationalize", "grow", "reply", "own-",  # solve: STaR, its hints, ReST's Grow, SPIN's two players
+        "pool",  # verify: which old opponents SPIN meets
         "think",  # solve and learn: Quiet-STaR
-        # verify: label noise, filters, random controls ("deal": its random rewards)
-        "verify", "reward", "keep", "deal",
+        # verify: label noise, filters, random controls ("deal": its random rewards), what trains a learned verifier
+        "verify", "reward", "keep", "deal", "scorer",
         "learn", "improve", "improve-", "batches", "sft", "pretrain",  # learn: the order of rows
         "profile", "compare", "held-out", "distance", "card", "temperature-",  # measure: samples of test problems
         "portrait-", "null",  # measure: a finished run beside its base; steps with nothing to learn

@@ -1,7 +1,7 @@
 """The buffers of Absolute Zero (arXiv:2505.03335, section 3.3.1): the valid problems that were proposed so far,
 one buffer of each kind.
 
-They are where references, the programs of induction, and problems to fill a short iteration come from. Draws are
+References, the programs of induction, and problems that fill a short iteration are drawn from them. Draws are
 uniform over a buffer's entries, old and new alike.
 """
 
@@ -55,7 +55,7 @@ class Buffers:
         return [entry[0] for entry in self._filled(pool, count, draw)]
 
     def problems(self, kind: Kind, count: int, draw: torch.Generator) -> list[Any]:
-        """`count` problems that are there; none twice before all of them have had their turn."""
+        """`count` problems that are there; none twice before all have been drawn once."""
         return [self.task.from_entry(kind, entry) for entry in self._filled(list(self.entries[kind]), count, draw)]
 
     def dump(self) -> Tensor:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from ..policy import Policy
 from ..run.folder import Run
+from ..run.streams import generator
 from ..tasks import Task
 from .learn_preference import Contrast
 from .references import Referenced, draw_preferences
@@ -26,12 +29,25 @@ def contrast(
     """
     prompts, references, contrasts = [one.prompt for one in real], [one.token_ids for one in real], []
     initial = [ids for _, ids in run.stored(0)] if config.kind == "tspin" and t > 1 else [None] * len(real)
-    for i in config.trained_on(t):
-        generated = [ids for _, ids in run.stored(i)] or references
-        contrasts += contrasts_of(policy, prompts, shown.get(i, references), generated, initial)
+    for i, generated in zip(config.trained_on(t), played(run, t, config)):
+        contrasts += contrasts_of(policy, prompts, shown.get(i, references), generated or references, initial)
     count = len(real) if config.kind == "dpo" else round(config.preference * len(real))
     pairs = draw_preferences(task, config.seed, config.references, count) if count else []
     return contrasts + preference_contrasts(policy, pairs)
+
+
+def played(run: Run, t: int, config: Any) -> list[list[list[int]]]:
+    """The opponents' replies of iteration t, as token ids: one list for each of `config.trained_on(t)`.
+
+    From a pool, each prompt gets the replies of as many different iterations up to t, all equally likely: the last one
+    has no priority.
+    """
+    latest = config.trained_on(t)
+    if config.opponents == "latest" or not latest:
+        return [[ids for _, ids in run.stored(i)] for i in latest]
+    past, draw = [run.stored(i) for i in range(1, t + 1)], generator(config.seed, t, "pool")
+    orders = [torch.randperm(t, generator=draw).tolist() for _ in past[0]]
+    return [[past[order[place]][row][1] for row, order in enumerate(orders)] for place in range(len(latest))]
 
 
 def contrasts_of(

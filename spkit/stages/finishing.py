@@ -1,4 +1,4 @@
-"""How many completions end by themselves, and a line where next to none does: every accuracy is 0 then,
+"""The share of completions that end by themselves, and a warning where almost none does: then every accuracy is 0,
 whatever the policy knows.
 """
 

@@ -1,19 +1,19 @@
 """The `learn` stage of reinforcement learning: a few clipped policy-gradient updates on one iteration's rollouts.
 
-The rollouts are split into minibatches once, at random, and bring the log-probabilities along that they were sampled
-with. So before the first update every ratio is 1 up to rounding, in every run in order: `ratio_first` says so. Where it
-is not, what sampled is not what is trained (dropout, a temperature, an adapter, rows that padding shifted). Each
-minibatch is one optimizer step, computed in parts of rows of like length, whose gradients add up to that of the
-minibatch: a part needs less memory, and little of it is padding. Where memory runs out all the same, the parts become
-smaller, and stay so for the rest of the run (`spkit.policy.row_budget`).
+The rollouts are split into minibatches once, at random, and keep the log-probabilities with which they were sampled. So
+before the first update every ratio is 1 up to rounding; `ratio_first` reports it. If it is not 1, the policy that is
+trained is not the one that sampled (dropout, a temperature, an adapter, rows shifted by padding). Each minibatch is one
+optimizer step. It is computed in parts of rows of similar length, whose gradients add up to that of the minibatch: a
+part needs less memory, and little of it is padding. If memory still runs out, the parts become smaller, and stay so for
+the rest of the run (`spkit.policy.row_budget`).
 
 A rollout whose advantage is 0 has no gradient, unless a distance to a reference or an entropy is part of the loss. It
-counts in the average and is not computed: where half of the groups are all right or all wrong, that is half of the
-work. A minibatch of such rollouts alone is no step, so where no reward differs nothing moves, and the optimizer's
-momentum does not either.
+counts in the average and is not computed, which saves half of the work where half of the groups are all right or all
+wrong. A minibatch with only such rollouts is no step: where no reward differs, neither the weights nor the optimizer's
+momentum change.
 
-The optimizer goes on from one iteration to the next, its moments are worth having: `optimizer_state` and
-`resumed` carry them past a kill.
+The optimizer keeps its moments from one iteration to the next: `optimizer_state` and `resumed` save and restore them
+when a run is stopped.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -44,7 +44,7 @@ class Contrast(NamedTuple):
 class Batch(NamedTuple):
     """Rows in the order real, generated, initial.
 
-    `opponent` (rows,) holds the opponent's summed log-probabilities (nats).
+    `opponent` (rows,) holds the opponent's summed log-probabilities (nats), or those of its mixture with an anchor.
     """
 
     examples: list[Example]
@@ -70,15 +70,27 @@ class Update:
     clip: float = 1.0
 
 
-def batches(policy: Policy, contrasts: Sequence[Contrast], size: int, generator: torch.Generator) -> list[Batch]:
+def batches(
+    policy: Policy,
+    contrasts: Sequence[Contrast],
+    size: int,
+    generator: torch.Generator,
+    anchor: Policy | None = None,
+    weight: float = 0.0,
+) -> list[Batch]:
     """The contrasts in batches of like length, preference pairs apart, each scored by the opponent: `policy` as it is
     now.
+
+    With an anchor of weight w in [0, 1] the log-ratio is taken to opponent^(1 - w) anchor^w. An opponent's problem with
+    penalties b KL(policy || opponent) + k KL(policy || anchor) has its solution so, with beta = b + k and w = k / (b +
+    k): alpha-SPIN (arXiv:2404.04291).
     """
     result = []
     for preference in (False, True):
         chosen = [c for c in contrasts if c.preference == preference]
         for index in one_pass([len(c.prompt) + len(c.real) + len(c.generated) for c in chosen], size, generator):
-            result.append(_batch(policy, [chosen[i] for i in index], preference))
+            batch = _batch(policy, [chosen[i] for i in index], preference)
+            result.append(_mixed(batch, anchor, weight) if anchor is not None and weight else batch)
     return result
 
 
@@ -88,6 +100,10 @@ def _batch(policy: Policy, contrasts: Sequence[Contrast], preference: bool) -> B
     examples += initial
     batch = Batch(examples, torch.zeros(len(examples)), 3 if initial else 2, preference)
     return batch._replace(opponent=_scores(policy, batch))
+
+
+def _mixed(batch: Batch, anchor: Policy, weight: float) -> Batch:
+    return batch._replace(opponent=(1 - weight) * batch.opponent + weight * _scores(anchor, batch))
 
 
 @torch.no_grad()
@@ -153,7 +169,8 @@ def learn_from_pairs(
 
     Returns `steps`; `loss_first` and `loss_last`, means over the first and last tenth of them; the same last means of
     what `spin_loss` reports; and `start_log_ratio`, the largest absolute log-ratio to the opponent before the first
-    update, which must be 0. Raises NotFinite if training diverges, with the weights of the last good step.
+    update, which must be 0 without an anchor. Raises NotFinite if training diverges, with the weights of the last good
+    step.
     """
     steps = update.epochs * len(scored)
     schedule = SftConfig(steps=steps, batch_size=update.batch_size, warmup=update.warmup)

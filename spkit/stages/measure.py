@@ -157,7 +157,7 @@ def kept_counts(drawn: Sequence[Sample], kept: Sequence[Sample]) -> dict[str, An
 def train_test_gap(policy: Policy, task: Task, train: Sequence[Problem], test: Sequence[Problem]) -> dict[str, float]:
     """Greedy accuracies `train` and `test`, weighted as in `accuracy`, and `gap`, how much higher `train` is.
 
-    What was learned by heart counts in `train` alone. Raises SpkitError unless both have the same difficulties, at
+    What was only memorised counts in `train` alone. Raises SpkitError unless both have the same difficulties, at
     least one: the gap would otherwise measure that one set is harder.
     """
     difficulties, others = ({problem.difficulty for problem in problems} for problems in (train, test))
@@ -218,8 +218,8 @@ def measure_sampled(
 
 
 def measure_when_due(policy: Policy, base: Policy, task: Task, config: Any, run: Run, t: int) -> dict[str, Any]:
-    """`measure_sampled` after the base, every `measure_every` iterations and the last one; else no samples, and no
-    more.
+    """`measure_sampled` after the base, every `measure_every` iterations and the last one; else only
+    an empty list of samples.
     """
     if t % config.measure_every and t != config.iterations:
         return {"samples": []}

@@ -27,15 +27,15 @@ PROPOSERS: tuple[ProposerKind, ...] = get_args(ProposerKind)
 class ProposerConfig:
     """How problems are proposed; Absolute Zero's value in brackets where there is one."""
 
-    # the `learned` policy; or a control: the `frozen` base, `uniform` random programs, a `static` set of the base's
+    # `learned`: the policy; controls: `frozen`: the base; `uniform`: random programs; `static`: the base's, a fixed set
     kind: ProposerKind = "learned"
     reward: ProposerReward = "1-r"  # by r, the mean score of the attempts at its problem [1-r]
     extremes: Literal["paper", "code"] = "paper"  # reward where r is 0 or 1: 0 as in the paper, or -0.5 as in its code
-    # reward of a proposal that is no problem; at -1 the proposer mostly learns to be safe, and stays shallow [-1]
+    # reward of an invalid proposal; at -1 the proposer mostly learns to write valid, shallow problems [-1]
     invalid: float = -0.3
     references: int = 3  # earlier problems shown to the proposer of deduction and abduction [6]
     seed_rounds: int = 4  # rounds of proposals by the base that fill the buffers at the start [4]
-    weight: float = 8.0  # attempts that a proposal weighs as much as: k gives the roles equal weight [1 of 1]
+    weight: float = 8.0  # a proposal counts as much as so many attempts; k gives both roles equal weight [1 of 1]
 
     def __post_init__(self) -> None:
         at_least(self, 0, "references", "seed_rounds", "weight")

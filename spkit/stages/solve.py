@@ -120,6 +120,12 @@ def draw_samples(
     return attempts.samples(task)
 
 
+def tokens_drawn(policy: Policy, samples: Sequence[Sample]) -> int:
+    """Tokens that go through the network to draw them: each completion, and the prompt of each problem once."""
+    prompts = {sample.problem.prompt for sample in samples}
+    return sum(len(sample.token_ids) for sample in samples) + sum(len(policy.prompt_ids(one)) for one in prompts)
+
+
 def longest_completion(policy: Policy, task: Task) -> int:
     """Tokens of the longest completion a loop asks for, its end token included."""
     characters = max(task.max_completion_chars(difficulty) for difficulty in task.difficulties)

@@ -155,14 +155,18 @@ class Filter:
         shares(self, "flip_rate")
 
 
-def keep(samples: Sequence[Sample], k: int, rule: Filter, draw: torch.Generator) -> list[Sample]:
+def keep(
+    samples: Sequence[Sample], k: int, rule: Filter, draw: torch.Generator, accepted: Sequence[bool] | None = None
+) -> list[Sample]:
     """The samples to train on: verified, then without copies, then capped.
 
-    `samples` holds k of every problem, next to each other.
+    `samples` holds k of every problem, next to each other. `accepted`, one flag a sample, stands in for what the
+    rule's verifier says (that of the control of equal size, too).
     """
     blind = {"random": "gold", "random_all_steps": "all_steps"}
     verifier = blind.get(rule.verifier, rule.verifier)
-    flags = accept([sample.verdict for sample in samples], k, verifier, rule.flip_rate, draw)
+    verdicts = [sample.verdict for sample in samples]
+    flags = accept(verdicts, k, verifier, rule.flip_rate, draw) if accepted is None else accepted
     kept = _limited([sample for sample, flag in zip(samples, flags) if flag], rule)
     return matched_at_random(_limited(samples, rule), len(kept), draw) if rule.verifier in blind else kept
 

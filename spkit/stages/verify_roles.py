@@ -21,7 +21,7 @@ class VerifierConfig:
     # `grounded` in the evaluator, `vote_share` (agreement), or `random`: shuffled within each problem, the control
     # [grounded]
     reward: Literal["grounded", "vote_share", "random"] = "grounded"
-    # what must be right: the `answer`, all `steps` too, or (`lenient`) any one of several answers [answer]
+    # what must be right: the `answer`; `steps`: every step too; `lenient`: any one of several answers [answer]
     check: Literal["answer", "steps", "lenient"] = "steps"
     flip_rate: float = 0.0  # how often the evaluator's verdict is flipped [0]
     gate: Literal["strict", "off"] = "strict"  # strict: only valid problems are solved; off: invalid text too [strict]

@@ -2,7 +2,7 @@
 
 The prompt is `47+85=`. A completion works from the right, one column a step, each step written `a+b+carry:` and two
 digits, the carry out and the digit of the sum, and ends with the answer: `7+5+0:12;4+8+1:13;132`. A hint is the answer
-behind the problem: `47+85#132=`.
+after the problem: `47+85#132=`.
 
 What differs from the paper (STaR, arXiv:2203.14465, section 4.3 and Figure 3): its scratchpad repeats the operands that
 are left and the running sum on every line, so a rationale of n columns costs on the order of n^2 tokens. Here a step

@@ -55,7 +55,8 @@ class Task:
     What has a default here is optional. `base` names the shipped model that knows the task, if that is not called like
     it; `instruction` is what a chat model is told of the format; `chars_per_token` is how many characters of a
     completion make a token at least; `zero_shot` says that a chat model is asked without solved examples;
-    `samples_shown` is how many test completions of each difficulty a record shows.
+    `samples_shown` is how many test completions of each difficulty a record shows; `step_end` is what stands
+    between two steps of a completion, empty where `step_verdicts` is not defined.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Task:
     chars_per_token: float = 1.0
     zero_shot: bool = False
     samples_shown: int = 2
+    step_end: str = ""
 
     def difficulty_at(self, index: int, asked: int | None, allowed: range, said: str) -> int:
         """The difficulty that was asked for; without one, that of place `index`, all in turn.
@@ -97,6 +99,15 @@ class Task:
     def verify(self, problem: Problem, completion: str) -> Verdict:
         """Check a completion, however malformed, without ever raising."""
         raise NotImplementedError
+
+    def step_verdicts(self, problem: Problem, completion: str) -> list[bool]:
+        """Whether each step is right, one flag for each part of `completion.split(step_end)`, the answer being the
+        last. Raises SpkitError where the task does not say.
+        """
+        raise SpkitError(
+            f"the task {self.name!r} does not say which of the steps are right, and a learned verifier is trained on "
+            "that: take sums"
+        )
 
     def max_completion_chars(self, difficulty: int) -> int:
         """Length of the longest right completion, in characters, end mark not counted."""

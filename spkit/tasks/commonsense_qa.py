@@ -143,7 +143,7 @@ class CommonsenseQa(Task):
         return in_order(asked, split, seed, index=index)
 
     def hint(self, problem: ChoiceProblem) -> str:
-        """The prompt with `(CORRECT)` behind the right choice."""
+        """The prompt with `(CORRECT)` after the right choice."""
         lines = problem.prompt.split("\n")
         place = len(lines) - 2 - len(CHOICE_LETTERS) + CHOICE_LETTERS.index(problem.answer)
         lines[place] += " (CORRECT)"
@@ -187,7 +187,7 @@ class CommonsenseQa(Task):
 
 
 def chosen_letter(choices: tuple[str, ...], completion: str) -> str | None:
-    """The letter of the one choice that is named behind the last `answer is`; without these words, by a mark or
+    """The letter of the one choice that is named after the last `answer is`; without these words, by a mark or
     a completion of one line.
 
     See `spkit.tasks.answers` for the marks, and for how a choice is named.

@@ -86,7 +86,7 @@ class Gsm8k(Task):
         return in_order(chosen, split, seed, difficulty or 0, index=index)
 
     def hint(self, problem: Problem) -> str:
-        """The prompt with the answer behind the question, in brackets."""
+        """The prompt with the answer after the question, in brackets."""
         return hinted(problem)
 
     def solution(self, problem: WorkedProblem) -> str:

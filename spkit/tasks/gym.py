@@ -65,7 +65,7 @@ class ReasoningGym(Task):
 
     @property
     def name(self) -> str:
-        """`gym:DATASET`, with the settings behind it."""
+        """`gym:DATASET`, with the settings after it."""
         return ",".join([f"gym:{self.dataset}", *(f"{name}={json.dumps(value)}" for name, value in self.settings)])
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> GymProblem:
@@ -82,7 +82,7 @@ class ReasoningGym(Task):
         )
 
     def hint(self, problem: Problem) -> str:
-        """The prompt with the answer behind the question, in brackets."""
+        """The prompt with the answer after the question, in brackets."""
         return hinted(problem)
 
     def solution(self, problem: Problem) -> str:
@@ -140,7 +140,7 @@ def from_name(text: str) -> ReasoningGym:
 
 
 def marked(completion: str) -> str | None:
-    """What is between the last `<answer>` and the `</answer>` behind it; None without both, if too long, and
+    """What is between the last `<answer>` and the `</answer>` after it; None without both, if too long, and
     for numbers like 1e9999.
 
     In small letters only, as the library's own prompts ask for it: `spkit.tasks.answers` reads

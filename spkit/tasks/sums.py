@@ -1,7 +1,7 @@
 """Order-free sums: one problem, many right rationales.
 
 The prompt is `7+15+8+22=`. A completion adds two of the numbers, then one more at a time to the total so
-far, in any order, and ends with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer behind the
+far, in any order, and ends with the answer: `15+7:22;22+8:30;30+22:52;52`. A hint is the answer after the
 problem: `7+15+8+22#52=`.
 
 A problem of n terms has up to n! right rationales, so distinct paths, a cap on samples of one problem and diversity
@@ -46,6 +46,7 @@ class Sums(Task):
     difficulties: tuple[int, ...] = (2, 3, 4, 5, 6)
     extrapolation: tuple[int, ...] = (7, 8)
     unit: str = "terms"
+    step_end: str = ";"
 
     def problem(self, seed: int, index: int, difficulty: int | None = None, split: Split = "train") -> Problem:
         """`difficulty` terms of the asked split."""
@@ -107,6 +108,17 @@ class Sums(Task):
         errors = _step_errors(terms(problem.prompt), steps, parsed) if steps else 0
         return Verdict(correct, graded_reward(correct, errors, len(steps), count - 1), parsed, errors)
 
+    def step_verdicts(self, problem: Problem, completion: str) -> list[bool]:
+        """Whether each part between `;` is right, all of them exactly if the reward of `verify` is 1.
+
+        The last part, the answer, is right if it is the last total and the sum: not if a number was left out.
+        """
+        *steps, final = completion.split(self.step_end)
+        numbers = terms(problem.prompt)
+        flags, total = _step_flags(numbers, steps)
+        whole = len(steps) == len(numbers) - 1 and final == str(total) == problem.answer
+        return [*flags, whole and len(completion) <= MAX_SUM_CHARS]
+
     def path(self, problem: Problem, completion: str) -> str:
         """The rationale with the two numbers of its first step in order of size: `7+15:22` and
         `15+7:22` are the same path.
@@ -150,19 +162,26 @@ def order_text(order: list[int]) -> str:
 
 def _step_errors(numbers: list[int], steps: list[str], parsed: str | None) -> int:
     """Steps that are wrong, missing or too many, plus one if the answer is not the last total as written."""
-    left, total = Counter(numbers), None
-    wrong = abs(len(numbers) - 1 - len(steps))
+    flags, total = _step_flags(numbers, steps)
+    missing = max(0, len(numbers) - 1 - len(steps))
+    return flags.count(False) + missing + (parsed is not None and parsed != str(total))
+
+
+def _step_flags(numbers: list[int], steps: list[str]) -> tuple[list[bool], int | None]:
+    """Whether each step is right, those too many never, and the last total as written, None if it cannot be read."""
+    left, total, flags = Counter(numbers), None, []
     for step in steps[: len(numbers) - 1]:
         match = _STEP.fullmatch(step)
         if match is None:
-            wrong, total = wrong + 1, None
+            flags.append(False)
+            total = None
             continue
         a, b, result = map(int, match.groups())
         used = Counter([a, b] if total is None else [b])
-        wrong += a + b != result or not used <= left or (total is not None and a != total)
+        flags.append(a + b == result and used <= left and (total is None or a == total))
         left -= used
         total = result
-    return wrong + (parsed is not None and parsed != str(total))
+    return flags + [False] * (len(steps) - len(flags)), total
 
 
 def order_of(problem: Problem, completion: str) -> tuple[int, ...] | None:

@@ -42,7 +42,7 @@ class Calculation:
     """One calculation as read: its text without spaces and commas, the numbers it starts from and what it says they
     make.
 
-    `value` is what is written behind the last `=`, None if that is no number; `right` says whether
+    `value` is what is written after the last `=`, None if that is no number; `right` says whether
     the rest has that value.
     """
 
@@ -61,7 +61,7 @@ def question_prompt(question: str) -> str:
 
 
 def hinted(problem: Problem) -> str:
-    """The prompt with the answer shown behind the question, as STaR's rationalization wants it."""
+    """The prompt with the answer shown after the question, as STaR's rationalization wants it."""
     question, colon, end = problem.prompt.rpartition("\nAnswer:")
     if not colon:
         raise SpkitError(
@@ -77,7 +77,7 @@ def calculations(text: str) -> list[Calculation]:
 
 
 def read_calculation(text: str) -> Calculation:
-    """A calculation such as `3*4=12`, which says that all its sides are what is behind the last `=`."""
+    """A calculation such as `3*4=12`, which says that all its sides are what is after the last `=`."""
     compact = re.sub(r"[\s,]", "", text)
     left, equals, right = compact.rpartition("=")
     try:

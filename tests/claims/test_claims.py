@@ -83,7 +83,7 @@ def test_runs_are_computed_on_the_device_of_the_lab(tmp_path):
     experiments = {"where": Experiment(where, RftConfig(), "sums", 1)}
     Lab(tmp_path, experiments, Silent()).records("where", 0)
     assert seen == ["cpu"]
-    with pytest.raises(RuntimeError, match="no such device"):
+    with pytest.raises(SpkitError, match="there is no device 'no such device'"):
         Lab(tmp_path, experiments, Silent(), "no such device").records("where", 0)
 
 

@@ -195,7 +195,7 @@ def test_rlvr_prints_its_table_and_extends_its_run(tmp_path, inside):
             "invalid choice 'golden' for argument '--filter.verifier'. "
             "Expected one of ('gold', 'steps', 'all_steps', 'noisy', 'majority', 'none', 'random', 'random_all_steps')",
         ),
-        (["rest", "--thresholds", "0.9,0.7"], "thresholds must rise within [0, 1)"),
+        (["rest", "--thresholds", "0.9,0.7"], "thresholds must lie within [0, 1) and not fall"),
         (
             ["rest", "--thresholds", "low,high"],
             "--thresholds: must be numbers with commas between them, like 0.1,0.7,0.9, not 'low'",

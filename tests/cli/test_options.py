@@ -115,7 +115,7 @@ def options_of(command: str, capsys) -> dict[str, tuple[str, str]]:
 def test_every_setting_is_an_option_that_offers_its_choices(loop, capsys):
     options = options_of(loop, capsys)
     settings = leaves(load_method(loop)[1]())
-    beside = {"--help", "--preset", "--task", "--model", "--lora", "--dtype", "--out", "--json"} | (
+    beside = {"--help", "--preset", "--task", "--model", "--lora", "--dtype", "--device", "--out", "--json"} | (
         {"--references-file"} if loop == "spin" else set()
     )
     assert set(options) - beside == {"--" + name.replace("_", "-") for name in settings}

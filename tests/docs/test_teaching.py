@@ -35,6 +35,14 @@ def test_exercises_take_the_minutes_that_they_state():
     assert len(named) == 8 and all(sum(LISTED[one] for one in ones) == minutes for minutes, ones in named), named
 
 
+def test_exercises_that_build_take_the_minutes_that_they_state():
+    section = PAGE.partition("## Exercises that build")[2].partition("## ")[0]
+    built = {
+        name: int(minutes) for name, minutes in re.findall(r"^\| ex (\d\d\.\d) \| (\d+) \|", section, re.MULTILINE)
+    }
+    assert len(built) == 4 and built.items() <= LISTED.items()
+
+
 def test_mistakes_are_those_of_the_checks():
     strings = [
         node.value

@@ -24,9 +24,6 @@ INSTEAD = {  # what is not said, as a pattern, and what is said in its place
     r"does not matter|do not matter|doesn't matter": "not seen (interval)",
 }
 PROSE = {path: plain(markdown(path)) for path in (*PAGES, *NOTEBOOKS)} | {path: sayings(path) for path in MODULES}
-LEFT = {  # how many a page may still have: only ever lowered
-    "notebooks/06_a_real_language_model.ipynb": 1,
-}
 
 
 def unwanted(text: str) -> list[str]:
@@ -42,4 +39,4 @@ def unwanted(text: str) -> list[str]:
 @pytest.mark.parametrize("path", PROSE, ids=name_of)
 def test_no_word_that_the_course_does_not_use(path):
     found = unwanted(PROSE[path])
-    assert len(found) <= LEFT.get(name_of(path), 0), "\n".join(found)
+    assert not found, "\n".join(found)

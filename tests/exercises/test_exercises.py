@@ -670,7 +670,8 @@ def test_other_mistakes_in_lists_are_counted():
         (lambda x: [x], "once"),
         (lambda x: [x, x, 7], "of 2 asked for, 1 too many, such as 7; this is none"),
         (lambda x: [x, 7], "1 too many, such as 7 and 1 missing, such as 1;"),
-        (lambda x: None, "the answer is None; return a list"),
+        (lambda x: None, "the function returns nothing; end it with `return`"),
+        (lambda x: 3, "the answer is 3; return a list"),
     ):
         with pytest.raises(Mistake, match=message):
             double(wrong)
@@ -682,7 +683,7 @@ def test_an_unwritten_answer_says_so():
     def unwritten(payoff, row, column):
         raise NotImplementedError
 
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(Mistake, match="there is no answer yet"):
         check_nash_conv(unwritten)
 
 

@@ -38,6 +38,18 @@ def base():
     return load_policy("expressions")
 
 
+def test_looking_more_often_changes_nothing_else(base):
+    often, seldom = (
+        list(absolute_zero(base, TASK, changed(SMALL, {"iterations": 3, "measure_every": every}))) for every in (1, 3)
+    )
+    looks = ("accuracy" in row for row in seldom)
+    assert all("accuracy" in row for row in often) and list(looks) == [True, False, False, True]
+    of_the_look = often[1].keys() - seldom[1].keys()
+    for row, same in zip(often, seldom):
+        dropped = {"seconds", "samples", *(of_the_look - same.keys())}
+        assert {k: v for k, v in row.items() if k not in dropped} == {k: v for k, v in same.items() if k not in dropped}
+
+
 def test_a_run_says_what_it_did(base, tmp_path):
     config = changed(SMALL, {"iterations": 3, "measure_every": 2, "learn.advantage": "rae"})
     rows = list(absolute_zero(base, TASK, config, Run(tmp_path / "r")))

@@ -7,7 +7,7 @@ import torch
 
 from spkit.loops import rest as rest_module
 from spkit.loops.collapse import CollapseConfig, collapse, training_text
-from spkit.loops.rest import RestConfig, above, rest
+from spkit.loops.rest import RestConfig, above, rest, tau_of
 from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.rft import RftConfig, rft
 from spkit.policy import Policy, SftConfig, load_policy
@@ -86,6 +86,25 @@ def test_a_threshold_is_exceeded_not_met():
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "threshold", "kept"),
+    [
+        ("above_mean", 0.0, [0.75, 1.0, 1.0]),  # the mean is 0.58
+        ("above_mean", 0.8, [1.0, 1.0]),
+        ("fixed", 0.0, [0.25, 0.5, 0.75, 1.0, 1.0]),
+        ("fixed", 0.25, [0.5, 0.75, 1.0, 1.0]),
+        ("quantile", 0.0, [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]),
+        ("quantile", 0.5, [0.75, 1.0, 1.0]),
+        ("quantile", 0.9, [1.0, 1.0]),  # never nothing: the best are kept, with all their equals
+    ],
+)
+def test_what_each_rule_of_a_threshold_keeps(rule, threshold, kept):
+    rewards = (1.0, 0.0, 0.25, 0.5, 0.75, 1.0)
+    samples = [Sample(SAME[0].problem, [1], "x", Verdict(False, reward, None, 1), "x") for reward in rewards]
+    tau = tau_of(samples, threshold, RestConfig(threshold_rule=rule))
+    assert sorted(s.verdict.reward for s in above(samples, tau, "graded")) == kept
+
+
 def test_rest_goes_on_from_the_last_policy_more_gently_with_real_data_and_fresh_problems(base, trained_on):
     rows = list(rest(base, TASK, replace(REST, thresholds=(0.0, 0.95))))
     assert (
@@ -159,10 +178,11 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_others(base, loop
     [
         (lambda: RestEmConfig(restart="bse"), "restart must be one of base, last, not 'bse'"),
         (lambda: RestEmConfig(problems=0), "problems must be 1 or more, not 0"),
-        (lambda: RestConfig(thresholds=(0.5, 0.5)), r"thresholds must rise within \[0, 1\)"),
-        (lambda: RestConfig(thresholds=(0.9, 0.1)), "thresholds must rise"),
-        (lambda: RestConfig(thresholds=(0.5, 1.0)), "thresholds must rise"),
-        (lambda: RestConfig(thresholds=()), "thresholds must rise"),
+        (lambda: RestConfig(thresholds=(0.9, 0.1)), r"thresholds must lie within \[0, 1\) and not fall"),
+        (lambda: RestConfig(thresholds=(0.5, 1.0)), "thresholds must lie"),
+        (lambda: RestConfig(thresholds=(-0.1, 0.5)), "thresholds must lie"),
+        (lambda: RestConfig(thresholds=()), "thresholds must lie"),
+        (lambda: RestConfig(threshold_rule="adaptive"), "threshold_rule must be one of above_mean, fixed, quantile"),
         (lambda: RestConfig(reward="gold"), "reward must be one of graded, correct"),
         (lambda: RftConfig(temperature=-1), "temperature must be 0 or more"),
         (lambda: CollapseConfig(regime="mixed"), "regime must be one of replace, accumulate, mix"),

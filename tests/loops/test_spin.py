@@ -1,5 +1,6 @@
 """SPIN: who is scored against whom, and the mistakes of published implementations."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from spkit.policy import load_policy
 from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
 from spkit.run.streams import generator
-from spkit.stages.contrasts import contrast
+from spkit.stages.contrasts import contrast, played
 from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs, loss_of_batch
 from spkit.stages.references import draw_preferences, draw_references, encode, read_references
 from spkit.stages.replies import cut, replies_to
@@ -121,6 +122,56 @@ def test_from_the_second_iteration_on_the_last_replies_are_trained_on_too(base, 
     assert len(both) == 2 * len(first) == 2 * len(alone)
     assert [pair.generated for pair in both[: len(first)]] == [pair.generated for pair in first]
     assert [pair.generated for pair in both[len(first) :]] == [pair.generated for pair in alone]
+
+
+def test_with_a_kl_penalty_the_log_ratio_is_taken_to_a_geometric_mixture_with_the_first_policy(base, task, real):
+    """alpha-SPIN: opponent^(beta / (beta + kl)) base^(kl / (beta + kl)), with beta + kl in front."""
+    policy, config = base.clone(), replace(SMALL, kl=3.0)
+    learn_from_pairs(policy, batches(policy, contrasts(policy, task, real, SMALL), 8, generator(0, 1, "b")),
+                     SMALL.update(1), generator(0, 1, "l"))  # fmt: skip
+    (batch,) = batches(policy, contrasts(policy, task, real[:8], SMALL), 8, generator(0, 2, "b"), base, 3 / 4)
+    prompts = [policy.tokenizer.decode(example.prompt) for example in batch.examples]
+    of = lambda p: torch.stack([row.sum() for row in p.logprobs(prompts, [e.completion for e in batch.examples])])
+    assert config.update(1).beta == 4.0 and apart(of(policy), of(base)) > 1e-3
+    assert apart(batch.opponent, of(policy) / 4 + of(base) * 3 / 4) < 1e-4
+
+
+def test_in_the_first_iteration_a_kl_penalty_is_a_larger_beta(base, task):
+    """There the opponent is the policy of iteration 0; later the two differ."""
+    config = replace(SMALL, sft_epochs=2, learning_rate=(1e-3,))
+    held, steep = (list(spin(base, task, replace(config, **change))) for change in ({"kl": 2.0}, {"beta": (3.0,)}))
+    assert held[1]["learned"] == pytest.approx(steep[1]["learned"], rel=1e-3, abs=1e-4)
+    assert held[1]["kl"] == pytest.approx(steep[1]["kl"], rel=1e-3)
+    assert held[2]["learned"]["start_log_ratio"] > 0.01 > abs(steep[2]["learned"]["start_log_ratio"])
+    assert abs(held[2]["kl"] - steep[2]["kl"]) > 1e-3
+
+
+def test_a_run_with_a_kl_penalty_goes_on_as_if_it_had_not_been_stopped(base, task, tmp_path):
+    config = replace(SMALL, sft_epochs=1, kl=1.0, opponents="pool", iterations=3, learning_rate=(1e-3,))
+    whole = list(spin(base, task, config))
+    parts = spin(base, task, config, Run(tmp_path))
+    assert [next(parts)["iteration"] for _ in range(2)] == [0, 1]
+    parts.close()
+    rest = list(spin(base, task, config, again := Run(tmp_path)))
+    assert len(again.records) == 4 and [timeless(r) for r in rest] == [timeless(r) for r in whole]
+
+
+def timeless(record):
+    return {key: value for key, value in record.items() if key != "seconds"}
+
+
+def test_a_pool_shows_each_prompt_replies_of_different_opponents_all_equally_often():
+    run, config = Run(), replace(SMALL, opponents="pool")
+    for t in range(1, 6):
+        run.store(t, [(f"prompt {row}", [t, row]) for row in range(2000)])
+    first, second = played(run, 5, config)
+    assert all(a != b and a[1] == b[1] == row for row, (a, b) in enumerate(zip(first, second)))
+    counts = Counter(ids[0] for ids in first + second)
+    assert set(counts) == {1, 2, 3, 4, 5} and all(abs(count - 800) < 5 * 800**0.5 for count in counts.values())
+    assert played(run, 5, config) == [first, second] and played(run, 4, config) != [first, second]
+    assert played(run, 5, SMALL) == [[[t, row] for row in range(2000)] for t in (4, 5)]  # the latest two
+    (only,) = played(run, 1, config)
+    assert only == [[1, row] for row in range(2000)]
 
 
 def test_the_swap_control_never_sees_a_reference(base, task, real):
@@ -242,14 +293,18 @@ def test_a_file_that_is_no_reference_data_is_refused(tmp_path):
     ("change", "message"),
     [
         ({"kind": "gan"}, "kind must be one of logistic, .*dpo, not 'gan'"),
-        ({"beta": (0.0,)}, "beta must be one or more positive numbers"),
-        ({"beta": ()}, "beta must be one or more positive numbers"),
-        ({"learning_rate": (-1.0,)}, "learning_rate must be one or more positive"),
+        ({"beta": (0.0,)}, "beta must be positive numbers"),
+        ({"beta": ()}, "beta must be positive numbers"),
+        ({"learning_rate": (-1.0,)}, "learning_rate must be positive numbers"),
         ({"tau": -1.0}, "tau must be positive"),
         ({"tau": 0.0, "kind": "chi2"}, "tau must be positive"),
         ({"cut": 0.0}, "cut must be in"),
         ({"references": 1}, "references must be 2 or more"),
         ({"real": "both"}, "real must be one of references, self"),
+        ({"kl": -0.1}, "kl must be 0 or more"),
+        ({"kl": 1.0, "kind": "sft"}, "kl must be 0 for sft"),
+        ({"kl": 1.0, "kind": "tspin"}, "kl must be 0 for tspin"),
+        ({"opponents": "all"}, "opponents must be one of latest, pool"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, message):

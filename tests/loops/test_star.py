@@ -148,6 +148,7 @@ def test_records_hold_what_the_docstring_promises(base):
         "loss_last",
         "steps",
         "tokens",
+        "tokens_read",
     }
     assert set(rows[1]) == common | extra
     assert set(rows[1]["seconds"]) == set(STAGES)

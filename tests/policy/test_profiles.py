@@ -28,7 +28,7 @@ def test_the_default_is_the_cpu_with_the_shipped_models(no_cuda):
 
 def test_a_gpu_that_is_there_is_offered_and_not_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Card 9000")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "Card 9000")
     assert str(profile({})).startswith("profile: cpu (the default; SPKIT_PROFILE=gpu uses the GPU)")
     chosen = profile({"SPKIT_PROFILE": "gpu"})
     assert (chosen.model, chosen.device) == ("Qwen/Qwen2.5-1.5B-Instruct", "cuda")

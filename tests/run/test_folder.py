@@ -98,6 +98,14 @@ def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning
         records(Run(tmp_path / sampling), loop)
 
 
+def test_a_verifier_that_is_retrained_on_its_own_verdicts_survives_a_kill(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "rest_em_scorer"))
+    assert all(row["scorer"]["labelled"] == 30 for row in whole[1:]), "it is trained anew in every iteration"
+    for point in ("verify", "learn"):
+        kill(tmp_path / point, "rest_em_scorer", 3, point)
+        assert comparable(records(Run(tmp_path / point), "rest_em_scorer")) == whole
+
+
 def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "rlvr"))
     assert all(row["learned"]["steps"] > 0 for row in whole[1:])

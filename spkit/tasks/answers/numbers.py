@@ -2,8 +2,8 @@
 
 Read, each as one value: `18`, `+18`, `-18` and a minus sign, `18.0`, `.5`; thousands in groups of three with comma,
 apostrophe or space (`1,234`, `1'234`, `1 234`); fractions and mixed numbers (`1/2`, `\\frac12`, `2 1/2`); a currency
-sign before or behind, a unit behind it, the per cent sign as a unit (`18%` is 18); around it Markdown's and LaTeX's
-marks, quotes, `x =`, and an end of sentence behind it.
+sign before or after it, a unit after it, the per cent sign as a unit (`18%` is 18); around it Markdown's and LaTeX's
+marks, quotes, `x =`, and an end of sentence after it.
 
 Not read: two numbers, ranges, times, dates (`3:30`, `2024-01-05`), commas that leave no groups of three (`1.234,00`,
 `1,23`), powers of ten (`1e3`), `18 thousand`, `18M`, `18x`, words that change the number (`18 or more`, `18 less`),
@@ -61,7 +61,7 @@ def number_in(text: str | None) -> Fraction | None:
 
 
 def number_and_unit(text: str | None) -> tuple[Fraction, str] | None:
-    """The number of `number_in`, and the words or signs behind it."""
+    """The number of `number_in`, and the words or signs after it."""
     return None if text is None or len(text) > MAX_ANSWER else _read(text)
 
 
@@ -153,7 +153,7 @@ def _sign(before: str) -> str | None:
 
 
 def _unit(before: str, after: str) -> str | None:
-    """What stands behind a number, without marks; None if that is no unit, or makes another number of it."""
+    """What follows a number, without marks; None if that is no unit, or makes another number of it."""
     bare = re.sub(r"\\[)\]]|[{}]", "", _WRAPPER.sub("", after.replace("^\\circ", "°").replace("^{\\circ}", "°")))
     if set(_MARKS) & set(before):
         bare = bare.lstrip(_MARKS)

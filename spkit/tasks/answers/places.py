@@ -1,6 +1,6 @@
 """Where a completion gives its answer.
 
-Marks in the order of their weight: behind `####`; between `<answer>` and `</answer>`; inside `\\boxed{}`; behind
+Marks in the order of their weight: after `####`; between `<answer>` and `</answer>`; inside `\\boxed{}`; after
 `answer is` or `answer:`. The first kind that stands in a text decides, and of several marks of that kind the last
 one: who corrects himself is taken at his last word. A mark that is never closed, or holds nothing, is an answer that
 was not given: nothing else in the text is taken for it.
@@ -60,13 +60,13 @@ def marks(text: str) -> list[str]:
 
 
 def hashed(text: str) -> str | None:
-    """What stands behind the last `####` on its line; None without it."""
+    """What follows the last `####` on its line; None without it."""
     _, mark, behind = text.rpartition("####")
     return _untagged(behind.partition("\n")[0]) if mark else None
 
 
 def tagged(text: str) -> str | None:
-    """What stands between the last `<answer>` and the `</answer>` behind it, "" if that is missing; None without
+    """What stands between the last `<answer>` and the `</answer>` after it, "" if that is missing; None without
     `<answer>`.
     """
     opening = closing = None
@@ -94,7 +94,7 @@ def boxed(text: str) -> str | None:
 
 
 def said(text: str) -> str | None:
-    """What stands behind the last `answer is` or `answer:`, on its line or the next one that says something; None
+    """What follows the last `answer is` or `answer:`, on its line or the next one that says something; None
     without them.
 
     A list on the lines below is more than one answer, or a hyphen that is no minus sign: "".
@@ -135,6 +135,6 @@ def _boxes(text: str) -> list[tuple[int, int]]:
 
 
 def _untagged(text: str) -> str:
-    """Without a closing tag and what comes behind it."""
+    """Without a closing tag and what comes after it."""
     end = _TAG.search(text)
     return (text[: end.start()] if end and end[1] else text).strip()

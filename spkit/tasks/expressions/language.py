@@ -129,7 +129,7 @@ def evaluate(tree: Tree, at: Input) -> int:
 
 
 def trace(tree: Tree, at: Input) -> str:
-    """The program with its input filled in and the value of every operation behind it: `(4+7=1)*(7-3=4)=4`.
+    """The program with its input filled in and the value of every operation after it: `(4+7=1)*(7-3=4)=4`.
 
     `4` for a single operand.
     """

@@ -1,7 +1,7 @@
 """Expressions: work out a program, find its input, or find the program. The language is in `language`.
 
 - deduction: `ded (x+y)*(y-3) 4,7>` gives a program and its input; the completion writes the value of every operation
-  behind it and ends with the output, `(4+7=1)*(7-3=4)=4`;
+  after it and ends with the output, `(4+7=1)*(7-3=4)=4`;
 - abduction: `abd (x+y)*(y-3) 4>` gives a program and an output; any input with that output is right. The completion
   checks the input it has in mind, and ends with it: `(4+7=1)*(7-3=4)=4;4,7`;
 - induction: `ind 4,7:4 1,2:7 0,0:0 9,9:8 5,1:8>` gives five inputs with their outputs; the completion is a program, and

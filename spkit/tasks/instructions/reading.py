@@ -90,7 +90,7 @@ def paragraph_count(text: str) -> int:
 
 
 def starts_with(text: str, phrase: str) -> bool:
-    """Whether the text begins with the phrase, whatever the case, and a word does not go on behind it."""
+    """Whether the text begins with the phrase, whatever the case, and a word does not go on after it."""
     body, start = text.strip().casefold(), phrase.casefold()
     return body.startswith(start) and not has_word(body[len(start) : len(start) + 1])
 

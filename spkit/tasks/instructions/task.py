@@ -67,7 +67,7 @@ class Instructions(Task):
                     return InstructionProblem(" ".join(asked) + "\n", answer, count, topic, constraints)
 
     def hint(self, problem: InstructionProblem) -> str:
-        """The prompt with one right answer behind it."""
+        """The prompt with one right answer after it."""
         return f"{problem.prompt}An answer that follows all of this is: {problem.answer}\n"
 
     def solution(self, problem: InstructionProblem) -> str:

@@ -117,7 +117,7 @@ class _Draft:
         return sentence.replace("{n}", str(first) + "".join(str(self.rng.randint(0, 9)) for _ in range(count - 1)))
 
     def _begun(self, sentence: str) -> str:
-        """The sentence behind the phrase that the text starts with."""
+        """The sentence after the phrase that the text starts with."""
         comma = " " if "no_commas" in self.of else ", "
         plain = sentence if sentence.startswith("I ") else sentence[0].lower() + sentence[1:]
         return self.of["starts"].text + comma + plain

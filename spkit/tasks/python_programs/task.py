@@ -198,7 +198,7 @@ class PythonPrograms(Proposable):
         return PythonProblem(prompt, "", self.hardest, kind, "", (), ())
 
     def offered(self, kind: Kind, completion: str) -> list[str]:
-        """Every line that begins with `Answer:`, with the program behind it for induction."""
+        """Every line that begins with `Answer:`, with the program after it for induction."""
         parts = re.split(r"^(?=Answer:)", completion, flags=re.MULTILINE)[1:]
         return parts if kind == "induction" else [part.split("\n")[0] for part in parts]
 

@@ -1,7 +1,7 @@
 """The equations of free text: `9 + 9 = 18`, also with units (`9 apples + 9 apples = $18`), in words, or in LaTeX.
 
 A text is read from left to right, once. An equation is a stretch of numbers with signs between them, at least one sign
-and one `=` among them; words of a unit may stand behind a number. What stops in the middle is no equation (`9 + ? =
+and one `=` among them; words of a unit may follow a number. What stops in the middle is no equation (`9 + ? =
 18`, `x + 3 = 12`), so that none is called false that nobody wrote.
 """
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 
 
 class _Stretch:
-    """What has been read of an equation: `parts` are its numbers and signs, `words` counts those behind the last."""
+    """What has been read of an equation: `parts` are its numbers and signs, `words` counts those after the last."""
 
     def __init__(self, spoilt: bool = False) -> None:
         self.parts: list[str] = []

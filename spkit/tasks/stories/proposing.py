@@ -32,7 +32,7 @@ def numbers_of(text: str) -> tuple[int, ...] | None:
 
 
 def asks_for_numbers(references: Sequence[str]) -> str:
-    """The prompt of a proposer: examples, one a line, and behind them sums that are there already."""
+    """The prompt of a proposer: examples, one a line, and after them sums that are there already."""
     return "\n".join([PROPOSER_MARK, *EXAMPLE_SUMS, *references])
 
 

@@ -1,12 +1,12 @@
 """Stories in which things come and go, in small numbers: made for a small instruction model.
 
 The prompt is a question as one asks it in a chat, `Ben has 9 apples. Ben buys 9 more apples. How many apples does Ben
-have now?`, without a line break behind it, with which SmolLM2-135M-Instruct is right far less often. A completion is
+have now?`, without a line break after it, with which SmolLM2-135M-Instruct is right far less often. A completion is
 free text: whatever way of working it out the model has. The difficulty is the number of
 changes, 1 to 4; with 4 there are sentences, too, whose numbers do not count. Every number in a story is at most 12, and
 nobody ever has fewer than 0 things or more than 40, so that reading is as hard as adding.
 
-The answer is what stands behind `####` or `answer is`, or in a box, and else the last number of the text. The strict
+The answer is what follows `####` or `answer is`, or in a box, and else the last number of the text. The strict
 verdict asks in addition that the completion ended by itself (`spkit.stages.solve.verify_all`); the lenient one takes
 the last number of whatever there is.
 
@@ -69,7 +69,7 @@ class Stories(Proposable):
                 return story_of(numbers, rng, ASIDES_AT.get(changes, 0))
 
     def hint(self, problem: StoryProblem) -> str:
-        """The prompt with the answer behind the question."""
+        """The prompt with the answer after the question."""
         return f"{problem.prompt} (The answer is {problem.answer}.)"
 
     def solution(self, problem: StoryProblem, variant: int = 0) -> str:

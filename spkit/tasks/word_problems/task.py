@@ -8,11 +8,10 @@ sentence a step, the calculation inside, and the answer on the last line:
     Ada gets $<<20-12=8>>8 back.
     #### 8
 
-which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the
-number of calculations, 1 to
-5. The problems are ours, not GSM8K's: easier to read, and as many as a loop wants, so that nothing has to be
-   downloaded and none can have
-been in a model's pretraining text. How stories are told is in `story`, the templates are in `stories`.
+which is the public format of GSM8K (arXiv:2110.14168), so that one reader serves both. The difficulty is the number of
+calculations, from 1 to 5. The problems are ours, not GSM8K's: easier to read, and as many as a loop needs. So nothing
+has to be downloaded, and none can have been in a model's pretraining text. How stories are told is in `story`; the
+templates are in `stories`.
 
 The train and test splits share no sequence of calculations: a story with other names but the same numbers and
 signs is on the same side.
@@ -77,7 +76,7 @@ class WordProblems(Task):
                 )
 
     def hint(self, problem: WorkedProblem) -> str:
-        """The prompt with the answer behind the question, in brackets."""
+        """The prompt with the answer after the question, in brackets."""
         return hinted(problem)
 
     def solution(self, problem: WorkedProblem) -> str:
