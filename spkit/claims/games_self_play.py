@@ -126,7 +126,7 @@ GAMES_CLAIMS = (
     ),
     claim(
         "games-anchor-latest",
-        "With the anchor and the entropy bonus the NashConv is lower than against the latest self alone, at equal games",
+        "With the anchor and the bonus the NashConv is lower than against the latest self alone, at equal games",
         MAGNETIC,
         short("kuhn-latest", NASH) - short("kuhn-anchor", NASH) > 0,
         strategy_curves("nash_conv"),
