@@ -42,14 +42,14 @@ LATEST = GameSelfPlayConfig(
 )
 BONUS = replace(LATEST, learn=replace(LATEST.learn, entropy_coef=0.12))
 ANCHOR = replace(BONUS, anchor_every=60, learn=replace(BONUS.learn, kl_coef=0.2))
-SHORT, BRIEF = 250, 100  # iterations of the runs that change one part; of those where that is soon seen
-POOL = replace(BONUS, iterations=SHORT, opponent="pool", pool_every=5)
-SHORT_ANCHOR = replace(ANCHOR, iterations=SHORT)
+COMPARED_AT, SOON_AT = 250, 100  # iterations of the runs that change one part; of those where that is soon seen
+POOL = replace(BONUS, iterations=COMPARED_AT, opponent="pool", pool_every=5)
+ANCHOR_SO_FAR = replace(ANCHOR, iterations=COMPARED_AT)
 K = 8  # games of a deal that are compared with each other
 
 
-def short(run: str, number: Number, after: int = SHORT) -> Term:
-    """After iteration `SHORT`, or another one."""
+def short(run: str, number: Number, after: int = COMPARED_AT) -> Term:
+    """After iteration `COMPARED_AT`, or another one."""
     return at(run, number, iteration=after)
 
 
@@ -80,17 +80,17 @@ def _kuhn(config: GameSelfPlayConfig) -> Experiment:
 
 GAMES_EXPERIMENTS = {
     "kuhn-anchor": _kuhn(ANCHOR),
-    "kuhn-latest": _kuhn(replace(LATEST, iterations=SHORT)),
-    "kuhn-bonus": _kuhn(replace(BONUS, iterations=SHORT)),
+    "kuhn-latest": _kuhn(replace(LATEST, iterations=COMPARED_AT)),
+    "kuhn-bonus": _kuhn(replace(BONUS, iterations=COMPARED_AT)),
     "kuhn-pool": _kuhn(POOL),
     "kuhn-prioritised": _kuhn(replace(POOL, draw="prioritised")),
-    "kuhn-frozen": _kuhn(replace(BONUS, iterations=BRIEF, opponent="frozen")),
-    "kuhn-held": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
-    "kuhn-shared": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, advantage="shared"))),
+    "kuhn-frozen": _kuhn(replace(BONUS, iterations=SOON_AT, opponent="frozen")),
+    "kuhn-held": _kuhn(replace(ANCHOR_SO_FAR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
+    "kuhn-shared": _kuhn(replace(ANCHOR_SO_FAR, learn=replace(ANCHOR.learn, advantage="shared"))),
     "kuhn-deal": _kuhn(
-        replace(SHORT_ANCHOR, deals=ANCHOR.deals // K, k=K, learn=replace(ANCHOR.learn, advantage="deal"))
+        replace(ANCHOR_SO_FAR, deals=ANCHOR.deals // K, k=K, learn=replace(ANCHOR.learn, advantage="deal"))
     ),
-    "kuhn-free": _kuhn(replace(ANCHOR, iterations=BRIEF, invalid_price=0.0)),
+    "kuhn-free": _kuhn(replace(ANCHOR, iterations=SOON_AT, invalid_price=0.0)),
 }
 STRATEGY_NUMBERS = ("nash_conv", "nash_conv_average", "entropy", "illegal", "wins.base", "wins.random", "strategy")
 
@@ -191,14 +191,14 @@ GAMES_CLAIMS = (
         "games-frozen",
         "Against the base, which stays, the NashConv ends higher than against the latest self, with the same bonus",
         OURS,
-        short("kuhn-frozen", NASH, BRIEF) - short("kuhn-bonus", NASH, BRIEF) > 0,
+        short("kuhn-frozen", NASH, SOON_AT) - short("kuhn-bonus", NASH, SOON_AT) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
         "games-frozen-wins",
         "And yet it beats the base more often",
         OURS,
-        short("kuhn-frozen", AGAINST_BASE, BRIEF) - short("kuhn-bonus", AGAINST_BASE, BRIEF) > 0,
+        short("kuhn-frozen", AGAINST_BASE, SOON_AT) - short("kuhn-bonus", AGAINST_BASE, SOON_AT) > 0,
     ),
     claim(
         "games-shared",
