@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spkit.claims import GAMES_CLAIMS
-from spkit.claims.games_self_play import SOON_AT, GAMES_EXPERIMENTS, COMPARED_AT, later_average
+from spkit.claims.games_self_play import COMPARED_AT, GAMES_EXPERIMENTS, SOON_AT, later_average
 from spkit.run.errors import SpkitError
 from spkit.stages.past_selves import average_of
 from spkit.tasks.games import game_tree, load_game
