@@ -13,8 +13,8 @@ from spkit.loops.rest import RestConfig, rest
 from spkit.loops.rft import RftConfig, rft
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.run.folder import STAGES, Run
-from spkit.stages import play
 from spkit.run.settings import changed
+from spkit.stages import play
 from spkit.tasks import load_task
 from tests import killed_run
 
