@@ -16,6 +16,7 @@ import torch
 
 from spkit.loops.absolute_zero import AbsoluteZeroConfig, absolute_zero
 from spkit.loops.collapse import CollapseConfig, collapse
+from spkit.loops.game_self_play import GameSelfPlayConfig, game_self_play
 from spkit.loops.quiet_star import QuietStarConfig, quiet_star
 from spkit.loops.rest_em import RestEmConfig, rest_em
 from spkit.loops.rlvr import RlvrConfig, rlvr
@@ -25,6 +26,7 @@ from spkit.loops.star import StarConfig, star
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.run import folder as runs
 from spkit.run.folder import Run
+from spkit.stages.learn_games import MovesConfig
 from spkit.stages.learn_roles import RolesConfig
 from spkit.stages.propose import ProposerConfig
 from spkit.stages.verify_learned import ScorerConfig
@@ -41,6 +43,15 @@ SELF_PLAY = AbsoluteZeroConfig(
     measure_every=2,
     test_per_difficulty=2,
     test_samples=2,
+)
+GAMES_OF_SELVES = GameSelfPlayConfig(
+    3,
+    deals=16,
+    opponent="pool",
+    draw="prioritised",
+    pool_every=1,
+    anchor_every=2,
+    learn=MovesConfig(kl_coef=0.1, epochs=2, learning_rate=2e-3),
 )
 # loop, task, settings; all but star need what earlier iterations stored, rlvr, sft, absolute_zero and a learned
 # verifier in their state
@@ -79,6 +90,7 @@ LOOPS = {
         GoldConfig(3, pool=16, problems=12, batch_size=5, measure_every=2, test_per_difficulty=3, test_samples=2),
     ),
     "absolute_zero": (absolute_zero, "expressions", SELF_PLAY),
+    "game_self_play": (game_self_play, "game:kuhn", GAMES_OF_SELVES),
     "quiet_star": (
         quiet_star,
         "chains",

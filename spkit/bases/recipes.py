@@ -90,6 +90,19 @@ RECIPES = {
         layers=3,
         sft=SftConfig(steps=3000, batch_size=32, learning_rate=2e-3),
     ),
+    "games": Recipe(
+        task="legal-moves",
+        about="plays any legal move of Kuhn and Leduc poker, tic-tac-toe and Nim, good and bad ones alike",
+        plain={1: 0.02, 2: 0.40, 3: 0.18, 4: 0.08, 5: 0.07, 6: 0.07, 7: 0.07, 8: 0.06, 9: 0.05},
+        hinted={},
+        hinted_share=0.0,
+        everyday=True,
+        alphabet="abcdefghijklmnopqrstuvwxyz0123456789 :,>",
+        context=96,
+        width=64,
+        layers=3,
+        sft=SftConfig(steps=2000, batch_size=32, learning_rate=3e-3),
+    ),
     "expressions": Recipe(
         task="expressions",
         about=(

@@ -26,6 +26,7 @@ from .courses import course_curves, course_records
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
+from .games_self_play import GAMES_CLAIMS, GAMES_EXPERIMENTS
 from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .learned_verifier import LEARNED_CLAIMS, LEARNED_EXPERIMENTS
@@ -48,6 +49,7 @@ GROUPS = {
     "spin": SPIN_CLAIMS,
     "quiet-star": QUIET_CLAIMS,
     "dynamics": DYNAMICS_CLAIMS,
+    "games": GAMES_CLAIMS,
     "real": REAL_CLAIMS,
 }
 CLAIMS = tuple(one for group in GROUPS.values() for one in group)
@@ -75,6 +77,7 @@ EXPERIMENTS = (
     | QUIET_EXPERIMENTS
     | DYNAMICS_EXPERIMENTS
     | REWARD_EXPERIMENTS
+    | GAMES_EXPERIMENTS
     | REAL_EXPERIMENTS
 )
 
@@ -95,6 +98,7 @@ __all__ = [
     "COLLAPSE_CLAIMS",
     "DYNAMICS_CLAIMS",
     "EXPERIMENTS",
+    "GAMES_CLAIMS",
     "GROUPS",
     "HEADLINES",
     "INFORMATION_CLAIMS",

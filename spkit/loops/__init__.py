@@ -65,6 +65,11 @@ METHODS: dict[str, Method] = {
         "expressions",
         "Absolute Zero: propose problems, solve them, and learn both roles from how often they are solved.",
     ),
+    "game-self-play": Method(
+        "spkit.loops.game_self_play:game_self_play:GameSelfPlayConfig",
+        "game:kuhn",
+        "Self-play in a game: one model in both seats, against itself, its past selves or its base; exact NashConv.",
+    ),
 }
 
 

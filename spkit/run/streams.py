@@ -25,7 +25,7 @@ PROBLEM_STREAMS = {
 
 PURPOSES = frozenset(
     {
-        "propose", "seed ", "fill",  # propose: Absolute Zero's proposals, its first buffers, old problems
+        "propose", "seed ", "fill", "seats",  # propose: Absolute Zero's proposals, first buffers, old problems; deals
         "solve", "rationalize", "grow", "reply", "own-",  # solve: STaR, its hints, ReST's Grow, SPIN's two players
         "pool",  # verify: which old opponents SPIN meets
         "think",  # solve and learn: Quiet-STaR

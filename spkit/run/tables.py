@@ -25,6 +25,13 @@ TABLE_COLUMNS = {  # heading, key of the record and format, by method
         ("useful", "useful_groups", PERCENT),
         ("vote gap", "vote_gap", PERCENT),
     ),
+    "game_self_play": (
+        ("NashConv", "nash_conv", NUMBER),
+        ("average's", "nash_conv_average", NUMBER),
+        ("value", "value", NUMBER),
+        ("entropy", "entropy", NUMBER),
+        ("illegal", "illegal", PERCENT),
+    ),
     "quiet_star": (
         ("loss", "loss", NUMBER),
         ("right steps", "steps_sampled", PERCENT),

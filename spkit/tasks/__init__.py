@@ -10,8 +10,10 @@ from .base import KINDS, Kind, Problem, Proposable, Task, Verdict, item_rng, pro
 from .chains import Chains
 from .commonsense_qa import CommonsenseQa
 from .expressions import Expressions
+from .games import load_game
 from .gsm8k import Gsm8k
 from .instructions import Instructions
+from .legal_moves import LegalMoves
 from .python_programs import PythonPrograms
 from .replies import Replies
 from .stories import Stories
@@ -26,6 +28,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "expressions-abduction": partial(Expressions, "abduction"),
     "expressions-induction": partial(Expressions, "induction"),
     "expressions-plus-minus": partial(Expressions, "deduction", (1, 2, 3, 4), (5, 6), signs="+-", deepest=4),
+    "legal-moves": LegalMoves,
     "chains": Chains,
     "word_problems": WordProblems,
     "stories": Stories,
@@ -40,11 +43,12 @@ SOURCES: dict[str, Callable[[str], Task]] = {
     "gsm8k": Gsm8k,
     "commonsense_qa": CommonsenseQa,
     "gym": gym.from_name,
+    "game": load_game,
 }  # NAME:WHERE
 
 
 def load_task(name: str) -> Task:
-    """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`).
+    """The task of that name, or of that name and source (`gsm8k:FOLDER`, `gym:DATASET`, `game:kuhn`).
 
     SpkitError names the ones there are.
     """
@@ -58,7 +62,7 @@ def load_task(name: str) -> Task:
 
 def task_names() -> list[str]:
     """Every name that `load_task` takes, those with a source as NAME:WHERE."""
-    where = {"gym": "DATASET"}
+    where = {"gym": "DATASET", "game": "NAME"}
     return [*TASKS, *(f"{kind}:{where.get(kind, 'PATH')}" for kind in SOURCES)]
 
 
@@ -73,6 +77,7 @@ __all__ = [
     "Gsm8k",
     "Instructions",
     "Kind",
+    "LegalMoves",
     "Problem",
     "Proposable",
     "PythonPrograms",

@@ -1,6 +1,7 @@
 """The shipped results and the README say what the claims say, and each verdict follows from the values."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -118,6 +119,11 @@ def test_the_pages_show_the_results_as_they_are():
         page = readme if name == "headlines" else results
         assert f"<!-- results {name} -->\n{table}<!-- /results {name} -->" in page, name
     assert all(id in BY_ID for id in HEADLINES) and sum(map(len, GROUPS.values())) == len(CLAIMS)
+
+
+def test_the_readme_says_how_many_claims_are_measured():
+    said = re.search(r"Ten of (\d+) measured claims", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert int(said[1]) == len(read_results(CLAIMS, ROOT / "data" / "results"))
 
 
 def test_the_readme_is_short_enough_to_be_read():

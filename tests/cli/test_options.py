@@ -152,8 +152,8 @@ def test_spin_has_a_file_of_references_and_every_loss():
 
 @pytest.mark.parametrize("loop", METHODS)
 def test_how_many_rows_are_in_memory_is_known_of_every_loop(loop):
-    """`memory_line` of the gpu profile asks for it; Absolute Zero has it in `learn`, the others in `sft` or beside."""
-    asked = {"absolute-zero": "--learn.rows-at-once", "rlvr": "--rows-at-once"}
+    """`memory_line` of the gpu profile asks for it; two loops have it in `learn`, the others in `sft` or beside."""
+    asked = {"rlvr": "--rows-at-once"} | dict.fromkeys(("absolute-zero", "game-self-play"), "--learn.rows-at-once")
     default = "--sft.batch-size" if loop in ("rft", "rest", "rest-em", "collapse") else "--batch-size"
     assert rows_of_a_pass(run_command([loop, asked.get(loop, default), "5"]).config) == 5
 

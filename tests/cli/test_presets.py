@@ -17,7 +17,7 @@ from spkit.run.settings import changed
 STAR, RFT, REST, EM = "2203.14465", "2308.01825", "2308.08998", "2312.06585"
 COLLAPSE, SPIN, TSPIN = "Nature 631:755", "2401.01335", "2601.08198"
 GRPO, DAPO, DR_GRPO, RLOO, RF = "2402.03300", "2503.14476", "2503.20783", "2402.14740", "2501.03262"
-AZR, QUIET, OURS = "2505.03335", "2403.09629", "our choice"
+AZR, QUIET, SPIRAL, OURS = "2505.03335", "2403.09629", "2506.24119", "our choice"
 REAL_EM = REAL_EXPERIMENTS["real-em"].config
 PAPERS = {
     ("star", "paper"): {
@@ -55,6 +55,13 @@ PAPERS = {
         "positive": (True, QUIET),
         "text_weight": (0.5, QUIET),
         "learning_rate": (1e-6, QUIET),
+    },
+    ("game-self-play", "paper"): {
+        "iterations": (400, SPIRAL),
+        "deals": (128, SPIRAL),
+        "opponent": ("latest", SPIRAL),
+        "learn.advantage": ("rae", SPIRAL),
+        "learn.epochs": (2, SPIRAL),
     },
     ("rest-em", "paper"): {
         "iterations": (3, EM),

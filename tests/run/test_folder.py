@@ -160,6 +160,19 @@ def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
         assert load_file(state[0])["buffers"].equal(load_file(state[1])["buffers"])
 
 
+def test_past_selves_and_the_anchor_of_a_game_survive_a_kill(tmp_path):
+    whole = comparable(records(Run(tmp_path / "whole"), "game_self_play"))
+    assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])
+    assert whole[1]["learned"]["kl"] != whole[3]["learned"]["kl"], "the anchor moves"
+    for iteration, point in ((1, "solve"), (3, "learn"), (2, "measure-2"), (2, "checkpoint-done")):
+        folder = tmp_path / f"{point}-{iteration}"
+        kill(folder, "game_self_play", iteration, point)
+        assert comparable(records(Run(folder), "game_self_play")) == whole
+        assert (folder / "samples.jsonl").read_text() == (tmp_path / "whole" / "samples.jsonl").read_text()
+        state = [one / "checkpoints" / "iteration-0003" / "state.safetensors" for one in (folder, tmp_path / "whole")]
+        assert state[0].read_bytes() == state[1].read_bytes()
+
+
 def run_small(folder: Path, **changes) -> list[dict]:
     return list(star(make_policy(), load_task("addition"), replace(SMALL, **changes), Run(folder)))
 

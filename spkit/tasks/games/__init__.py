@@ -1,0 +1,43 @@
+"""Games that a language model plays, with their exact values."""
+
+from collections.abc import Callable
+
+from ...run.errors import SpkitError
+from .base import CHANCE, OVER, SEATS, State, TextGame, check_game
+from .kuhn_poker import KuhnPoker
+from .leduc import LeducPoker
+from .nim import Nim
+from .tic_tac_toe import TicTacToe
+from .tree import GameTree, game_tree
+
+GAMES: dict[str, Callable[[], TextGame]] = {
+    "kuhn": KuhnPoker,
+    "leduc": LeducPoker,
+    "tic-tac-toe": TicTacToe,
+    "nim": Nim,
+}
+
+
+def load_game(name: str) -> TextGame:
+    """The game of that name. SpkitError names the ones there are."""
+    if name not in GAMES:
+        raise SpkitError(f"unknown game {name!r}: choose one of {', '.join(GAMES)}")
+    return GAMES[name]()
+
+
+__all__ = [
+    "CHANCE",
+    "GAMES",
+    "OVER",
+    "SEATS",
+    "GameTree",
+    "KuhnPoker",
+    "LeducPoker",
+    "Nim",
+    "State",
+    "TextGame",
+    "TicTacToe",
+    "check_game",
+    "game_tree",
+    "load_game",
+]
