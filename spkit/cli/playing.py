@@ -13,7 +13,7 @@ from ..run.description import load_run
 from ..run.errors import SpkitError
 from ..run.streams import generator
 from ..stages.play import deal
-from ..tasks.games import CHANCE, OVER, SEATS, State, TextGame, game_tree, load_game
+from ..tasks.games import CHANCE, OVER, SEATS, State, TextGame, load_game
 from .output import INTERRUPTED, say
 
 KNOWS = 0.05  # of a model's first moves so much must be legal: less, and it does not know the game
