@@ -6,7 +6,8 @@ are in `spkit.exercises.self_play` and `spkit.exercises.policy_gradient`, those 
 `spkit.exercises.spin_tables`, those of notebook 04 in `spkit.exercises.quiet_star` and `spkit.exercises.thoughts`,
 those of notebook 05 in `spkit.exercises.updates`, `spkit.exercises.dynamics` and `spkit.exercises.dynamics_runs`, and
 those of notebook 07 in `spkit.exercises.games`: some load torch or more of the package, which those of notebook 00,
-here, do without. The exercises in which the reader builds a loop, a step or a sampler are checked in `star_loop`, `absolute_zero_step`, `spin_step` and `cached_sampler`.
+here, do without. The exercises in which the reader builds a loop, a step or a sampler are checked in `star_loop`,
+`absolute_zero_step`, `spin_step` and `cached_sampler`.
 """
 
 from spkit.exercises.checking import Mistake, compare, compare_lists
