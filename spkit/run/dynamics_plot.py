@@ -109,15 +109,14 @@ RUN_PANELS = (
 )
 GAME_PANELS = (
     Panel(
-        "NashConv (antes, or games)",
+        "NashConv (a game)",
         (Recorded("strategy", ("nash_conv",), VERMILION), Recorded("average so far", ("nash_conv_average",), BLUE)),
         count=True,
     ),
     Panel(
-        "games won (%), a draw is half",
+        "games won (%)",
         (
-            Recorded("against the base", ("wins.base",), BLUE),
-            Recorded("against random moves", ("wins.random",), GREEN),
+            Recorded("against the base", ("wins.base",), GREEN),
             Recorded("against past selves", ("wins.pool",), ORANGE),
         ),
         100,
