@@ -78,6 +78,7 @@ def pg_loss(
     *,
     reference_logprobs: Tensor | None = None,
     entropy: Tensor | None = None,
+    counts: Tensor | None = None,
     size: Size | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """The clipped policy-gradient loss of a batch (a scalar) and plain numbers about it.
@@ -89,8 +90,8 @@ def pg_loss(
     (`token`), or the sum over rows * `length` (`constant`). The bonus takes entropy_coef times the mean of `entropy`
     (rows, tokens), of the next-token distributions, away.
 
-    With `size`, of a larger batch that this one is a part of, the losses of the parts add up to that of the
-    whole, for every aggregation.
+    With `counts` (rows,) a row stands for so many that are alike. With `size`, of a larger batch that this one is a
+    part of, the losses of the parts add up to that of the whole, for every aggregation.
 
     The numbers, means over the batch's tokens: `clip_share` (no gradient, because the ratio has moved far enough),
     `ratio_max`, `kl` (k3, if there is a reference) and `entropy` (if given). Raises SpkitError for shapes that do not
@@ -98,7 +99,8 @@ def pg_loss(
     """
     mask = mask.bool()
     _check(logprobs, old_logprobs, advantages, mask, settings, reference_logprobs, entropy)
-    size = size or Size(len(mask), int(mask.sum()))
+    counts = mask.new_ones(len(mask), dtype=torch.long) if counts is None else counts
+    size = size or Size(int(counts.sum()), int((mask * counts[:, None]).sum()))
     advantages = advantages[:, None].expand_as(logprobs) if advantages.ndim == 1 else advantages
     ratio = tangent_exp(torch.where(mask, logprobs - old_logprobs, 0.0))
     low, high = 1 - settings.clip_low, 1 + settings.clip_high
@@ -106,11 +108,11 @@ def pg_loss(
     if settings.kl_coef:
         here, there = (torch.where(mask, scores, 0.0) for scores in (logprobs, reference_logprobs))
         per_token = per_token + settings.kl_coef * kl_estimate(here, there, settings.kl)
-    loss = _aggregate(per_token, mask, settings, size)
+    loss = _aggregate(per_token * counts[:, None], mask, settings, size)
     if settings.entropy_coef:
-        loss = loss - settings.entropy_coef * torch.where(mask, entropy, 0.0).sum() / size.tokens
+        loss = loss - settings.entropy_coef * (torch.where(mask, entropy, 0.0) * counts[:, None]).sum() / size.tokens
     held = ((ratio > high) & (advantages > 0)) | ((ratio < low) & (advantages < 0))
-    return loss, _numbers(ratio, held, mask, logprobs, reference_logprobs, entropy)
+    return loss, _numbers(ratio, held, mask, counts, logprobs, reference_logprobs, entropy)
 
 
 def _aggregate(per_token: Tensor, mask: Tensor, settings: PgLoss, size: Size) -> Tensor:
@@ -123,9 +125,16 @@ def _aggregate(per_token: Tensor, mask: Tensor, settings: PgLoss, size: Size) ->
 
 
 def _numbers(
-    ratio: Tensor, held: Tensor, mask: Tensor, logprobs: Tensor, reference: Tensor | None, entropy: Tensor | None
+    ratio: Tensor,
+    held: Tensor,
+    mask: Tensor,
+    counts: Tensor,
+    logprobs: Tensor,
+    reference: Tensor | None,
+    entropy: Tensor | None,
 ) -> dict[str, float]:
-    mean = lambda values: values.detach()[mask].cpu().double().mean().item()
+    weights = counts[:, None].expand_as(mask)[mask].cpu().double()
+    mean = lambda values: (values.detach()[mask].cpu().double() @ weights / weights.sum()).item()
     numbers = {"clip_share": mean(held), "ratio_max": ratio.detach()[mask].max().item()}
     if reference is not None:
         numbers["kl"] = mean(kl_estimate(logprobs.detach(), reference))

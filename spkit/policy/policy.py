@@ -174,7 +174,7 @@ class Policy:
         for batch in reversed(_batches(lengths, at_once)):  # the longest first: their room is enough for the others
             with by_onednn(self.model):
                 self.budget.run_in_chunks("sampling", batch, compute)
-        return self._rollouts(row_prompts, done)
+        return self.as_rollouts(row_prompts, done)
 
     def _sample_batch(self, batch, row_prompts, encoded, prefix, uniform, temperature, told, done) -> None:
         told.begin(sum(row is not None for row in done))
@@ -214,18 +214,18 @@ class Policy:
             self._static = static_decoder(self.model, self.budget)
         return self._static
 
-    def _rollouts(self, row_prompts: list[str], done: list) -> Rollouts:
-        token_ids = [ids for ids, _ in done]
-        stop = self.stop_text
-        finished = [ids[-1] in self.stop_ids or (stop is not None and stop.ends(ids)) for ids in token_ids]
-        texts = [
-            self.prompting.text(self.tokenizer, ids, end, stop.text if stop else "")
-            for ids, end in zip(token_ids, finished)
-        ]
+    def as_rollouts(self, prompts: list[str], done: Sequence[tuple[list[int], Tensor]]) -> Rollouts:
+        """Rollouts of the token ids and log-probabilities that were written. Raises NotFinite for no numbers."""
         sums = torch.stack([scores.sum() for _, scores in done]) if done else torch.zeros(0)
         if not sums.isfinite().all():
             raise NotFinite(f"the policy's logits are NaN or infinite, so it cannot be sampled from: {STEP_ADVICE}")
-        return Rollouts(row_prompts, token_ids, texts, [scores for _, scores in done], sums, finished)
+        finished, stop = [self.ends(ids) for ids, _ in done], self.stop_text.text if self.stop_text else ""
+        texts = [self.prompting.text(self.tokenizer, ids, end, stop) for (ids, _), end in zip(done, finished)]
+        return Rollouts(prompts, [ids for ids, _ in done], texts, [scores for _, scores in done], sums, finished)
+
+    def ends(self, ids: Sequence[int]) -> bool:
+        """Whether a completion of these tokens is finished: the last of them ends it."""
+        return ids[-1] in self.stop_ids or (self.stop_text is not None and self.stop_text.ends(ids))
 
     def logprobs(
         self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256

@@ -51,7 +51,7 @@ class MovesConfig:
         """How `rows` moves are learned from, in `minibatches` parts."""
         loss = PgLoss(self.clip_low, self.clip_high, "token", 1, self.kl, self.kl_coef, self.entropy_coef)
         size = -(-rows // self.minibatches)
-        return PgUpdate(loss, self.epochs, size, self.learning_rate, rows_at_once=self.rows_at_once, alike_once=True)
+        return PgUpdate(loss, self.epochs, size, self.learning_rate, rows_at_once=self.rows_at_once, merge=True)
 
 
 def seat_advantages(
@@ -83,8 +83,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def move_rollouts(policy: Policy, played: Played, advantages: FloatVector) -> list[Rollout]:
     """The policy's moves as what is learned from: each has the advantage of its seat in its game."""
-    prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(turn.prompt for turn in played.turns)}
-    return [
-        Rollout(Example(prompts[turn.prompt], turn.token_ids), advantages[turn.game, turn.seat].item(), turn.logprobs)
-        for turn in played.turns
-    ]
+    kind = lambda turn: (turn.prompt, *turn.token_ids)
+    written = {kind(turn): turn for turn in played.turns}
+    prompts = {prompt: policy.prompt_ids(prompt) for prompt in dict.fromkeys(turn.prompt for turn in written.values())}
+    examples = {key: Example(prompts[turn.prompt], turn.token_ids) for key, turn in written.items()}
+    won = advantages.tolist()
+    return [Rollout(examples[kind(turn)], won[turn.game][turn.seat], turn.logprobs) for turn in played.turns]

@@ -16,6 +16,7 @@ The optimizer keeps its moments from one iteration to the next: `optimizer_state
 when a run is stopped.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -50,19 +51,18 @@ class PgUpdate:
     learning_rate: float = 3e-4
     clip: float = 1.0  # of the gradient's norm
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
-    alike_once: bool = (
-        False  # compute rows of one text once: the same gradient up to rounding, faster if many are alike
-    )
+    merge: bool = False  # compute rollouts that are alike (`merged`) once: the same update, up to rounding
 
 
 class Rollout(NamedTuple):
     """Token ids of a prompt and of what was sampled after it, the advantage of the sample, and its tokens'
-    log-probabilities (nats).
+    log-probabilities (nats). Of samples that are alike one may stand for `count`, with their mean advantage.
     """
 
     example: Example
     advantage: float
     logprobs: Tensor
+    count: int = 1
 
 
 def group_rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, advantage: str) -> list[Rollout]:
@@ -78,12 +78,13 @@ def group_rollouts(policy: Policy, samples: Rollouts, rewards: Tensor, advantage
 
 
 class Part(NamedTuple):
-    """Rows of a minibatch: advantages (rows,), and log-probabilities (rows, tokens) under the sampling
+    """Rows of a minibatch: advantages and counts (rows,), and log-probabilities (rows, tokens) under the sampling
     policy and the reference.
     """
 
     examples: list[Example]
     advantages: Tensor
+    counts: Tensor
     old: Tensor
     reference: Tensor | None
 
@@ -118,28 +119,44 @@ def minibatches(
     order = torch.randperm(len(rollouts), generator=generator)
     counts = lambda row: row.advantage or update.loss.kl_coef or update.loss.entropy_coef
     result = []
-    for chunk in order.tensor_split(-(-len(rollouts) // update.batch_size)):
+    chunks = order.tensor_split(-(-len(rollouts) // update.batch_size))
+    for chunk in chunks:
         rows = [rollouts[i] for i in chunk.tolist()]
+        size = Size(len(rows), sum(len(row.example.completion) for row in rows))
+        rows = merged(rows, len(chunks) * update.epochs > 1) if update.merge else rows
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
         scored: list[Part] = []
-        score = lambda part: scored.append(_part(policy, part, reference, update.alike_once))
+        score = lambda part: scored.append(_part(policy, part, reference))
         policy.budget.run_in_chunks("training", moving, score, update.rows_at_once)
-        result.append(Minibatch(scored, Size(len(rows), sum(len(row.example.completion) for row in rows))))
+        result.append(Minibatch(scored, size))
     return result
 
 
 @torch.no_grad()
-def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None, alike_once: bool) -> Part:
+def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> Part:
     examples, device = [row.example for row in rows], policy.model.device
     old = torch.zeros(len(rows), max(len(e.prompt) + len(e.completion) for e in examples) - 1)
     for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
         start = len(row.example.prompt) - 1
         old[r, start : start + len(row.logprobs)] = row.logprobs
-    there = None
-    if reference is not None:
-        computed, index = without_repeats(examples) if alike_once else (examples, slice(None))
-        there = completion_logprobs(reference.model, computed, policy.pad_id)[0][index]
-    return Part(examples, torch.tensor([row.advantage for row in rows], device=device), old.to(device), there)
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id)[0]
+    advantages, counts = (torch.tensor([row[i] for row in rows], device=device) for i in (1, 3))
+    return Part(examples, advantages, counts, old.to(device), there)
+
+
+def merged(rows: Sequence[Rollout], clipped: bool) -> list[Rollout]:
+    """The rollouts, in order, with those as one that have the same example and log-probabilities (the same objects).
+
+    The loss is linear in the advantage where the ratio is 1, as at the first step; if it may be `clipped`, it is so
+    for advantages of one sign, and only those are merged.
+    """
+    alike: dict[tuple[int, int, int], list[Rollout]] = {}
+    for row in rows:
+        sign = (row.advantage > 0) - (row.advantage < 0) if clipped else 0
+        alike.setdefault((id(row.example), id(row.logprobs), sign), []).append(row)
+    counts = {key: sum(row.count for row in group) for key, group in alike.items()}
+    totals = {key: math.fsum(row.count * row.advantage for row in group) for key, group in alike.items()}
+    return [group[0]._replace(advantage=totals[key] / counts[key], count=counts[key]) for key, group in alike.items()]
 
 
 def learn_from_rewards(
@@ -194,9 +211,9 @@ def _backward(
     total: dict[str, float] = {"loss": 0.0}
     most = tokens_at_once(policy.model)
     split = [piece for part in batch.parts for piece in _split(part, size, most)]
-    tokens = [sum(len(example.completion) for example in piece.examples) for piece in split]
+    tokens = [sum(len(e.completion) * n for e, n in zip(piece.examples, piece.counts.tolist())) for piece in split]
     for part, own in zip(split, tokens):
-        loss, numbers = loss_of_part(policy, part, batch.size, update.loss, update.alike_once)
+        loss, numbers = loss_of_part(policy, part, batch.size, update.loss)
         loss.backward()
         share = own / sum(tokens)
         total["loss"] += loss.item()
@@ -215,32 +232,21 @@ def _split(part: Part, size: int, tokens: int | None) -> list[Part]:
         width = max(lengths[row] for row in rows) - 1
         reference = None if part.reference is None else part.reference[rows, :width]
         examples = [part.examples[row] for row in rows]
-        result.append(Part(examples, part.advantages[rows], part.old[rows, :width], reference))
+        result.append(Part(examples, part.advantages[rows], part.counts[rows], part.old[rows, :width], reference))
     return result
 
 
-def without_repeats(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
-    """The examples without repeats, in order, and for each of those given the number of its like."""
-    number: dict[tuple, int] = {}
-    index = [number.setdefault((*example.prompt, None, *example.completion), len(number)) for example in examples]
-    first = dict(zip(reversed(index), reversed(examples)))
-    return [first[i] for i in range(len(number))], index
-
-
-def loss_of_part(
-    policy: Policy, part: Part, size: Size, settings: PgLoss, alike_once: bool = False
-) -> tuple[Tensor, dict[str, float]]:
+def loss_of_part(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
 
     def entropies(logits: Tensor, ids: Tensor) -> Tensor:
         with torch.set_grad_enabled(settings.entropy_coef > 0):
             return entropy_of(logits)
 
-    computed, index = without_repeats(part.examples) if alike_once else (part.examples, slice(None))
-    values, mask = completion_values(policy.model, computed, policy.pad_id, entropies, token_logprobs)
-    entropy, now, mask = values[0][index], values[1][index], mask[index]
-    old, reference = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
-    return pg_loss(now, old, part.advantages, mask, settings, reference_logprobs=reference, entropy=entropy, size=size)
+    (entropy, now), mask = completion_values(policy.model, part.examples, policy.pad_id, entropies, token_logprobs)
+    old, there = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
+    given = {"reference_logprobs": there, "entropy": entropy, "counts": part.counts, "size": size}
+    return pg_loss(now, old, part.advantages, mask, settings, **given)
 
 
 def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:

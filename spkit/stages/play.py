@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..measures.game_moves import move_tokens
 from ..policy import Policy
-from ..tasks.games import CHANCE, OVER, GameTree, State, TextGame
+from ..policy.alike import sample_alike
+from ..tasks.games import GameTree, State, TextGame
 from ..tasks.games.tree import FloatVector, IntegerVector
 
 LEARNER = -1  # in place of the number of an opponent
@@ -63,13 +64,13 @@ def deal(count: int, k: int, chances: Sequence[float], generator: torch.Generato
 
     With opponents the policy sits in the first seat of every other deal; without, in both seats of all.
     """
-    luck = torch.rand((count, CHANCE_MOVES), generator=generator, dtype=torch.float64).numpy()
+    numbers = torch.rand((count, CHANCE_MOVES + 1), generator=generator, dtype=torch.float64).numpy()
     players = np.full((count, 2), LEARNER)
     if len(chances):
-        weights = torch.tensor(chances, dtype=torch.float64)
-        drawn = torch.multinomial(weights, count, replacement=True, generator=generator).numpy()
+        odds = np.cumsum(chances)
+        drawn = np.searchsorted(odds[:-1], numbers[:, -1] * odds[-1], side="right")
         players[np.arange(count), 1 - np.arange(count) % 2] = drawn
-    return Seating(luck.repeat(k, 0), players.repeat(k, 0))
+    return Seating(numbers[:, :-1].repeat(k, 0), players.repeat(k, 0))
 
 
 def play_games(
@@ -80,58 +81,78 @@ def play_games(
     generator: torch.Generator,
     on_games: Callable[[int], None] = lambda count: None,
 ) -> Played:
-    """Play all games side by side, the policy's moves of all of them at once; `strategies` (opponents, places)."""
-    game, count = tree.game, len(seating.luck)
-    longest = max(map(len, move_tokens(policy, game).values()))
-    sets = {text: index for index, (text, _) in enumerate(tree.texts)}
-    states, events = [game.start()] * count, np.zeros(count, dtype=int)
-    spoiled, turns, over = np.full(count, -1), [], 0
-    while True:
-        for i in range(count):
-            while game.turn(states[i]) == CHANCE:
-                following = game.chances(states[i])
-                states[i] = following[int(seating.luck[i, events[i]] * len(following))]
-                events[i] += 1
-        going = [i for i in range(count) if spoiled[i] < 0 and game.turn(states[i]) != OVER]
-        on_games(count - len(going) - over)
-        over = count - len(going)
-        if not going:
-            return Played(seating, turns, states, spoiled)
-        sitting = [int(seating.players[i, game.turn(states[i])]) for i in going]
-        ours = [i for i, player in zip(going, sitting) if player == LEARNER]
-        for turn in _written(policy, game, ours, states, longest, generator):
-            turns.append(turn)
-            if turn.move is None:
-                spoiled[turn.game] = turn.seat
-            else:
-                states[turn.game] = game.after(states[turn.game], turn.move)
-        theirs = [(i, player) for i, player in zip(going, sitting) if player != LEARNER]
-        draws = torch.rand(len(theirs), generator=generator, dtype=torch.float64).tolist()
-        for (i, player), draw in zip(theirs, draws):
-            index = sets[game.prompt(states[i])]
-            odds = np.cumsum(strategies[player, tree.starts[index] : tree.starts[index + 1]])
-            place = min(int((draw * odds[-1] >= odds).sum()), len(odds) - 1)
-            states[i] = game.after(states[i], tree.texts[index][1][place])
+    """Play all games side by side; `strategies` (opponents, places).
+
+    Every game has its own random numbers, and moves that are alike are computed once.
+    """
+    longest, count = max(map(len, move_tokens(policy, tree.game).values())), len(seating.luck)
+    draws = torch.rand((count, len(tree.levels), longest), generator=generator)
+    states, events = _after_chance(tree, np.zeros(count, dtype=int), np.zeros(count, dtype=int), seating.luck)
+    going, spoiled, turns = np.arange(count), np.full(count, -1), []
+    for made in range(len(tree.levels)):
+        sets = tree.set_of[states]
+        left = going[(spoiled[going] < 0) & (sets[going] >= 0)]
+        on_games(len(going) - len(left))
+        going, seats = left, tree.seats[sets]
+        player = seating.players[going, seats[going]]
+        ours, theirs = going[player == LEARNER], going[player != LEARNER]
+        written, places = _written(policy, tree, ours, states[ours], draws[ours, made])
+        turns += written
+        spoiled[ours] = np.where(places < 0, seats[ours], -1)
+        legal = places >= 0
+        states[ours[legal]] = tree.child(states[ours[legal]], places[legal])
+        numbers = draws[theirs, made, 0].double().numpy()
+        places = _drawn(tree, strategies, player[player != LEARNER], sets[theirs], numbers)
+        states[theirs] = tree.child(states[theirs], places)
+        states, events = _after_chance(tree, states, events, seating.luck)
+    on_games(len(going))
+    return Played(seating, turns, [tree.states[state] for state in states], spoiled)
+
+
+def _after_chance(
+    tree: GameTree, states: IntegerVector, events: IntegerVector, luck: FloatVector
+) -> tuple[IntegerVector, IntegerVector]:
+    """The states after all moves of chance that are due, and how many there have been in each game."""
+    states, events = states.copy(), events.copy()
+    while len(due := np.flatnonzero((tree.set_of[states] < 0) & (tree.branches[states] > 0))):
+        here = states[due]
+        states[due] = tree.child(here, (luck[due, events[due]] * tree.branches[here]).astype(int))
+        events[due] += 1
+    return states, events
 
 
 def _written(
-    policy: Policy,
-    game: TextGame,
-    games: Sequence[int],
-    states: Sequence[State],
-    longest: int,
-    generator: torch.Generator,
-) -> list[PlayedMove]:
-    """One move of the policy in each of these games."""
-    if not games:
-        return []
-    prompts = [game.prompt(states[i]) for i in games]
-    rows = policy.sample(prompts, 1, temperature=1.0, max_new_tokens=longest, generator=generator)
-    moves = [game.read(states[i], text) if end else None for i, text, end in zip(games, rows.texts, rows.finished)]
-    seats = [game.turn(states[i]) for i in games]
-    return [
-        PlayedMove(*row) for row in zip(games, seats, prompts, rows.token_ids, rows.token_logprobs, rows.texts, moves)
-    ]
+    policy: Policy, tree: GameTree, games: IntegerVector, states: IntegerVector, uniform: Tensor
+) -> tuple[list[PlayedMove], IntegerVector]:
+    """The policy's moves in these games, and the place of each among the legal ones, -1 if it is none of them."""
+    sets, first, rows = np.unique(tree.set_of[states], return_index=True, return_inverse=True)
+    prompts = [tree.texts[index][0] for index in sets]
+    found, which = sample_alike(policy, prompts, torch.from_numpy(rows), uniform)
+    line = {prompt: number for number, prompt in enumerate(prompts)}
+    kinds, places = [], []
+    for prompt, ids, scores, text, end in zip(
+        found.prompts, found.token_ids, found.token_logprobs, found.texts, found.finished
+    ):
+        index, state = sets[line[prompt]], tree.states[states[first[line[prompt]]]]
+        move = tree.game.read(state, text) if end else None
+        kinds.append((int(tree.seats[index]), prompt, ids, scores, text, move))
+        places.append(-1 if move is None else tree.texts[index][1].index(move))
+    turns = [PlayedMove(game, *kinds[kind]) for game, kind in zip(games.tolist(), which.tolist())]
+    return turns, np.array(places, dtype=int)[which.numpy()]
+
+
+def _drawn(
+    tree: GameTree, strategies: FloatVector, players: IntegerVector, sets: IntegerVector, uniform: FloatVector
+) -> IntegerVector:
+    """The place, among the legal moves, of what these opponents play at these information sets."""
+    places = np.zeros(len(players), dtype=int)
+    for player in np.unique(players):
+        mine = np.flatnonzero(players == player)
+        odds = np.append(0, np.cumsum(strategies[player]))
+        start, end = tree.starts[sets[mine]], tree.starts[sets[mine] + 1]
+        goal = odds[start] + uniform[mine] * (odds[end] - odds[start])
+        places[mine] = np.clip(np.searchsorted(odds, goal, side="right") - 1, start, end - 1) - start
+    return places
 
 
 def outcomes(game: TextGame, played: Played, price: float) -> FloatVector:

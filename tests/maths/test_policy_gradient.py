@@ -124,6 +124,18 @@ def test_the_losses_of_parts_add_up_to_that_of_the_whole(aggregation):
     assert sum(parts).item() == pytest.approx(loss(settings)[0].item())
 
 
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_a_row_that_stands_for_several_is_as_good_as_they_are(aggregation):
+    settings, counts = (
+        PgLoss(aggregation=aggregation, length=9, kl_coef=0.3, entropy_coef=0.1),
+        torch.tensor([3, 1, 2, 5]),
+    )
+    whole, told = loss(settings, **{name: tensor.repeat_interleave(counts, 0) for name, tensor in batch().items()})
+    short, numbers = loss(settings, counts=counts)
+    assert short.item() == pytest.approx(whole.item()) and numbers == pytest.approx(told)
+    assert short.item() != pytest.approx(loss(settings)[0].item(), rel=1e-3)
+
+
 # A policy over 5 tokens, of which 0 ends: sequences are `0`, or two tokens. Everything about it can be enumerated.
 SEQUENCES = [(0,), *((a, b) for a in range(1, 5) for b in range(5))]
 

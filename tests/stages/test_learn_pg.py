@@ -119,7 +119,7 @@ def test_what_was_better_than_its_kind_becomes_more_likely(policy):
     after, _ = trained(policy, rows, replace(UPDATE, learning_rate=1e-4))
     change = {}
     for one, sign in ((policy, -1), (after, 1)):
-        for example, advantage, _ in rows:
+        for example, advantage, *_ in rows:
             score = one.logprobs([one.tokenizer.decode(example.prompt)], [example.completion])[0].sum().item()
             change[advantage] = change.get(advantage, 0.0) + sign * score
     assert change[1.5] > 0.1 and change[-0.5] < -0.1

@@ -9,7 +9,7 @@ import torch
 from spkit.measures.game_moves import policy_at_information_sets
 from spkit.run.streams import generator
 from spkit.stages.learn_games import MovesConfig, move_rollouts, seat_advantages
-from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, minibatches, new_optimizer, without_repeats
+from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, merged, minibatches, new_optimizer
 from spkit.stages.past_selves import PastSelves
 from spkit.stages.play import LEARNER, Played, PlayedMove, Seating, deal, outcomes, play_games
 from spkit.tasks.games import GAMES, OVER, game_tree, load_game
@@ -75,6 +75,26 @@ def test_an_opponent_plays_its_strategy():
     played = play_games(legal_player(), KUHN, seating, passive[None], draws())
     assert not played.turns and {end[1] for end in played.ends} == {"xx"}
     assert {end[0] for end in played.ends} == {"jq", "jk", "qj", "qk", "kj", "kq"}
+
+
+@pytest.mark.parametrize("chances", [[], [1, 2]])
+def test_a_game_depends_on_its_number_and_not_on_how_many_there_are(chances):
+    tree = game_tree(load_game("leduc"))
+    few, many = (
+        play_games(legal_player("leduc"), tree, deal(n, 2, chances, draws()), _both(tree), draws("games"))
+        for n in (10, 37)
+    )
+    assert few.seating.luck.tolist() == many.seating.luck[:20].tolist()
+    assert few.seating.players.tolist() == many.seating.players[:20].tolist()
+    assert few.ends == many.ends[:20] and few.spoiled.tolist() == many.spoiled[:20].tolist()
+    first = [turn for turn in many.turns if turn.game < 20]
+    told = lambda turns: sorted((turn.game, len(turn.prompt), turn.prompt, turn.text, turn.move) for turn in turns)
+    assert told(few.turns) == told(first) and len(set(many.ends)) > 20
+
+
+def _both(tree):
+    """Two opponents: any legal move, and the first one always."""
+    return np.stack([tree.uniform(), tree.greedy(tree.uniform())])
 
 
 def test_no_legal_move_has_its_price_and_nothing_for_the_other():
@@ -184,20 +204,22 @@ def test_an_update_makes_the_moves_of_winners_likelier():
     assert np.mean(moved * [row.advantage for row in rows]) > 0
 
 
-@pytest.mark.parametrize("kl_coef", [0.0, 0.3])
-def test_moves_that_are_alike_are_computed_once_and_learned_from_as_often_as_they_were_made(kl_coef):
+@pytest.mark.parametrize(("kl_coef", "parts", "epochs"), [(0.0, 2, 3), (0.3, 2, 3), (0.3, 1, 1)])
+def test_moves_that_are_alike_are_computed_once_and_learned_from_as_often_as_they_were_made(kl_coef, parts, epochs):
     """Clipped updates, with a distance to an anchor and an entropy bonus, against computing every row by itself."""
     played = play_games(legal_player(), KUHN, deal(60, 1, [], draws()), NONE, draws("games"))
     returns = outcomes(KUHN.game, played, 1.5)
-    update = MovesConfig(kl_coef=kl_coef, entropy_coef=kl_coef, epochs=3, learning_rate=3e-3).update(len(played.turns))
-    moved, numbers = [], []
-    for one in (update, replace(update, alike_once=False)):
+    settings = MovesConfig(kl_coef=kl_coef, entropy_coef=kl_coef, epochs=epochs, minibatches=parts, learning_rate=3e-3)
+    update, moved, numbers = settings.update(len(played.turns)), [], []
+    for one in (update, replace(update, merge=False)):
         policy, anchor = legal_player().clone(), random_player(sharp=1) if kl_coef else None
         rows = move_rollouts(policy, played, returns)
         batches = minibatches(policy, rows, one, draws(), anchor)
         numbers.append(learn_from_rewards(policy, new_optimizer(policy, one), batches, one, draws()))
         moved.append(policy.logprobs([row for row, _ in KUHN.texts], [policy.completion_ids("x")] * 12))
-    assert len(without_repeats([row.example for row in rows])[0]) <= 24 < len(rows) and numbers[0]["clip_share"] > 0
+    texts = {(*row.example.prompt, *row.example.completion) for row in rows}
+    assert len(merged(rows, False)) == len(texts) <= len(merged(rows, True)) <= 3 * len(texts) < len(rows)
+    assert sum(row.count for row in merged(rows, True)) == len(rows) and (numbers[0]["clip_share"] > 0) == (epochs > 1)
     assert apart(*moved) < 1e-3 and numbers[0] == pytest.approx(numbers[1], rel=1e-3)
 
 

@@ -96,6 +96,16 @@ def test_values_agree_with_a_recursion_and_the_best_response_wins_what_it_says(n
         assert max((1 - 2 * seat) * tree.value(*pair) for pair in pairs) <= won
 
 
+@pytest.mark.parametrize("name", ["kuhn", "leduc", "nim"])
+def test_the_children_of_a_state_are_what_the_rules_say(name):
+    tree = game_tree(load_game(name))
+    for index, state in enumerate(tree.states):
+        following = next_states(tree.game, state)
+        assert tree.branches[index] == len(following)
+        found = tree.child(np.full(len(following), index), np.arange(len(following)))
+        assert [tree.states[child] for child in found] == following
+
+
 def test_tic_tac_toe_is_a_draw_and_its_values_agree_with_a_recursion():
     game = load_game("tic-tac-toe")
     tree = game_tree(game)

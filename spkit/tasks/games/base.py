@@ -77,7 +77,7 @@ def choice(moves: tuple[str, ...]) -> str:
     return f"choose {' '.join(moves)}>"
 
 
-def played(history: str) -> str:
+def moves_shown(history: str) -> str:
     """One-letter moves as a prompt shows them; nothing where there were none."""
     return f"played {' '.join(history)}, " if history else ""
 

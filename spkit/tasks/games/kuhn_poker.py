@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar
 
-from .base import CHANCE, OVER, State, TextGame, choice, played
+from .base import CHANCE, OVER, State, TextGame, choice, moves_shown
 
 KUHN_CARDS = "jqk"  # from the lowest
 SHOWDOWNS = {"xx": 1, "bc": 2, "xbc": 2}  # what the higher card wins
@@ -60,4 +60,4 @@ class KuhnPoker(TextGame):
 
     def prompt(self, state: State) -> str:
         """For example `kuhn card k, played x b, choose f c>`."""
-        return f"kuhn card {state[0][self.turn(state)]}, {played(state[1])}{choice(self.legal(state))}"
+        return f"kuhn card {state[0][self.turn(state)]}, {moves_shown(state[1])}{choice(self.legal(state))}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar
 
-from .base import CHANCE, OVER, State, TextGame, choice, played
+from .base import CHANCE, OVER, State, TextGame, choice, moves_shown
 
 LEDUC_CARDS = ("js", "jh", "qs", "qh", "ks", "kh")
 LEDUC_RANKS = "jqk"
@@ -81,8 +81,8 @@ class LeducPoker(TextGame):
     def prompt(self, state: State) -> str:
         """For example `leduc card js, played x b c, open qh, played x, choose x b>`."""
         cards, public, first, second = state
-        later = f"open {public}, {played(second)}" if public else ""
-        return f"leduc card {cards[self.turn(state)]}, {played(first)}{later}{choice(self.legal(state))}"
+        later = f"open {public}, {moves_shown(second)}" if public else ""
+        return f"leduc card {cards[self.turn(state)]}, {moves_shown(first)}{later}{choice(self.legal(state))}"
 
 
 def _bets(round_played: str) -> int:

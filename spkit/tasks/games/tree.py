@@ -53,6 +53,23 @@ class GameTree:
         """The information set of every place in a strategy."""
         return np.repeat(np.arange(len(self.texts)), np.diff(self.starts))
 
+    @cached_property
+    def branches(self) -> IntegerVector:
+        """How many moves there are in every state."""
+        return np.bincount(self.edges.source, minlength=len(self.states))
+
+    @cached_property
+    def _first_edge(self) -> IntegerVector:
+        """Of every state that has edges the number of the first; the others follow in the order of moves."""
+        result = np.zeros(len(self.states), dtype=int)
+        sources, first = np.unique(self.edges.source, return_index=True)
+        result[sources] = first
+        return result
+
+    def child(self, states: IntegerVector, places: IntegerVector) -> IntegerVector:
+        """The states after the moves at these places, among those of each state."""
+        return self.edges.target[self._first_edge[states] + places]
+
     def uniform(self) -> FloatVector:
         """The strategy that draws any legal move."""
         return (1 / np.diff(self.starts))[self.owner]
