@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .checking import Answer, compare
 
-Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 _share = lambda weights: np.asarray(weights) / np.sum(weights)
 _each = lambda rule: lambda scores: np.array([rule(one) for one in scores])
 
@@ -51,12 +51,12 @@ def check_legal_chances(answer: Answer) -> None:
 
 
 def _reply(
-    choose: Callable[[Floats, Floats], int] = lambda reach, values: int((reach @ values).argmax()),
-    worth: Callable[[Floats, Floats, int], float] = lambda reach, values, move: float(reach @ values[:, move]),
+    choose: Callable[[FloatArray, FloatArray], int] = lambda reach, values: int((reach @ values).argmax()),
+    worth: Callable[[FloatArray, FloatArray, int], float] = lambda reach, values, move: float(reach @ values[:, move]),
 ) -> Answer:
     """The value of one move at each information set, by rules: which move, and what it is worth there."""
 
-    def value(reach: Floats, values: Floats, sets: Sequence[int]) -> float:
+    def value(reach: FloatArray, values: FloatArray, sets: Sequence[int]) -> float:
         reach, values, sets = np.asarray(reach), np.asarray(values), np.asarray(sets)
         groups = [(reach[sets == one], values[sets == one]) for one in np.unique(sets)]
         return sum(worth(*group, choose(*group)) for group in groups)
@@ -104,13 +104,13 @@ def check_best_reply(answer: Answer) -> None:
 
 
 def _running(
-    read: Callable[[Floats], Floats] = lambda returns: returns,
-    move: Callable[[Floats, Floats, float], Floats] = lambda b, won, decay: decay * b + (1 - decay) * won,
+    read: Callable[[FloatArray], FloatArray] = lambda returns: returns,
+    move: Callable[[FloatArray, FloatArray, float], FloatArray] = lambda b, won, decay: decay * b + (1 - decay) * won,
     first: bool = False,
 ) -> Answer:
     """Returns minus running means, game after game, by rules: which returns are read, and how the means move."""
 
-    def advantages(returns: Floats, baselines: Floats, decay: float) -> Floats:
+    def advantages(returns: FloatArray, baselines: FloatArray, decay: float) -> FloatArray:
         returns, b = read(np.asarray(returns, dtype=float)), np.array(baselines, dtype=float)
         result = np.zeros(returns.shape)
         for game, won in enumerate(returns):
@@ -121,7 +121,7 @@ def _running(
     return advantages
 
 
-def _one_after_the_other(returns: Floats, baselines: Floats, decay: float) -> Floats:
+def _one_after_the_other(returns: FloatArray, baselines: FloatArray, decay: float) -> FloatArray:
     flat = np.asarray(returns, dtype=float).reshape(-1, 1)
     return _running()(flat, np.asarray(baselines)[:1], decay).reshape(-1, 2)
 
@@ -171,14 +171,14 @@ def check_seat_advantages(answer: Answer) -> None:
     compare("seat_advantages", answer, _ours, SEAT_ADVANTAGES_MISTAKES, cases)
 
 
-def _average(strategies: Floats, reach: Floats, nowhere: float | None = None) -> Floats:
+def _average(strategies: FloatArray, reach: FloatArray, nowhere: float | None = None) -> FloatArray:
     strategies, reach = np.asarray(strategies), np.asarray(reach)
     moves, met = (reach[:, :, None] * strategies).sum(0), reach.sum(0)[:, None]
     empty = 1 / strategies.shape[2] if nowhere is None else nowhere
     return np.where(met > 0, moves / np.where(met > 0, met, 1), empty)
 
 
-def _geometric(strategies: Floats, reach: Floats) -> Floats:
+def _geometric(strategies: FloatArray, reach: FloatArray) -> FloatArray:
     mean = np.exp(np.log(strategies).mean(0))
     return mean / mean.sum(1, keepdims=True)
 
@@ -219,14 +219,14 @@ def check_average_strategy(answer: Answer) -> None:
 
 def _step(
     pull_of: Callable[[float, float], float] = lambda rate, pull: rate * pull,
-    towards: Callable[[Floats], Floats] = lambda anchor: anchor,
+    towards: Callable[[FloatArray], FloatArray] = lambda anchor: anchor,
     root: bool = True,
     sign: int = 1,
     inside: bool = True,
 ) -> Answer:
     """A step with an anchor by rules: how strong the pull is, where to, and what the root is taken of."""
 
-    def step(policy: Floats, anchor: Floats, gains: Floats, rate: float, pull: float) -> Floats:
+    def step(policy: FloatArray, anchor: FloatArray, gains: FloatArray, rate: float, pull: float) -> FloatArray:
         strength, uphill = pull_of(rate, pull), sign * rate * np.asarray(gains)
         logs = np.log(policy) + strength * np.log(towards(np.asarray(anchor)))
         logs = (logs + uphill if inside else logs) / (1 + strength if root else 1)
@@ -235,12 +235,12 @@ def _step(
     return step
 
 
-def _unnormalised(policy: Floats, anchor: Floats, gains: Floats, rate: float, pull: float) -> Floats:
+def _unnormalised(policy: FloatArray, anchor: FloatArray, gains: FloatArray, rate: float, pull: float) -> FloatArray:
     logs = np.log(policy) + rate * pull * np.log(anchor) + rate * np.asarray(gains)
     return np.exp(logs / (1 + rate * pull))
 
 
-def _mixed(policy: Floats, anchor: Floats, gains: Floats, rate: float, pull: float) -> Floats:
+def _mixed(policy: FloatArray, anchor: FloatArray, gains: FloatArray, rate: float, pull: float) -> FloatArray:
     moved = _share(policy * np.exp(rate * np.asarray(gains)))
     return (moved + rate * pull * np.asarray(anchor)) / (1 + rate * pull)
 

@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .colors import BLACK, GREY, looks
+from .comparison_plots import Course
 from .layout import laid_out
 from .plots import band, style
 
-Course = tuple[Sequence[float], Sequence[float]]  # iterations, and what there was at each
 EQUILIBRIA = "equilibria"
 WRITTEN = 9  # a matrix of at most so many rows has its numbers written in it
 
@@ -20,8 +20,8 @@ WRITTEN = 9  # a matrix of at most so many rows has its numbers written in it
 def beside_equilibria(
     panels: Mapping[str, Mapping[str, Sequence[Course]]], allowed: Mapping[str, tuple[float, float]], title: str
 ) -> Figure:
-    """One panel for each probability (its key is the heading), over iterations, one band for each run, a course for
-    each seed. `allowed` is the range of each probability over all equilibria: a grey band, or a line.
+    """One panel for each probability (its key is the heading), one band for each run, a course over iterations for each
+    seed. `allowed` is the range of each probability over all equilibria: a grey band, or a line.
     """
     named = looks(dict.fromkeys(name for runs in panels.values() for name in runs))
     with style():
