@@ -113,14 +113,7 @@ GAME_PANELS = (
         (Recorded("strategy", ("nash_conv",), VERMILION), Recorded("average so far", ("nash_conv_average",), BLUE)),
         count=True,
     ),
-    Panel(
-        "games won (%)",
-        (
-            Recorded("against the base", ("wins.base",), GREEN),
-            Recorded("against past selves", ("wins.pool",), ORANGE),
-        ),
-        100,
-    ),
+    Panel("games won against the base (%)", (Recorded("against the base", ("wins.base",), BLUE),), 100),
     Panel("entropy of a move (nats)", (Recorded("entropy", ("entropy",), VERMILION),), count=True),
     Panel("illegal moves (share)", (Recorded("illegal", ("illegal",), ORANGE),), count=True),
 )

@@ -141,10 +141,10 @@ def test_self_play_in_a_game_has_panels_of_its_own():
     records = [{"iteration": t, "learned": {"loss": 0.1}} | (looked if t % 2 == 0 else {}) for t in range(5)]
     drawn = lines(dynamics(records))
     assert list(drawn) == [
-        "NashConv (a game)", "games won (%)", "entropy of a move (nats)", "illegal moves (share)",
+        "NashConv (a game)", "games won against the base (%)", "entropy of a move (nats)", "illegal moves (share)",
     ]  # fmt: skip
     assert drawn["NashConv (a game)"]["average so far"] == ([0, 2, 4], [0.8] * 3)
-    assert drawn["games won (%)"]["against the base"] == ([0, 2, 4], [50] * 3)
+    assert drawn["games won against the base (%)"]["against the base"] == ([0, 2, 4], [50] * 3)
 
 
 def test_stored_seeds_are_a_band_behind_from_the_lowest_to_the_highest():
