@@ -14,6 +14,7 @@ from spkit.loops.rft import RftConfig, rft
 from spkit.policy import Policy, SftConfig, load_policy
 from spkit.run.folder import STAGES, Run
 from spkit.run.settings import changed
+from spkit.stages import play
 from spkit.tasks import load_task
 from tests import killed_run
 
@@ -49,14 +50,19 @@ TRAINING = ("propose", "solve", "learn")  # stages that may decode for training;
 
 @pytest.fixture
 def happened(monkeypatch):
-    """How many tokens `Policy.sample` decodes in stages of training, and how many steps optimizers take."""
+    """How many tokens are sampled in stages of training, and how many steps optimizers take."""
     counts, inside = Counter(), []
-    sample, stage = Policy.sample, Run.stage
+    sample, alike, stage = Policy.sample, play.sample_alike, Run.stage
 
     def counted(policy, *args, **kwargs):
         rollouts = sample(policy, *args, **kwargs)
         counts["tokens"] += sum(len(ids) for ids in rollouts.token_ids) * (inside[-1] in TRAINING)
         return rollouts
+
+    def counted_alike(*args):
+        rollouts, which = alike(*args)
+        counts["tokens"] += sum(len(rollouts.token_ids[row]) for row in which) * (inside[-1] in TRAINING)
+        return rollouts, which
 
     @contextmanager
     def named(run, name, *args):
@@ -66,6 +72,7 @@ def happened(monkeypatch):
         inside.pop()
 
     monkeypatch.setattr(Policy, "sample", counted)
+    monkeypatch.setattr(play, "sample_alike", counted_alike)
     monkeypatch.setattr(Run, "stage", named)
     handle = register_optimizer_step_post_hook(lambda *_: counts.update(steps=1))
     yield counts
