@@ -42,15 +42,15 @@ LATEST = GameSelfPlayConfig(
 )
 BONUS = replace(LATEST, learn=replace(LATEST.learn, entropy_coef=0.12))
 ANCHOR = replace(BONUS, anchor_every=60, learn=replace(BONUS.learn, kl_coef=0.2))
-COMPARED_AT, SOON_AT = 250, 100  # iterations of the runs that change one part; of the shorter ones
+COMPARED_AT = 100  # iterations of the runs that change one part
 POOL = replace(BONUS, iterations=COMPARED_AT, opponent="pool", pool_every=5)
-ANCHOR_SO_FAR = replace(ANCHOR, iterations=SOON_AT)
+SHORT_ANCHOR = replace(ANCHOR, iterations=COMPARED_AT)
 K = 8  # games of a deal that are compared with each other
 
 
-def short(run: str, number: Number, after: int = COMPARED_AT) -> Term:
-    """After iteration `COMPARED_AT`, or another one."""
-    return at(run, number, iteration=after)
+def short(run: str, number: Number) -> Term:
+    """After iteration `COMPARED_AT`."""
+    return at(run, number, iteration=COMPARED_AT)
 
 
 def later_average(run: str) -> Reading:
@@ -83,14 +83,14 @@ GAMES_EXPERIMENTS = {
     "kuhn-latest": _kuhn(replace(LATEST, iterations=COMPARED_AT)),
     "kuhn-bonus": _kuhn(replace(BONUS, iterations=COMPARED_AT)),
     "kuhn-pool": _kuhn(POOL),
-    "kuhn-prioritised": _kuhn(replace(POOL, iterations=SOON_AT, draw="prioritised")),
-    "kuhn-frozen": _kuhn(replace(BONUS, iterations=SOON_AT, opponent="frozen")),
-    "kuhn-held": _kuhn(replace(ANCHOR_SO_FAR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
-    "kuhn-shared": _kuhn(replace(ANCHOR_SO_FAR, learn=replace(ANCHOR.learn, advantage="shared"))),
+    "kuhn-prioritised": _kuhn(replace(POOL, draw="prioritised")),
+    "kuhn-frozen": _kuhn(replace(BONUS, iterations=COMPARED_AT, opponent="frozen")),
+    "kuhn-held": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
+    "kuhn-shared": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, advantage="shared"))),
     "kuhn-deal": _kuhn(
-        replace(ANCHOR_SO_FAR, deals=ANCHOR.deals // K, k=K, learn=replace(ANCHOR.learn, advantage="deal"))
+        replace(SHORT_ANCHOR, deals=ANCHOR.deals // K, k=K, learn=replace(ANCHOR.learn, advantage="deal"))
     ),
-    "kuhn-free": _kuhn(replace(ANCHOR_SO_FAR, invalid_price=0.0)),
+    "kuhn-free": _kuhn(replace(ANCHOR, iterations=COMPARED_AT // 2, invalid_price=0.0)),
 }
 STRATEGY_NUMBERS = ("nash_conv", "nash_conv_average", "entropy", "illegal", "wins.base", "wins.random", "strategy")
 
@@ -163,7 +163,7 @@ GAMES_CLAIMS = (
         "games-no-entropy",
         "With the anchor alone, and no entropy bonus, the NashConv is higher",
         OURS,
-        short("kuhn-held", NASH, SOON_AT) - short("kuhn-anchor", NASH, SOON_AT) > 0,
+        short("kuhn-held", NASH) - short("kuhn-anchor", NASH) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
@@ -184,28 +184,28 @@ GAMES_CLAIMS = (
         "games-prioritised",
         "A pool that is drawn from by how often its members win ends at a lower NashConv than one drawn from uniformly",
         ALPHA_STAR,
-        short("kuhn-pool", NASH, SOON_AT) - short("kuhn-prioritised", NASH, SOON_AT) > 0,
+        short("kuhn-pool", NASH) - short("kuhn-prioritised", NASH) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
         "games-frozen",
         "Against the base, which stays, the NashConv ends higher than against the latest self, with the same bonus",
         OURS,
-        short("kuhn-frozen", NASH, SOON_AT) - short("kuhn-bonus", NASH, SOON_AT) > 0,
+        short("kuhn-frozen", NASH) - short("kuhn-bonus", NASH) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
         "games-frozen-wins",
         "And yet it beats the base more often",
         OURS,
-        short("kuhn-frozen", AGAINST_BASE, SOON_AT) - short("kuhn-bonus", AGAINST_BASE, SOON_AT) > 0,
+        short("kuhn-frozen", AGAINST_BASE) - short("kuhn-bonus", AGAINST_BASE) > 0,
     ),
     claim(
         "games-shared",
         "A baseline that both seats share ends at a higher NashConv than one a seat, in a game in which the first seat "
         "loses 1/18 of an ante",
         SPIRAL,
-        short("kuhn-shared", NASH, SOON_AT) - short("kuhn-anchor", NASH, SOON_AT) > 0,
+        short("kuhn-shared", NASH) - short("kuhn-anchor", NASH) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
@@ -213,7 +213,7 @@ GAMES_CLAIMS = (
         f"Comparing {K} games of the same deal with each other ends at a lower NashConv than a baseline a seat, at "
         "equal games",
         OURS,
-        short("kuhn-anchor", NASH, SOON_AT) - short("kuhn-deal", NASH, SOON_AT) > 0,
+        short("kuhn-anchor", NASH) - short("kuhn-deal", NASH) > 0,
         strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(

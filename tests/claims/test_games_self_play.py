@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spkit.claims import GAMES_CLAIMS
-from spkit.claims.games_self_play import COMPARED_AT, GAMES_EXPERIMENTS, SOON_AT, later_average
+from spkit.claims.games_self_play import COMPARED_AT, GAMES_EXPERIMENTS, later_average
 from spkit.run.errors import SpkitError
 from spkit.stages.past_selves import average_of
 from spkit.tasks.games import game_tree, load_game
@@ -39,7 +39,7 @@ def test_averages_of_realization_weights_win_what_their_parts_win_on_average():
 
 def test_each_claim_reads_what_its_words_say():
     row = {"nash_conv": 0.4, "nash_conv_average": 0.3, "entropy": 0.2, "illegal": 0.1, "wins": {"base": 0.6}}
-    records = [{"iteration": i, "strategy": TREE.uniform().tolist(), **row} for i in (0, SOON_AT, COMPARED_AT)]
+    records = [{"iteration": i, "strategy": TREE.uniform().tolist(), **row} for i in (0, COMPARED_AT)]
     records[0] |= {"illegal": 0.3}
     runs = dict.fromkeys(GAMES_EXPERIMENTS, records)
     better = [{**one, "nash_conv": 0.1, "nash_conv_average": 0.05, "wins": {"base": 0.7}} for one in records]
