@@ -1,9 +1,9 @@
 """What self-play in Kuhn poker makes of a language model, its NashConv known exactly.
 
 Uniform play has NashConv 11/12, equilibrium 0. The main run, `kuhn-anchor`, has a penalty on the distance to an older
-self, which moves every 60 iterations, and an entropy bonus; `kuhn-latest` has neither. It and all other runs change
-one part of another run, play as many games an iteration, stop earlier, and are compared at the iteration where they
-stop: what falls over a run falls alike in all of them.
+self, which moves every 60 iterations, and an entropy bonus; `kuhn-latest` has neither. The other runs change one part
+of another run, play as many games an iteration, stop at iteration `COMPARED_AT`, and are compared with it there: what
+falls over a run falls alike in all of them.
 
 How the settings were found: first with 450 iterations, a falling rate chosen after a look at seeds 0 and 1 up to
 iteration 350, and results on seeds 0 to 2. Then more iterations were taken, and a slower fall, after runs of seed 100
@@ -22,7 +22,7 @@ from ..stages.past_selves import average_of
 from ..tasks.games import game_tree, load_game
 from .base import Experiment, claim
 from .readings import at, base, final, gain
-from .sources import ALPHA_STAR, FICTITIOUS, MAGNETIC, OURS, SPIRAL
+from .sources import FICTITIOUS, MAGNETIC, OURS, SPIRAL
 from .stored import Curve, EachRun
 from .terms import Number, Reading, RunRecords, Term
 
@@ -83,7 +83,6 @@ GAMES_EXPERIMENTS = {
     "kuhn-latest": _kuhn(replace(LATEST, iterations=COMPARED_AT)),
     "kuhn-bonus": _kuhn(replace(BONUS, iterations=COMPARED_AT)),
     "kuhn-pool": _kuhn(POOL),
-    "kuhn-prioritised": _kuhn(replace(POOL, draw="prioritised")),
     "kuhn-frozen": _kuhn(replace(BONUS, iterations=COMPARED_AT, opponent="frozen")),
     "kuhn-held": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
     "kuhn-shared": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, advantage="shared"))),
@@ -179,13 +178,6 @@ GAMES_CLAIMS = (
         "So it has the last strategy",
         OURS,
         short("kuhn-bonus", NASH) - short("kuhn-pool", NASH) > 0,
-    ),
-    claim(
-        "games-prioritised",
-        "A pool that is drawn from by how often its members win ends at a lower NashConv than one drawn from uniformly",
-        ALPHA_STAR,
-        short("kuhn-pool", NASH) - short("kuhn-prioritised", NASH) > 0,
-        strategy_curves(*STRATEGY_NUMBERS),
     ),
     claim(
         "games-frozen",

@@ -51,7 +51,6 @@ def test_each_claim_reads_what_its_words_say():
     assert [effect(id, **{"kuhn-anchor": better}) for id in anchored] == pytest.approx([0.3] * 3)
     assert effect("games-pool", **{"kuhn-pool": better}) == pytest.approx(0.25)
     assert effect("games-pool-last", **{"kuhn-pool": better}) == pytest.approx(0.3)
-    assert effect("games-prioritised", **{"kuhn-prioritised": better}) == pytest.approx(0.3)
     assert effect("games-deal", **{"kuhn-deal": better}) == pytest.approx(0.3)
     assert effect("games-frozen", **{"kuhn-frozen": better}) == pytest.approx(-0.3)
     assert effect("games-frozen-wins", **{"kuhn-frozen": better}) == pytest.approx(0.1)
@@ -63,7 +62,6 @@ def test_runs_that_are_compared_play_as_many_games_and_differ_in_one_part():
     same = {"iterations", "seed", "deals", "k", "measure_every"}
     for name, beside, parts in (
         ("kuhn-pool", "kuhn-bonus", {"opponent", "pool_every"}),
-        ("kuhn-prioritised", "kuhn-pool", {"draw"}),
         ("kuhn-frozen", "kuhn-bonus", {"opponent"}),
         ("kuhn-held", "kuhn-anchor", {"entropy_coef"}),
         ("kuhn-bonus", "kuhn-anchor", {"anchor_every", "kl_coef"}),
