@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..run.errors import SpkitError
 from ..run.json_files import dumps
-from ..run.locks import Hold, hold
+from ..run.locks import held_beside
 from .exporting import Export
 from .output import emitter, interruptible, say
 from .parse import Flag
@@ -184,6 +184,29 @@ class Notebooks:
 
 
 @dataclass(frozen=True)
+class Play:
+    """Play a game against a language model in the terminal. It says afterwards what the model saw, and with which
+    probabilities it moved.
+    """
+
+    game: tyro.conf.Positional[str]  # kuhn, leduc, tic-tac-toe or nim
+    # whom to play against: a run folder, a name (`spkit model` lists them), a checkpoint folder or a hub id; default:
+    # the shipped base, which plays any legal move
+    model: str = ""
+    seat: Literal[0, 1] = 0  # yours: 0 moves first, 1 second
+    seed: int = 0  # decides the cards and the model's draws
+    games: int = 0  # how many games; 0: until Ctrl+D
+
+    def run(self) -> None:
+        """Play until the games or the input end."""
+        from .playing import named_game, opponent, play_on
+
+        if self.games < 0:
+            raise SpkitError(f"--games is {self.games}, and must be 0 or more")
+        play_on(opponent(self.model, named_game(self.game)), self.seat, self.seed, self.games)
+
+
+@dataclass(frozen=True)
 class Env:
     """Print versions, the device and why it was chosen, and which `spkit` was imported."""
 
@@ -289,19 +312,6 @@ COMMANDS = {
     "ledger": Ledger,
     "pretrain": Pretrain,
     "model": FetchModel,
+    "play": Play,
     "notebooks": Notebooks,
 }
-
-
-def held_beside(folder: Path) -> Hold:
-    """Hold a checkpoint folder that is about to be made.
-
-    Raises SpkitError if another process makes it, or it cannot be written to.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return hold(folder, beside=True)
-    except OSError as error:
-        raise SpkitError(
-            f"could not write to {folder.parent} ({error.strerror or error}): choose a folder you can write to"
-        ) from error

@@ -21,7 +21,7 @@ from .layout import laid_out
 from .plots import Records, style
 
 Points = tuple[list[float], list[float]]  # iterations, values; a value that is not a number is a gap
-_COLUMNS = 3
+_COLUMNS, _GAME_COLUMNS = 3, 2
 _CONTROL = {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}
 
 
@@ -107,6 +107,16 @@ RUN_PANELS = (
     Panel("weight of the thought", (Recorded("answers", ("weight.answer",), BLUE),)),
     Panel("loss", (Recorded("loss", ("loss", "loss_last", "learned.loss", "learned.loss_last"), BLUE),)),
 )
+GAME_PANELS = (
+    Panel(
+        "NashConv (a game)",
+        (Recorded("strategy", ("nash_conv",), VERMILION), Recorded("average so far", ("nash_conv_average",), BLUE)),
+        count=True,
+    ),
+    Panel("games won against the base (%)", (Recorded("against the base", ("wins.base",), BLUE),), 100),
+    Panel("entropy of a move (nats)", (Recorded("entropy", ("entropy",), VERMILION),), count=True),
+    Panel("illegal moves (share)", (Recorded("illegal", ("illegal",), ORANGE),), count=True),
+)
 
 
 def _above(columns: int) -> dict[str, Any]:
@@ -124,14 +134,17 @@ def dynamics(
     stored_name: str = "stored seeds",
     control_name: str = "control",
 ) -> Figure:
-    """A figure of a run over iterations, a panel for each of `RUN_PANELS` of which its records hold a number.
+    """A figure of a run over iterations, a panel for each of `RUN_PANELS` (of self-play in a game: `GAME_PANELS`) of
+    which its records hold a number.
 
     `stored` are the records of other seeds, behind as a faint band from the lowest to the highest; `control` are those
     of a run to compare with, dashed. A key that a record lacks leaves its iteration out of that line; None and what is
     not finite leave a gap. All panels have the same iterations.
     """
-    shown = [(panel, lines) for panel in RUN_PANELS if (lines := _lines(panel, records))]
-    columns = min(_COLUMNS, max(len(shown), 1))
+    game = _holds(records, "nash_conv")
+    panels, most = (GAME_PANELS, _GAME_COLUMNS) if game else (RUN_PANELS, _COLUMNS)
+    shown = [(panel, lines) for panel in panels if (lines := _lines(panel, records))]
+    columns = min(most, max(len(shown), 1))
     rows = max(ceil(len(shown) / columns), 1)
     last = max([_last(some) for some in (records, control, *stored)])
     with style():

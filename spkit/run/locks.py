@@ -83,6 +83,20 @@ def hold(folder: Path, beside: bool = False) -> Hold:
     return Hold(folder, lock, note)
 
 
+def held_beside(folder: Path) -> Hold:
+    """Hold a checkpoint folder that is about to be made.
+
+    Raises SpkitError if another process makes it, or it cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return hold(folder, beside=True)
+    except OSError as error:
+        raise SpkitError(
+            f"could not write to {folder.parent} ({error.strerror or error}): choose a folder you can write to"
+        ) from error
+
+
 def _release(lock: FileLock, note: Path, owner: Owner) -> None:
     found = _owner(note)
     if os.getpid() == owner.pid and (found is None or found.token == owner.token):

@@ -35,6 +35,7 @@ COMPARED = {  # one line a notebook
     "03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables and the ledger are marked
     "04_quiet_star.ipynb": LAX,  # floors and advantages are marked; sampled thoughts differ elsewhere
     "05_what_training_changes.ipynb": LAX,  # the ledger is marked; training differs elsewhere
+    "07_a_game_against_itself.ipynb": LAX,  # the rules of the game are marked; training differs elsewhere
     "solutions/00_self_play_toy_example.ipynb": STRICT,
     # exact tables are marked; what the model writes may differ elsewhere
     "solutions/01_self_play_fundamentals.ipynb": LAX,
@@ -42,6 +43,7 @@ COMPARED = {  # one line a notebook
     "solutions/03_spin_adversarial_imitation.ipynb": LAX,  # its exact tables are marked; training runs add up roundings
     "solutions/04_quiet_star.ipynb": LAX,  # its exact tables are marked; thoughts of a model elsewhere
     "solutions/05_what_training_changes.ipynb": LAX,  # the control is marked; trained weights differ elsewhere
+    "solutions/07_a_game_against_itself.ipynb": LAX,  # the step with an anchor is marked; a model is read and plays
 }
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)

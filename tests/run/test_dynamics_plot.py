@@ -135,6 +135,18 @@ def test_shares_have_all_of_their_axis_and_counts_begin_at_nothing():
     assert limits["accuracy on the test set (%)"] == (-3, 103) and limits["completions kept"][0] == 0
 
 
+def test_self_play_in_a_game_has_panels_of_its_own():
+    wins = {"base": 0.5, "random": 0.4, "pool": 0.5, "last": 0.5}
+    looked = {"nash_conv": 0.9, "nash_conv_average": 0.8, "entropy": 0.6, "illegal": 0.02, "wins": wins}
+    records = [{"iteration": t, "learned": {"loss": 0.1}} | (looked if t % 2 == 0 else {}) for t in range(5)]
+    drawn = lines(dynamics(records))
+    assert list(drawn) == [
+        "NashConv (a game)", "games won against the base (%)", "entropy of a move (nats)", "illegal moves (share)",
+    ]  # fmt: skip
+    assert drawn["NashConv (a game)"]["average so far"] == ([0, 2, 4], [0.8] * 3)
+    assert drawn["games won against the base (%)"]["against the base"] == ([0, 2, 4], [50] * 3)
+
+
 def test_stored_seeds_are_a_band_behind_from_the_lowest_to_the_highest():
     stored = [
         [{"iteration": t, "accuracy": share} for t, share in enumerate(curve)] for curve in ((0.2, 0.3), (0.4, 0.7))
