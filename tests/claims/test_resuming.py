@@ -66,6 +66,7 @@ def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monk
     assert without_seconds(run(tmp_path / "killed")) == whole and len(calls) == 3 * each, "read, and not done again"
 
 
+@pytest.mark.whole
 def test_what_a_run_of_self_play_had_played_when_it_was_killed_is_not_played_again(tmp_path, monkeypatch):
     run = lambda folder: observers.information(load_policy("expressions"), load_task("expressions"), LOOKS, Run(folder))
     whole = without_seconds(run(tmp_path / "whole"))

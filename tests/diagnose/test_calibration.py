@@ -27,6 +27,7 @@ def test_a_fault_that_is_nearly_there_is_not_named(fault):
     assert set(verdicts_of(NEAR[fault], range(2))) == {"healthy"}
 
 
+@pytest.mark.whole
 def test_at_most_one_false_alarm_in_twenty_healthy_runs():
     found = verdicts_of_shapes(range(100, 160))
     assert found["healthy"] >= 57, f"of 60: {found}"

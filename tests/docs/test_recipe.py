@@ -80,6 +80,7 @@ def shares() -> dict[str, list[float]]:
     return {arm: [names["solved"](seed, **change) for seed in SEEDS] for arm, change in ARMS.items()}
 
 
+@pytest.mark.whole
 def test_evolving_beats_both_controls_in_every_seed(shares):
     loop, *controls = shares.values()
     assert all(mine > other + 0.15 for control in controls for mine, other in zip(loop, control))

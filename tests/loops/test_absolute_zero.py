@@ -83,6 +83,7 @@ def test_a_run_says_what_it_did(base, tmp_path):
     assert all(row["correct"] == (row["reward"] == 1) for row in solver)
 
 
+@pytest.mark.whole
 def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base, tmp_path):
     config = changed(SMALL, {"iterations": 3, "learn.advantage": "rae"})
     strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]

@@ -54,6 +54,7 @@ def found(observer):
     return {kind: epiplexity(observer, stream(kind), CONFIG) for kind in ("constant", "noise", "structured")}
 
 
+@pytest.mark.whole
 def test_only_the_structured_stream_has_much_to_learn(found):
     assert found["structured"].S > 5 * max(found["constant"].S, found["noise"].S, 50)
     assert found["constant"].H < 0.3, "too easy: nothing to learn and nothing unknown"
