@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from spkit.cli.course import COURSE, copy_course
 from spkit.run.errors import SpkitError
+from tests.helpers import whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,7 +126,7 @@ def from_the_wheel(installed: Path, folder: Path, *arguments: str) -> subprocess
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ledger"], "| **holds** |"),
+        *whole((["ledger"], "| **holds** |"), (["env", "--json"], '"models": "addition')),
         (
             [
                 "run",
@@ -145,7 +146,6 @@ def from_the_wheel(installed: Path, folder: Path, *arguments: str) -> subprocess
             ],
             "The run is in",
         ),
-        (["env", "--json"], '"models": "addition'),
     ],
 )
 def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(installed, tmp_path, arguments, said):

@@ -60,6 +60,7 @@ def test_runs_are_at_the_same_time_in_processes_of_their_own(tmp_path):
     assert len(here) == 2 and os.getpid() not in here and ticks == [1, 1]
 
 
+@pytest.mark.whole
 def test_they_have_the_same_records_as_one_after_another(tmp_path):
     together, alone = lab_of(tmp_path / "together", rft), lab_of(tmp_path / "alone", rft)
     claims = [claim("a", "a", "", final("tiny", "accuracy") > -1)]

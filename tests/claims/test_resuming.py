@@ -14,6 +14,7 @@ from spkit.measures.epiplexity import ObserverConfig
 from spkit.policy import load_policy
 from spkit.run.folder import Run, read_jsonl
 from spkit.tasks import load_task
+from tests.helpers import whole
 
 PLAYED = AbsoluteZeroConfig(iterations=4, tasks=12, k=4, measure_every=9, test_per_difficulty=1, test_samples=1)
 LOOKS = InformationConfig(
@@ -48,7 +49,7 @@ def counted(monkeypatch, module, name, stop_at=None):
     return calls
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", ["sizes", *whole(*(name for name in EXPERIMENTS if name != "sizes"))])
 def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monkeypatch):
     play, config, task, (module, function, each) = EXPERIMENTS[name]
     if name == "sizes":

@@ -251,6 +251,7 @@ def test_another_config_in_the_folder(tmp_path, inside):
     assert code == 2 and "config.seed = 0, not 5" in errors
 
 
+@pytest.mark.whole
 def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path, inside):
     folder = tmp_path / "r"
     code = "from spkit.cli.main import main; main()"

@@ -32,6 +32,7 @@ def records(folder: Path) -> list[dict]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
+@pytest.mark.whole
 def test_both_runs_are_as_one_after_the_other(small, tmp_path):
     demo.run_demo(tmp_path / "both", Console(quiet=True))
     for name, config in demo.variants().items():

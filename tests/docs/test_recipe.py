@@ -86,6 +86,7 @@ def test_evolving_beats_both_controls_in_every_seed(shares):
     assert all(mine > other + 0.15 for control in controls for mine, other in zip(loop, control))
 
 
+@pytest.mark.whole
 def test_the_table_and_the_intervals_are_what_the_block_gives(shares):
     table = dict(re.findall(r"^\| ([a-z ]+): `solved.*?\| (\d+) % \|$", PAGE, re.MULTILINE))
     assert {arm: round(100 * statistics.fmean(values)) for arm, values in shares.items()} == {

@@ -38,6 +38,7 @@ def base():
     return load_policy("expressions")
 
 
+@pytest.mark.whole
 def test_looking_more_often_changes_nothing_else(base):
     often, seldom = (
         list(absolute_zero(base, TASK, changed(SMALL, {"iterations": 3, "measure_every": every}))) for every in (1, 3)

@@ -44,12 +44,14 @@ COMPARED = {  # one line a notebook
     "solutions/04_quiet_star.ipynb": LAX,  # its exact tables are marked; thoughts of a model elsewhere
     "solutions/05_what_training_changes.ipynb": LAX,  # the control is marked; trained weights differ elsewhere
 }
-# Minutes each: `make test` runs the cells of these that are compared and what they need, `make test-all` all cells.
-LONG = (
+# The longest: `make test` runs the cells of these that are compared and what they need, `make test-all` all cells.
+CELLS_ALONE = (
     "01_self_play_fundamentals.ipynb",
     "02_self_training_star_rest.ipynb",
+    "03_spin_adversarial_imitation.ipynb",
     "04_quiet_star.ipynb",
     "05_what_training_changes.ipynb",
+    "solutions/02_self_training_star_rest.ipynb",
 )
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)
@@ -140,13 +142,13 @@ def test_what_is_committed_can_be_compared(name):
     assert any("assert " in "".join(cell["source"]) for cell in cells)  # pictures are never compared
 
 
-@pytest.mark.parametrize("name", [*(name for name in COMPARED if name not in LONG), *whole(*LONG)])
+@pytest.mark.parametrize("name", [*(name for name in COMPARED if name not in CELLS_ALONE), *whole(*CELLS_ALONE)])
 def test_a_fresh_run_shows_what_is_committed(name, tmp_path):
     pytest.importorskip("nbval")
     run(name, tmp_path, threads=2)
 
 
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", CELLS_ALONE)
 def test_the_compared_cells_of_a_long_notebook_show_what_is_committed(name):
     command = [sys.executable, "-m", "tests.portable.cells", name, "--strict"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}

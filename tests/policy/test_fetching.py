@@ -25,7 +25,6 @@ from spkit.run.folder import Run
 from spkit.tasks import load_task
 from tests.cli.test_cli import spkit
 from tests.gguf_like import HEADS, WIDTH, pack, weights_of
-from tests.helpers import whole
 
 LOCK = """
 import sys
@@ -235,7 +234,8 @@ def process(*arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("point", ["converted", *whole("checked")])
+@pytest.mark.parametrize("point", ["converted", "checked"])
+@pytest.mark.whole
 def test_a_conversion_that_was_killed_is_done_again(tiny, tmp_path, point):
     killed = process(tiny, tmp_path / "cache", point)
     assert killed.communicate(timeout=120) and killed.returncode == -9

@@ -19,13 +19,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.notebooks.test_notebooks import COMPARED, LONG, STRICT
+from tests.notebooks.test_notebooks import COMPARED, STRICT
 from tests.portable.cells import ROOT
 from tests.portable.settings import Setting, settings
 
 NUMERIC = (  # found wherever they lie under tests/
     *("test_advantages.py", "test_preference.py", "test_policy_gradient.py", "test_training.py", "test_sampling.py"),
     *("test_tokens.py", "test_solve.py", "test_measure.py", "test_imitation.py", "test_matrix.py", "test_kuhn.py"),
+)
+LONG = (  # minutes each
+    "01_self_play_fundamentals.ipynb",
+    "02_self_training_star_rest.ipynb",
+    "04_quiet_star.ipynb",
+    "05_what_training_changes.ipynb",
 )
 
 

@@ -29,10 +29,9 @@ from tests.killed_run import LOOPS, kill, records
 
 SMALL = StarConfig(iterations=2, problems_per_iteration=5, steps=1, batch_size=4, test_per_difficulty=1)
 POINTS = [
-    "solve",
     "learn",
     "metrics-half",
-    *whole("solve-2", "measure", "checkpoint-half", "checkpoint-done", "samples-done", "metrics-done"),
+    *whole("solve", "solve-2", "measure", "checkpoint-half", "checkpoint-done", "samples-done", "metrics-done"),
 ]
 
 
@@ -111,6 +110,7 @@ def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
         )
 
 
+@pytest.mark.whole
 def test_sft_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "sft"))
     assert [row["optimizer_steps"] for row in whole] == [0, 3, 6, 9], "12 solutions, 5 a step"
