@@ -102,6 +102,7 @@ def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base,
     assert whole == strip(absolute_zero(base, TASK, config))
 
 
+@pytest.mark.whole
 def test_the_four_proposers(base, monkeypatch):
     asked_of, proposed, real = [], [], propose_stage.propose
 
