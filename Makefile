@@ -1,9 +1,11 @@
-# make demo: a tiny language model teaches itself longer sums      make test: the tests, notebooks included
+# make demo: a tiny language model teaches itself longer sums      make test: tests and notebooks, 5 minutes on 2 cores
+# make test-all: what make test runs, then the tests that take seconds each and every cell of the long notebooks
+# make bench: speed beside transformers, TRL and others, in one table and in data/results/bench.json
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs
 # make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
 # make browser: the page of `spkit diagnose --html`, tried in Chromium (playwright fetches it); make test skips that without one
 # make site: the course as web pages, in build/site (with REPOSITORY=owner/name, buttons that open a notebook on Colab)
-# make matrix: the tests under Python 3.10 to 3.13 and with the lowest allowed versions (hours; uv fetches what is missing)
+# make matrix: the tests under Python 3.10 to 3.13 and with the lowest allowed versions (uv fetches what is missing)
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
 # make scale: TRL as the engine, export and trackers (docs/scale.md), tested with the packages that they need; make test skips these
 PYTHON ?= python3
@@ -20,7 +22,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test scale portable matrix site chromium browser lab notebooks clean check-python
+.PHONY: demo real test whole test-all bench scale portable matrix site chromium browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -34,8 +36,20 @@ real: $(VENV)/.real
 	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env notebooks/06_a_real_language_model.ipynb
 	@echo "Open it: make lab, then 06_a_real_language_model.ipynb"
 
+# nbval compares notebooks in processes of their own; in these it would only take time to import
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
 test: $(VENV)/.full
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+	$(PYTEST) -m 'not whole'
+
+whole: $(VENV)/.full
+	$(PYTEST) -m whole
+
+test-all: test whole
+
+bench: $(VENV)/.full
+	@$(PIP) -e '.[peers]' || echo "TRL could not be installed: what it would be compared with is left out"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench
 
 scale: $(VENV)/.scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/engines tests/cli/test_exporting.py tests/cli/test_tracking.py

@@ -13,10 +13,12 @@ signal.signal(
 
 import pytest
 import torch
+from filelock import FileLock
 from transformers import PreTrainedModel
 
 from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.policy import Policy
+from tests import budget
 
 ALPHABET = "0123456789+=#:;"
 
@@ -50,6 +52,19 @@ def in_four_bits(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The notebooks begin first: their module takes longest, and one process runs all of a module."""
+    items.sort(key=lambda item: "test_notebooks.py" not in item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """What the tests took, and the budget."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "duration")]
+    spent = budget.by_module((report.nodeid, report.duration) for report in reports)
+    for line in budget.lines(spent, whole=config.option.markexpr != "not whole"):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def policy() -> Policy:
     return make_policy()
@@ -57,9 +72,16 @@ def policy() -> Policy:
 
 @pytest.fixture(scope="session")
 def hub_folder(tmp_path_factory):
-    """A small model that stands in for one of the hub, trained once a session."""
+    """A small model that stands in for one of the hub, trained once a session, whatever processes share it."""
     pytest.importorskip("bitsandbytes")
     from spkit.tasks import load_task
     from tests.hub_like import save_model
 
-    return save_model(tmp_path_factory.mktemp("hub") / "small", load_task("addition"), steps=500)
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hub-like"
+    with FileLock(f"{folder}.lock"):
+        done = folder / "done"
+        if not done.exists():
+            save_model(folder, load_task("addition"), steps=500)
+            done.touch()
+    return folder

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 Numbers = torch.Tensor | np.ndarray | float | list | tuple
@@ -46,3 +47,10 @@ def apart(ours: Numbers, theirs: Numbers) -> float:
 def _flat(numbers: Numbers) -> torch.Tensor:
     rows = numbers if isinstance(numbers, list | tuple) else [numbers]
     return torch.cat([torch.as_tensor(row).detach().flatten().double().cpu() for row in rows])
+
+
+def whole(*values: object) -> list:
+    """Values of `parametrize` that are left to `make test-all`."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.whole) for value in values
+    ]

@@ -1,16 +1,15 @@
 """A small run that kills its own process with SIGKILL at a chosen point of a chosen iteration (used by
-run/test_folder.py).
-
-python -m tests.killed_run FOLDER LOOP ITERATION POINT, where POINT is a stage of the loop (killed half-way in,
+run/test_folder.py): a stage of the loop (killed half-way in,
 `solve-2`: where that stage is entered for the second time in the iteration) or a moment of a write (data-done,
 checkpoint-half, checkpoint-done, samples-done, metrics-half, metrics-done).
 """
 
+import multiprocessing
 import os
 import signal
-import sys
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -177,7 +176,21 @@ def doom_writes(run: Doomed) -> None:
     Policy.save, os.replace, runs.write_jsonl = save_half, replace_then_die, write_then_die
 
 
-if __name__ == "__main__":
-    doomed_run = Doomed(sys.argv[1], int(sys.argv[3]), sys.argv[4])
+def kill(folder: Path, loop: str, iteration: int, point: str) -> None:
+    """Start the run and see it die.
+
+    Its process is forked off a server that has imported this module, which takes longer than the run.
+    """
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["tests.killed_run"])
+    process = server.Process(target=play, args=(str(folder), loop, iteration, point))
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL, f"exit code {process.exitcode}"
+
+
+def play(folder: str, loop: str, iteration: int, point: str) -> None:
+    """The run, up to that point."""
+    doomed_run = Doomed(folder, iteration, point)
     doom_writes(doomed_run)
-    records(doomed_run, sys.argv[2])
+    records(doomed_run, loop)

@@ -19,7 +19,16 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 LOWEST = "lowest"
 LATEST = ("-c", "constraints.txt")
-DEFAULT = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadscope")  # the arguments of `make test`
+DEFAULT = (
+    "-n",
+    "auto",
+    "--maxprocesses",
+    "4",
+    "--dist",
+    "loadscope",
+    "-m",
+    "not whole",
+)  # the arguments of `make test`
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from spkit.cli.course import COURSE, copy_course
 from spkit.run.errors import SpkitError
+from tests.helpers import whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,7 +91,8 @@ def test_nothing_tells_readers_to_install_somebody_elses_package():
 
 
 def test_ci_runs_what_readers_run():
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test-all\n" in (ROOT / ".ci" / "run").read_text()
+    assert "\ntest-all: test\n" in (ROOT / "Makefile").read_text(), "it runs what `make test` runs, and the rest"
     readme = (ROOT / "README.md").read_text()
     assert "make demo" in readme and "make test" in readme
 
@@ -124,7 +126,7 @@ def from_the_wheel(installed: Path, folder: Path, *arguments: str) -> subprocess
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["ledger"], "| **holds** |"),
+        *whole((["ledger"], "| **holds** |"), (["env", "--json"], '"models": "addition')),
         (
             [
                 "run",
@@ -144,7 +146,6 @@ def from_the_wheel(installed: Path, folder: Path, *arguments: str) -> subprocess
             ],
             "The run is in",
         ),
-        (["env", "--json"], '"models": "addition'),
     ],
 )
 def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(installed, tmp_path, arguments, said):
@@ -153,6 +154,7 @@ def test_commands_that_read_shipped_files_work_from_a_wheel_in_an_empty_folder(i
     assert done.returncode == 0 and said in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.whole
 def test_notebook_00_of_a_copied_course_shows_what_is_committed(installed, tmp_path):
     done = from_the_wheel(installed, tmp_path, "notebooks", "course")
     assert done.returncode == 0 and "begin with 00_self_play_toy_example.ipynb" in done.stdout, done.stderr

@@ -221,6 +221,7 @@ def shipped():
 
 
 @shipped_or_not()
+@pytest.mark.whole
 def test_the_shipped_model_does_what_its_card_says(shipped):
     policy, card = shipped
     assert sum(path.stat().st_size for path in shipped_models()["words"].iterdir()) < 6e6

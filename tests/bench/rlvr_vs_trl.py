@@ -17,10 +17,8 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-import datasets
 import torch
 import transformers
-import trl
 
 from spkit.loops.rlvr import RlvrConfig, fixed_problems, rlvr
 from spkit.policy import load_policy
@@ -87,6 +85,9 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
     """TRL's trainer on the same, its rollouts of an iteration sampled in one batch, and so many in a
     forward and backward pass.
     """
+    import datasets
+    import trl
+
     task, policy = load_task(name), load_policy(name)
     steps = config.problems * config.k // config.batch_size
     asked = [problem for t in range(1, config.iterations + 1) for problem in fixed_problems(task, config, t)]
@@ -134,6 +135,7 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
         trainer = trl.GRPOTrainer(
             policy.model, checked, arguments, rows, processing_class=policy.tokenizer, callbacks=[clock]
         )
+        trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
     return [
         (*since(start, end), reward)
@@ -143,6 +145,8 @@ def theirs(name: str, config: RlvrConfig, rows_at_once: int) -> Curve:
 
 def main() -> None:
     """Print one line a round, the median ratio, and the mean reward of each iteration with its spread over rounds."""
+    import trl
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="sums")
     parser.add_argument("--threads", type=int, default=1)

@@ -83,6 +83,7 @@ def test_every_run_is_listed_once_the_longest_first(tmp_path):
     }
 
 
+@pytest.mark.whole
 def test_runs_start_from_the_base_and_go_on_where_they_were_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("spkit.claims.bases.OTHER_BASES", {"sums": ("sums-seed1", "sums")})
     starts = set()

@@ -51,6 +51,7 @@ def lab_of(folder, loop, seconds=10) -> Lab:
     return Lab(folder, {"tiny": Experiment(loop, SMALL, "sums", seconds)}, Silent())
 
 
+@pytest.mark.whole
 def test_runs_are_at_the_same_time_in_processes_of_their_own(tmp_path):
     ticks = []
     lab = lab_of(tmp_path, waits)
@@ -59,6 +60,7 @@ def test_runs_are_at_the_same_time_in_processes_of_their_own(tmp_path):
     assert len(here) == 2 and os.getpid() not in here and ticks == [1, 1]
 
 
+@pytest.mark.whole
 def test_they_have_the_same_records_as_one_after_another(tmp_path):
     together, alone = lab_of(tmp_path / "together", rft), lab_of(tmp_path / "alone", rft)
     claims = [claim("a", "a", "", final("tiny", "accuracy") > -1)]
@@ -82,6 +84,7 @@ def test_the_longest_run_comes_first_and_a_shared_one_once(tmp_path):
     ("loop", "message"),
     [(fails, "seed 0 has nothing to learn from"), (is_killed, "one of the processes was killed")],
 )
+@pytest.mark.whole
 def test_what_stops_one_run_stops_the_others_and_is_said(loop, message, tmp_path):
     begun = time.monotonic()
     with pytest.raises(SpkitError, match=message):
@@ -98,6 +101,7 @@ def test_every_experiment_can_be_sent_to_another_process():
     assert set(pickle.loads(pickle.dumps(EXPERIMENTS))) == set(EXPERIMENTS)
 
 
+@pytest.mark.whole
 def test_from_the_command_line(tmp_path, monkeypatch, inside):  # noqa: F811
     monkeypatch.setattr(spkit.claims, "EXPERIMENTS", {"tiny": Experiment(rft, SMALL, "sums", 60)})
     monkeypatch.setattr(spkit.claims, "CLAIMS", (claim("ends", "it ends", "ours", final("tiny", "accuracy") > -1),))

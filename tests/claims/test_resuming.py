@@ -14,6 +14,7 @@ from spkit.measures.epiplexity import ObserverConfig
 from spkit.policy import load_policy
 from spkit.run.folder import Run, read_jsonl
 from spkit.tasks import load_task
+from tests.helpers import whole
 
 PLAYED = AbsoluteZeroConfig(iterations=4, tasks=12, k=4, measure_every=9, test_per_difficulty=1, test_samples=1)
 LOOKS = InformationConfig(
@@ -48,7 +49,7 @@ def counted(monkeypatch, module, name, stop_at=None):
     return calls
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", ["sizes", *whole(*(name for name in EXPERIMENTS if name != "sizes"))])
 def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monkeypatch):
     play, config, task, (module, function, each) = EXPERIMENTS[name]
     if name == "sizes":
@@ -66,6 +67,7 @@ def test_a_run_that_was_dropped_midway_goes_on_where_it_was(name, tmp_path, monk
     assert without_seconds(run(tmp_path / "killed")) == whole and len(calls) == 3 * each, "read, and not done again"
 
 
+@pytest.mark.whole
 def test_what_a_run_of_self_play_had_played_when_it_was_killed_is_not_played_again(tmp_path, monkeypatch):
     run = lambda folder: observers.information(load_policy("expressions"), load_task("expressions"), LOOKS, Run(folder))
     whole = without_seconds(run(tmp_path / "whole"))

@@ -30,17 +30,32 @@ def spkit(*arguments: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, **options)
 
 
-def test_run_show_and_resume(tmp_path):
+@pytest.fixture
+def inside(monkeypatch, capsys):
+    """The command line without a process of its own, which takes seconds to start: (exit code, output, errors)."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, *capsys.readouterr()
+
+    return call
+
+
+def test_run_show_and_resume(tmp_path, inside):
     first = spkit("run", "star", "--out", tmp_path / "r", *FAST)
     assert first.returncode == 0, first.stderr
     assert [line.split()[0] for line in first.stdout.splitlines()[:3]] == ["iteration", "0", "1"]
     assert "\x1b" not in first.stdout + first.stderr
     assert first.stderr == PROFILE
-    again = spkit("run", "star", "--out", tmp_path / "r", *FAST, "--json")
-    rows = [json.loads(line) for line in again.stdout.splitlines()]
+    again = inside("run", "star", "--out", tmp_path / "r", *FAST, "--json")[1]
+    rows = [json.loads(line) for line in again.splitlines()]
     assert [row["iteration"] for row in rows] == [0, 1]
-    shown = spkit("show", tmp_path / "r")
-    assert shown.stdout.splitlines()[1] == first.stdout.splitlines()[1]
+    shown = inside("show", tmp_path / "r")[1]
+    assert shown.splitlines()[1] == first.stdout.splitlines()[1]
     assert (tmp_path / "r" / "dynamics.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -69,26 +84,17 @@ def test_run_show_and_resume(tmp_path):
         (["reproduce", "--seeds", "1"], "at least 2 seeds"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(arguments, message):
-    done = spkit(*arguments, cwd=ROOT)
-    assert done.returncode == 2
-    assert message in done.stderr and "Traceback" not in done.stderr
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, message, inside):
+    code, _, errors = inside(*arguments)
+    assert code == 2 and message in errors
+
+
+def test_a_process_with_bad_input_ends_with_exit_code_2():
+    done = spkit("run", "star", "--task", "adition", cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.startswith("spkit: ") and "Traceback" not in done.stderr
 
 
 TINY = ["--problems", "10", "--sft.steps", "2", "--sft.batch-size", "8", "--test-per-difficulty", "2"]
-
-
-@pytest.fixture
-def inside(monkeypatch, capsys):
-    """The command line without a process of its own, which takes seconds to start: (exit code, output, errors)."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return left.value.code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.mark.parametrize(
@@ -238,13 +244,15 @@ def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, mess
     assert not (tmp_path / "r").exists()
 
 
-def test_another_config_in_the_folder(tmp_path):
-    assert spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0").returncode == 0
-    done = spkit("run", "star", "--out", tmp_path / "r", "--iterations", "0", "--seed", "5")
-    assert done.returncode == 2 and "config.seed = 0, not 5" in done.stderr
+def test_another_config_in_the_folder(tmp_path, inside):
+    command = ["run", "star", "--out", tmp_path / "r", "--iterations", "0"]
+    assert inside(*command)[0] == 0
+    code, _, errors = inside(*command, "--seed", "5")
+    assert code == 2 and "config.seed = 0, not 5" in errors
 
 
-def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path):
+@pytest.mark.whole
+def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path, inside):
     folder = tmp_path / "r"
     code = "from spkit.cli.main import main; main()"
     command = [
@@ -280,25 +288,13 @@ def test_ctrl_c_says_how_to_continue_and_continuing_works(tmp_path):
         process.returncode == 130 and "start the same command again to continue" in errors and "Traceback" not in errors
     )
     done = len((folder / "metrics.jsonl").read_text().splitlines())
-    resumed = spkit(
-        "run",
-        "star",
-        "--out",
-        folder,
-        "--iterations",
-        str(done),
-        "--problems-per-iteration",
-        "50",
-        "--steps",
-        "5",
-        "--json",
-    )
-    assert resumed.returncode == 0 and len(resumed.stdout.splitlines()) == done + 1
+    more = ["--out", folder, "--iterations", done, "--problems-per-iteration", "50", "--steps", "5", "--json"]
+    code, resumed, _ = inside("run", "star", *more)
+    assert code == 0 and len(resumed.splitlines()) == done + 1
 
 
-def test_env_says_which_package_and_which_device():
-    done = spkit("env", "--json", cwd=ROOT)
-    rows = json.loads(done.stdout)
+def test_env_says_which_package_and_which_device(inside):
+    rows = json.loads(inside("env", "--json")[1])
     assert str(ROOT / "spkit") in rows["spkit"] and "addition" in rows["tasks"] and "addition" in rows["models"]
     assert rows["device"].startswith(("cpu", "cuda")) and rows["sandbox"].startswith("monty: pydantic-monty")
 
@@ -319,9 +315,9 @@ def test_env_says_which_package_and_which_device():
         ["reproduce"],
     ],
 )
-def test_help_everywhere(command):
-    done = spkit(*command, "--help")
-    assert done.returncode == 0 and "usage: spkit" in done.stdout and len(done.stdout) > 200
+def test_help_everywhere(command, inside):
+    code, said, _ = inside(*command, "--help")
+    assert code == 0 and "usage: spkit" in said and len(said) > 200
 
 
 def test_a_task_with_a_source_has_a_run_folder_of_one_level():

@@ -32,6 +32,7 @@ def records(folder: Path) -> list[dict]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
+@pytest.mark.whole
 def test_both_runs_are_as_one_after_the_other(small, tmp_path):
     demo.run_demo(tmp_path / "both", Console(quiet=True))
     for name, config in demo.variants().items():
@@ -41,6 +42,7 @@ def test_both_runs_are_as_one_after_the_other(small, tmp_path):
     assert (tmp_path / "both" / "accuracy.png").is_file()
 
 
+@pytest.mark.whole
 def test_the_other_process_did_the_control(small, tmp_path):
     with demo.beside(demo.variants()["control: no rationalization"], tmp_path / CONTROL):
         pass
@@ -54,6 +56,7 @@ def test_an_error_here_stops_the_other_process(small, tmp_path):
     assert not (tmp_path / CONTROL / "metrics.jsonl").exists() or len(records(tmp_path / CONTROL)) < 1000
 
 
+@pytest.mark.whole
 def test_what_the_other_process_could_not_do_is_left_to_be_continued(small, tmp_path, capfd):
     (tmp_path / CONTROL).write_text("a file where a folder should be")
     with demo.beside(SMALL, tmp_path / CONTROL):

@@ -6,13 +6,14 @@ import json
 import random
 import re
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from spkit.diagnose.audit import read_audit
 from spkit.diagnose.findings import moved, quarters
-from spkit.diagnose.judge import diagnose
+from spkit.diagnose.judge import Diagnosis, diagnose
 from spkit.diagnose.steps import Evidence, Step
 from spkit.diagnose.thresholds import DEFAULT
 from spkit.diagnose.totals import Totals
@@ -21,7 +22,12 @@ from tests.diagnose.faults import FAULTS
 from tests.diagnose.world import World, diagnosis_of, rows
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-PLANTED = {name: diagnosis_of(rows(worlds[0], 0)) for name, worlds in FAULTS.items() if name != "healthy"}
+PLANTED = [name for name in FAULTS if name != "healthy"]
+
+
+@cache
+def planted(fault: str) -> Diagnosis:
+    return diagnosis_of(rows(FAULTS[fault][0], 0))
 
 
 def sections(number: str) -> list[str]:
@@ -33,7 +39,7 @@ def sections(number: str) -> list[str]:
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_finding_is_complete(fault):
-    finding = PLANTED[fault].findings[0]
+    finding = planted(fault).findings[0]
     assert finding.name == fault and len(finding.advice) >= 2
     number, section = re.fullmatch(r"notebooks/(\d\d), section (\d+)", finding.where).groups()
     assert section in sections(number), "the course explains it there"
@@ -45,7 +51,7 @@ def test_a_finding_is_complete(fault):
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_finding_says_how_sure_it_is(fault):
     """An interval of a share holds the share; findings that compare two windows tell both."""
-    found = [value for value in PLANTED[fault].findings[0].figures.values() if value is not None]
+    found = [value for value in planted(fault).findings[0].figures.values() if value is not None]
     intervals = [value for value in found if isinstance(value, dict) and "interval" in value]
     nested = [rate for value in found if isinstance(value, dict) for rate in value.values() if isinstance(rate, dict)]
     pairs = [value for value in found if isinstance(value, tuple) and len(value) == 2]
@@ -96,7 +102,7 @@ def test_a_number_that_a_log_does_not_say_stops_no_judge(missing):
     """Of one planted run of each kind, with a field taken away."""
     empty = Step(0)
     for fault in ("truncated", "format", "stale rows", "drowned reward", "collapse", "length drift"):
-        evidence = PLANTED[fault].evidence
+        evidence = planted(fault).evidence
         steps = tuple(
             Step(**{**asdict(step), missing: getattr(empty, missing)})
             for step in evidence.steps

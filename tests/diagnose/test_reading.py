@@ -104,6 +104,7 @@ def test_audits_are_matched_and_refused(tmp_path):
             read_audit(write(tmp_path / "bad.jsonl", lines))
 
 
+@pytest.mark.whole
 def test_memory_does_not_grow_with_the_log(tmp_path):
     def peak(steps):
         path, text = tmp_path / f"{steps}.jsonl", "word " * 400

@@ -80,11 +80,13 @@ def shares() -> dict[str, list[float]]:
     return {arm: [names["solved"](seed, **change) for seed in SEEDS] for arm, change in ARMS.items()}
 
 
+@pytest.mark.whole
 def test_evolving_beats_both_controls_in_every_seed(shares):
     loop, *controls = shares.values()
     assert all(mine > other + 0.15 for control in controls for mine, other in zip(loop, control))
 
 
+@pytest.mark.whole
 def test_the_table_and_the_intervals_are_what_the_block_gives(shares):
     table = dict(re.findall(r"^\| ([a-z ]+): `solved.*?\| (\d+) % \|$", PAGE, re.MULTILINE))
     assert {arm: round(100 * statistics.fmean(values)) for arm, values in shares.items()} == {

@@ -38,6 +38,7 @@ def base():
     return load_policy("expressions")
 
 
+@pytest.mark.whole
 def test_looking_more_often_changes_nothing_else(base):
     often, seldom = (
         list(absolute_zero(base, TASK, changed(SMALL, {"iterations": 3, "measure_every": every}))) for every in (1, 3)
@@ -83,6 +84,7 @@ def test_a_run_says_what_it_did(base, tmp_path):
     assert all(row["correct"] == (row["reward"] == 1) for row in solver)
 
 
+@pytest.mark.whole
 def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base, tmp_path):
     config = changed(SMALL, {"iterations": 3, "learn.advantage": "rae"})
     strip = lambda rows: [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
@@ -100,6 +102,7 @@ def test_a_killed_run_goes_on_with_its_buffers_its_optimizer_and_its_means(base,
     assert whole == strip(absolute_zero(base, TASK, config))
 
 
+@pytest.mark.whole
 def test_the_four_proposers(base, monkeypatch):
     asked_of, proposed, real = [], [], propose_stage.propose
 

@@ -155,6 +155,7 @@ def test_one_iteration(base, name, tmp_path):
     )
 
 
+@pytest.mark.whole
 def test_a_run_that_goes_on_equals_one_that_was_not_stopped(base, tmp_path):
     config = SETTINGS["rlvr"][1]
     longer = replace(config, iterations=2)

@@ -148,6 +148,7 @@ def test_settings_out_of_range_are_refused(settings):
         QuietStarConfig(**settings)
 
 
+@pytest.mark.whole
 def test_in_a_hundred_steps_it_thinks_where_that_helps_and_not_elsewhere(base):
     config = QuietStarConfig(iterations=1, steps=100, test_texts=25)
     (before, after) = quiet_star(base, TASK, config)

@@ -123,6 +123,7 @@ def test_rest_goes_on_from_the_last_policy_more_gently_with_real_data_and_fresh_
     assert rows[1]["improve"][0]["kept"] >= rows[1]["improve"][1]["kept"] == rows[1]["kept"] > 0
 
 
+@pytest.mark.whole
 def test_collapse_regimes_read_what_they_say(base, trained_on):
     texts = {}
     for regime in ("replace", "accumulate", "mix"):

@@ -16,7 +16,7 @@ from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_
 from spkit.stages.references import draw_preferences, draw_references, encode, read_references
 from spkit.stages.replies import cut, replies_to
 from spkit.tasks import load_task
-from tests.helpers import apart
+from tests.helpers import apart, whole
 
 SMALL = SpinConfig(
     iterations=2, references=24, batch_size=8, beta=(1.0,), test_per_difficulty=4, exact_per_difficulty=1
@@ -38,7 +38,7 @@ def real(base, task):
     return encode(base, draw_references(task, 0, 24))
 
 
-@pytest.mark.parametrize("kind", ["logistic", "chi2", "tspin"])
+@pytest.mark.parametrize("kind", ["logistic", *whole("chi2", "tspin")])
 def test_the_log_ratio_is_exactly_zero_at_the_start_of_every_iteration(base, task, kind):
     records = list(spin(base, task, replace(SMALL, kind=kind, iterations=3)))
     assert [record["learned"]["start_log_ratio"] for record in records[1:]] == [0.0, 0.0, 0.0]
@@ -136,6 +136,7 @@ def test_with_a_kl_penalty_the_log_ratio_is_taken_to_a_geometric_mixture_with_th
     assert apart(batch.opponent, of(policy) / 4 + of(base) * 3 / 4) < 1e-4
 
 
+@pytest.mark.whole
 def test_in_the_first_iteration_a_kl_penalty_is_a_larger_beta(base, task):
     """There the opponent is the policy of iteration 0; later the two differ."""
     config = replace(SMALL, sft_epochs=2, learning_rate=(1e-3,))
@@ -146,6 +147,7 @@ def test_in_the_first_iteration_a_kl_penalty_is_a_larger_beta(base, task):
     assert abs(held[2]["kl"] - steep[2]["kl"]) > 1e-3
 
 
+@pytest.mark.whole
 def test_a_run_with_a_kl_penalty_goes_on_as_if_it_had_not_been_stopped(base, task, tmp_path):
     config = replace(SMALL, sft_epochs=1, kl=1.0, opponents="pool", iterations=3, learning_rate=(1e-3,))
     whole = list(spin(base, task, config))
@@ -181,6 +183,7 @@ def test_the_swap_control_never_sees_a_reference(base, task, real):
     assert any(pair.real != pair.generated for pair in pairs)
 
 
+@pytest.mark.whole
 def test_sft_takes_as_many_steps_and_has_no_opponent(base, task):
     ours, theirs = (list(spin(base, task, replace(SMALL, kind=kind))) for kind in ("logistic", "sft"))
     assert [r["learned"]["steps"] for r in ours[1:]] == [r["learned"]["steps"] for r in theirs[1:]] == [6, 12]
@@ -248,6 +251,7 @@ def test_any_task_with_solutions_can_be_imitated():
     assert records[1]["learned"]["start_log_ratio"] == 0.0 and "kl" not in records[1]
 
 
+@pytest.mark.whole
 def test_sft_before_the_first_iteration(base, task):
     cold, warm = (list(spin(base, task, replace(SMALL, iterations=1, sft_epochs=epochs))) for epochs in (0, 4))
     assert warm[0]["kl_base"] > 0.05 > abs(cold[0]["kl_base"]) and warm[0]["kl"] != cold[0]["kl"]

@@ -54,6 +54,7 @@ def found(observer):
     return {kind: epiplexity(observer, stream(kind), CONFIG) for kind in ("constant", "noise", "structured")}
 
 
+@pytest.mark.whole
 def test_only_the_structured_stream_has_much_to_learn(found):
     assert found["structured"].S > 5 * max(found["constant"].S, found["noise"].S, 50)
     assert found["constant"].H < 0.3, "too easy: nothing to learn and nothing unknown"
@@ -61,6 +62,7 @@ def test_only_the_structured_stream_has_much_to_learn(found):
     assert found["structured"].passes[-1].H < 1.0, "it was learned: what was never read is known too"
 
 
+@pytest.mark.whole
 def test_without_selection_noise_that_is_read_often_fools_it(observer, found):
     last = found["noise"].passes[-1]
     assert last.S > 0.3 * CONFIG.train_tokens * math.log2(10) and last.S > 5 * found["noise"].S

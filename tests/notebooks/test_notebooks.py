@@ -22,6 +22,7 @@ from spkit.run.streams import generator
 from spkit.stages.solve import solve
 from spkit.tasks import load_task
 from spkit.tasks import problems as asked
+from tests.helpers import whole
 from tests.llama_like import save_llama
 from tests.pictures import startup
 
@@ -45,6 +46,15 @@ COMPARED = {  # one line a notebook
     "solutions/05_what_training_changes.ipynb": LAX,  # the control is marked; trained weights differ elsewhere
     "solutions/07_a_game_against_itself.ipynb": LAX,  # the step with an anchor is marked; a model is read and plays
 }
+# The longest: `make test` runs the cells of these that are compared and what they need, `make test-all` all cells.
+CELLS_ALONE = (
+    "01_self_play_fundamentals.ipynb",
+    "02_self_training_star_rest.ipynb",
+    "03_spin_adversarial_imitation.ipynb",
+    "04_quiet_star.ipynb",
+    "05_what_training_changes.ipynb",
+    "solutions/02_self_training_star_rest.ipynb",
+)
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)
 SHOWS = {"print", "show", "display"}  # a cell that calls one of these, or ends in an expression, shows something
@@ -134,10 +144,20 @@ def test_what_is_committed_can_be_compared(name):
     assert any("assert " in "".join(cell["source"]) for cell in cells)  # pictures are never compared
 
 
-@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("name", [*(name for name in COMPARED if name not in CELLS_ALONE), *whole(*CELLS_ALONE)])
 def test_a_fresh_run_shows_what_is_committed(name, tmp_path):
     pytest.importorskip("nbval")
     run(name, tmp_path, threads=2)
+
+
+def test_the_compared_cells_of_the_longest_notebooks_show_what_is_committed():
+    command = [sys.executable, "-m", "tests.portable.cells", *CELLS_ALONE, "--strict"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    for name, line in zip(CELLS_ALONE, done.stdout.splitlines(), strict=True):
+        marked = ["# NBVAL_CHECK_OUTPUT" in "".join(cell["source"]) for cell in code_cells(NOTEBOOKS / name)]
+        assert json.loads(line)["ran"] >= sum(marked) > 0, name
 
 
 @pytest.fixture(scope="module")

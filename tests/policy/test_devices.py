@@ -76,6 +76,7 @@ def test_conclusions_are_asserted_on_the_cpu_alone(capsys):
     assert "does NOT hold here: sums get longer" in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_the_command_line_takes_a_device(tmp_path):
     code = "from spkit.cli.main import main; main()"
     asked = "run star --task addition --iterations 0 --test-per-difficulty 1 --json".split()

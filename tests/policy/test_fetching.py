@@ -235,6 +235,7 @@ def process(*arguments: object) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("point", ["converted", "checked"])
+@pytest.mark.whole
 def test_a_conversion_that_was_killed_is_done_again(tiny, tmp_path, point):
     killed = process(tiny, tmp_path / "cache", point)
     assert killed.communicate(timeout=120) and killed.returncode == -9
@@ -245,6 +246,7 @@ def test_a_conversion_that_was_killed_is_done_again(tiny, tmp_path, point):
     assert left(tmp_path / "cache") == ["tiny"] and load_policy("tiny").context > 0
 
 
+@pytest.mark.whole
 def test_two_processes_at_once_make_one_model(tiny, tmp_path):
     both = [process(tiny, tmp_path / "cache") for _ in range(2)]
     ended = [(one.communicate(timeout=120), one.returncode) for one in both]
@@ -338,6 +340,7 @@ def test_where_the_cache_is_on_windows(monkeypatch):
     assert cache_folder({"LOCALAPPDATA": "/l"}) == Path("/l/spkit")
 
 
+@pytest.mark.whole
 def test_the_command_lists_models_and_says_what_one_is(tiny, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     command(["model", "--json"]).run()

@@ -146,6 +146,7 @@ def test_bases_never_read_a_test_problem(name):
         assert longest == max({**recipe.plain, **recipe.hinted})
 
 
+@pytest.mark.whole
 def test_pretraining_repeats_and_writes_a_card(tmp_path, monkeypatch):
     from dataclasses import replace
 

@@ -149,6 +149,7 @@ def test_out_of_memory_while_loading_is_one_sentence(monkeypatch):
         loading.load_policy("own/model")
 
 
+@pytest.mark.whole
 def test_commands_say_which_profile_they_run_in(tmp_path, monkeypatch):
     make_policy().save(tmp_path / "base")
     arguments = [

@@ -133,6 +133,7 @@ def test_a_run_resumed_on_another_day_shows_the_prompts_of_its_first(tmp_path, c
         (lambda: chatty(PLAIN).prompted(Prompting()), "kind"),
     ],
 )
+@pytest.mark.whole
 def test_another_prompt_does_not_continue_a_run(tmp_path, other, field):
     run = {"method": "m", "base": "b"}
     Run(tmp_path).start(run, chatty(PLAIN, ("1+1=", "2")))

@@ -24,19 +24,14 @@ from spkit.run.files import finish_before_interrupt, read_jsonl, write_atomic
 from spkit.run.folder import Run
 from spkit.tasks import load_task
 from tests.conftest import make_policy
-from tests.killed_run import LOOPS, records
+from tests.helpers import whole
+from tests.killed_run import LOOPS, kill, records
 
 SMALL = StarConfig(iterations=2, problems_per_iteration=5, steps=1, batch_size=4, test_per_difficulty=1)
 POINTS = [
-    "solve",
-    "solve-2",  # rationalization
     "learn",
-    "measure",
-    "checkpoint-half",
-    "checkpoint-done",
-    "samples-done",
     "metrics-half",
-    "metrics-done",
+    *whole("solve", "solve-2", "measure", "checkpoint-half", "checkpoint-done", "samples-done", "metrics-done"),
 ]
 
 
@@ -66,21 +61,9 @@ def test_killed_and_resumed_equals_uninterrupted(point, uninterrupted, tmp_path)
     assert not list(folder.rglob(".partial-*.json*")) or point == "metrics-half"
 
 
-def kill(folder: Path, loop: str, iteration: int, point: str) -> None:
-    command = [sys.executable, "-m", "tests.killed_run", str(folder), loop, str(iteration), point]
-    killed = subprocess.run(
-        command,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        timeout=300,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-
-
 @pytest.mark.parametrize(
     ("loop", "sampling", "learning"),
-    [("rest_em", "solve", "learn"), ("collapse", "solve", "learn"), ("spin", "solve", "learn")],
+    [("rest_em", "solve", "learn"), *whole(("collapse", "solve", "learn"), ("spin", "solve", "learn"))],
 )
 def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning, tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), loop))
@@ -98,6 +81,7 @@ def test_what_earlier_iterations_stored_survives_a_kill(loop, sampling, learning
         records(Run(tmp_path / sampling), loop)
 
 
+@pytest.mark.whole
 def test_a_verifier_that_is_retrained_on_its_own_verdicts_survives_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "rest_em_scorer"))
     assert all(row["scorer"]["labelled"] == 30 for row in whole[1:]), "it is trained anew in every iteration"
@@ -106,6 +90,7 @@ def test_a_verifier_that_is_retrained_on_its_own_verdicts_survives_a_kill(tmp_pa
         assert comparable(records(Run(tmp_path / point), "rest_em_scorer")) == whole
 
 
+@pytest.mark.whole
 def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "rlvr"))
     assert all(row["learned"]["steps"] > 0 for row in whole[1:])
@@ -125,6 +110,7 @@ def test_the_moments_of_the_optimizer_survive_a_kill(tmp_path):
         )
 
 
+@pytest.mark.whole
 def test_sft_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "sft"))
     assert [row["optimizer_steps"] for row in whole] == [0, 3, 6, 9], "12 solutions, 5 a step"
@@ -146,6 +132,7 @@ def test_a_run_that_was_begun_before_anything_was_counted_goes_on_without_totals
     assert "optimizer_steps" not in old.record(1, policy, []), "a total that misses its beginning is none"
 
 
+@pytest.mark.whole
 def test_the_buffers_and_the_means_of_self_play_survive_a_kill(tmp_path):
     whole = comparable(records(Run(tmp_path / "whole"), "absolute_zero"))
     assert all(row["learned"]["steps"] > 0 and row["baselines"] for row in whole[1:])
@@ -230,6 +217,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch, vi
     assert comparable(run_small(tmp_path / "r", iterations=3)) == comparable(whole)
 
 
+@pytest.mark.whole
 def test_a_really_full_disk_while_saving_weights(tmp_path):
     """The file size limit makes the operating system refuse the write in the middle, as a full disk does."""
     script = (

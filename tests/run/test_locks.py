@@ -70,6 +70,7 @@ def test_a_second_process_is_told_who_is_there_and_changes_nothing(tmp_path, oth
     assert len(rows) == len({(row["iteration"], row["prompt"]) for row in rows})
 
 
+@pytest.mark.whole
 def test_what_another_process_left_behind_does_not_count_but_another_host_does(tmp_path):
     folder = tmp_path / "r"
     list(small(folder, iterations=1))

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
-WITHOUT = """
-import builtins, io, os, pathlib, signal, sys
 # other packages, of which each knows its Windows, are imported before
+BEFORE = """
 import filelock, jinja2, matplotlib.pyplot, numpy, peft, rich.progress, subprocess, tempfile, torch, tyro
 from transformers import AutoModelForCausalLM, LlamaForCausalLM, PreTrainedModel, Qwen2ForCausalLM
+"""
+WITHOUT = """
+import builtins, io, os, pathlib, signal, sys
 
 for module in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
     sys.modules[module] = None
@@ -34,17 +38,22 @@ builtins.open = io.open = without_proc
 """
 
 
-def in_that_world(code: str, folder: Path) -> subprocess.CompletedProcess:
+def in_that_world(code: str, folder: Path, before: str = BEFORE) -> subprocess.CompletedProcess:
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(folder)}
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT + code], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", before + WITHOUT + code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
 def test_the_names_are_really_gone(tmp_path):
-    done = in_that_world("import resource", tmp_path)
+    done = in_that_world("import resource", tmp_path, before="")
     assert done.returncode == 1 and "ModuleNotFoundError" in done.stderr
-    done = in_that_world("import pathlib; pathlib.Path('/proc/self/status').read_text()", tmp_path)
+    done = in_that_world("import pathlib; pathlib.Path('/proc/self/status').read_text()", tmp_path, before="")
     assert done.returncode == 1 and "FileNotFoundError" in done.stderr
 
 
@@ -60,6 +69,7 @@ for module in pkgutil.walk_packages(spkit.__path__, "spkit."):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.whole
 def test_a_loop_runs_is_shown_and_continues(tmp_path):
     run = "run star --problems-per-iteration 8 --steps 2 --test-per-difficulty 2 --out runs/one --json"
     code = f"""

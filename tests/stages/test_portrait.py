@@ -66,6 +66,7 @@ def test_the_null_is_read_as_the_run_is(base):
     assert null_weights(base, GoldConfig(), {"optimizer_steps": 0}) is None
 
 
+@pytest.mark.whole
 def test_a_run_that_was_killed_before_its_portrait_gets_it_when_started_again(base, tmp_path, monkeypatch):
     config = GoldConfig(2, pool=8, problems=8, batch_size=8, test_per_difficulty=1, test_samples=1)
     loop, folder = Portrayed(sft_on_gold, QUICK, texts=20), tmp_path / "run"

@@ -18,5 +18,6 @@ def test_a_real_run_is_judged_alike_in_every_format(tmp_path, writer, run):
     assert reading(writer, run, tmp_path) == expected(writer, run)
 
 
+@pytest.mark.whole
 def test_the_page_has_the_table():
     assert section() in PAGE.read_text(encoding="utf-8")
