@@ -5,6 +5,7 @@
 # make real: a real language model on this CPU: fetch it (once, 93 MB, 0.54 GB on disk), train it, run notebook 06 on it
 # make browser: the page of `spkit diagnose --html`, tried in Chromium (playwright fetches it); make test skips that without one
 # make site: the course as web pages, in build/site (with REPOSITORY=owner/name, buttons that open a notebook on Colab)
+# make hosted REPOSITORY=owner/name: for whoever hosts it, Colab badges and a first cell that installs, written into the notebooks
 # make matrix: the tests under Python 3.10 to 3.13 and with the lowest allowed versions (uv fetches what is missing)
 # make portable: what is compared and asserted holds under other processors' instructions and roundings too
 # make scale: TRL as the engine, export and trackers (docs/scale.md), tested with the packages that they need; make test skips these
@@ -22,7 +23,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # One iteration of ReST^EM on a real model, in small: a few minutes.
 REAL := --task stories --model smollm2 --lora --preset smollm2 --iterations 1 --test-per-difficulty 16
 
-.PHONY: demo real test whole test-all bench scale portable matrix site chromium browser lab notebooks clean check-python
+.PHONY: demo real test whole test-all bench scale portable matrix site hosted chromium browser lab notebooks clean check-python
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -69,6 +70,9 @@ $(VENV)/.site: $(VENV)/.full
 site: $(VENV)/.site
 	$(BIN)/python docs/site/build.py --repository '$(REPOSITORY)'
 	SPKIT_SITE=build/site $(BIN)/python -m pytest tests/site
+
+hosted: $(VENV)/.full
+	$(BIN)/python docs/site/hosted.py '$(REPOSITORY)'
 
 chromium: $(VENV)/.full
 	@$(PIP) -e '.[browser]'

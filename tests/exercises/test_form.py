@@ -8,7 +8,7 @@ import pytest
 from spkit.exercises.checking import Mistake
 from spkit.exercises.student import without_solutions
 
-from .solution_cells import SOLUTIONS
+from .solution_cells import SOLUTIONS, is_code
 
 HEADING = re.compile(r"^## (\d+) · (.+) \((\d+) minutes, (easy|medium|hard|open)\)$", re.MULTILINE)
 HINT = re.compile(r"^<details><summary>Hint (\d)</summary>\n\n(.+?)\n\n</details>$", re.MULTILINE | re.DOTALL)
@@ -69,7 +69,7 @@ CHECKED = [  # the check of the open exercise reads names that its own empty cel
 
 @pytest.mark.parametrize(("path", "grade_id"), CHECKED, ids=lambda value: getattr(value, "stem", value))
 def test_an_empty_cell_gets_a_sentence(path, grade_id):
-    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if is_code(cell)]
     sources = {cell["metadata"].get("nbgrader", {}).get("grade_id"): "".join(cell["source"]) for cell in cells}
     imports = [line for line in "".join(cells[0]["source"]).splitlines() if line.startswith(("import ", "from "))]
     names: dict = {}
