@@ -36,7 +36,7 @@ class Opponent:
     def write(self, prompt: str, seed: int, game: int, turn: int) -> tuple[str, bool]:
         """What it writes at temperature 1, and whether it has ended it by itself."""
         longest = max(map(len, move_tokens(self.policy, self.game).values()))
-        draw = generator(seed, game, "solve", turn)
+        draw = generator(seed, game, "move-", turn)
         rows = self.policy.sample([prompt], 1, temperature=1.0, max_new_tokens=longest, generator=draw)
         return rows.texts[0], bool(rows.finished[0])
 

@@ -27,6 +27,7 @@ PURPOSES = frozenset(
     {
         "propose", "seed ", "fill", "seats",  # propose: Absolute Zero's proposals, first buffers, old problems; deals
         "solve", "rationalize", "grow", "reply", "own-",  # solve: STaR, its hints, ReST's Grow, SPIN's two players
+        "move-",  # solve: the moves of a model that plays a person
         "pool",  # verify: which old opponents SPIN meets
         "think",  # solve and learn: Quiet-STaR
         # verify: label noise, filters, random controls ("deal": its random rewards), what trains a learned verifier

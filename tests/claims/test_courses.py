@@ -15,7 +15,11 @@ from spkit.run.errors import SpkitError
 
 SHIPPED = Path(__file__).parents[2] / "data" / "results" / "courses"
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.json"))
-CLAIMED = {"az": "az-deep", "az-vote-off": "az-gate"}  # in whose result a run is; by default that of its own name
+CLAIMED = {
+    "az": "az-deep",
+    "az-vote-off": "az-gate",
+    "az-half": "az-shape",
+}  # in whose result a run is; by default that of its own name
 
 
 def record(t: int, looked: bool) -> dict:

@@ -63,7 +63,11 @@ import importlib, pkgutil, spkit
 posix = {"spkit.sandbox.process", "spkit.sandbox.runner", "spkit.exercises.__main__"}
 for module in pkgutil.walk_packages(spkit.__path__, "spkit."):
     if module.name not in posix:
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if not (module.name.startswith("spkit.engines.") and error.name in ("datasets", "trl")):  # the extra scale
+                raise
 """
     done = in_that_world(code, tmp_path)
     assert done.returncode == 0, done.stderr
