@@ -37,14 +37,14 @@ real: $(VENV)/.real
 	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env notebooks/06_a_real_language_model.ipynb
 	@echo "Open it: make lab, then 06_a_real_language_model.ipynb"
 
-# nbval compares notebooks in processes of their own; in these it would only take time to import
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+# The long notebooks take minutes each, so `whole` deals test by test. nbval compares notebooks in processes of their own; in these it would only take time to import
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4
 
 test: $(VENV)/.full
-	$(PYTEST) -m 'not whole'
+	$(PYTEST) --dist loadscope --no-loadscope-reorder -m 'not whole'
 
 whole: $(VENV)/.full
-	$(PYTEST) -m whole
+	$(PYTEST) --dist worksteal -m whole
 
 test-all: test whole
 
