@@ -13,6 +13,7 @@ from typing import Any
 
 MAX_CHARS = 10_000
 MAX_BRACKETS = 40  # brackets within brackets
+TOO_LONG = 10**4300  # from Python 3.10.7 on the interpreter itself neither reads nor writes longer integers
 
 _STRING = r"""[bBuUrR]?(?:'(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")"""
 _NUMBER = r"-?\s*(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf\b|nan\b)"
@@ -41,9 +42,15 @@ def read_literal(text: str) -> Any:
                 "ignore"
             )  # an unknown escape in a string is a warning of the compiler, to a reader of ours nothing
             tree = ast.parse(source, mode="eval")
+            if any(isinstance(node, ast.Constant) and _too_long(node.value) for node in ast.walk(tree)):
+                raise ValueError
             return ast.literal_eval(_Floats().visit(tree) if "n" in source else tree)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
         raise NotLiteral(type(error).__name__) from None
+
+
+def _too_long(value: Any) -> bool:
+    return type(value) is int and abs(value) >= TOO_LONG
 
 
 def literal_text(value: Any, *, ordered: bool = True, depth: int = 0) -> str:
@@ -59,12 +66,9 @@ def literal_text(value: Any, *, ordered: bool = True, depth: int = 0) -> str:
     if value is None or kind in (bool, str, bytes):
         return repr(value)
     if kind is int:
-        if value.bit_length() > 3 * MAX_CHARS:
+        if _too_long(value):
             raise NotLiteral("an integer that is too long")
-        try:
-            return repr(value)
-        except ValueError:  # more digits than the interpreter writes
-            raise NotLiteral("an integer that is too long") from None
+        return repr(value)
     if kind is float:
         return repr(value + 0.0)  # 0.0 for -0.0, which equals it
     inside = (
