@@ -8,6 +8,16 @@ from dataclasses import dataclass
 from math import log
 from typing import NamedTuple
 
+PLAIN_TRAINER = {  # what the trainers of transformers and TRL are told here: float32 on the CPU, and nothing but steps
+    "max_grad_norm": 1.0,
+    "use_cpu": True,
+    "bf16": False,
+    "report_to": [],
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "disable_tqdm": True,
+}
+
 
 class Cost(NamedTuple):
     """Seconds by the clock, and of the processor (children that have ended included), for so many units of work."""

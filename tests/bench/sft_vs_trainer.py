@@ -14,6 +14,7 @@ from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, Train
 from spkit.policy import Policy, SftConfig
 from spkit.policy.rollouts import Pair
 from spkit.tasks import Task
+from tests.bench.costs import PLAIN_TRAINER
 
 IGNORED = -100  # the label of a token that the loss does not count
 RATE = 5e-4
@@ -51,14 +52,8 @@ def theirs(base: Policy, pairs: list[Pair], batch: int, seed: int, folder: str) 
         max_steps=steps,
         learning_rate=RATE,
         warmup_steps=max(1, steps // 10),
-        max_grad_norm=1.0,
-        use_cpu=True,
-        bf16=False,
         seed=seed,
-        report_to=[],
-        save_strategy="no",
-        logging_strategy="no",
-        disable_tqdm=True,
+        **PLAIN_TRAINER,
     )
     collate = DataCollatorForSeq2Seq(policy.tokenizer, label_pad_token_id=IGNORED)
     trainer = Trainer(policy.model, arguments, collate, data)

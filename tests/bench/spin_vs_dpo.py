@@ -14,6 +14,7 @@ from spkit.policy import Policy
 from spkit.stages.contrasts import contrasts_of
 from spkit.stages.learn_preference import Contrast, Update, batches, learn_from_pairs
 from spkit.tasks import Task, problems
+from tests.bench.costs import PLAIN_TRAINER
 
 BETA, RATE, LIMIT = 1.0, 3e-4, 80
 
@@ -59,15 +60,9 @@ def theirs(
         num_train_epochs=1,
         learning_rate=RATE,
         warmup_steps=1,
-        max_grad_norm=1.0,
         gradient_checkpointing=False,
-        use_cpu=True,
-        bf16=False,
         seed=seed,
-        report_to=[],
-        save_strategy="no",
-        logging_strategy="no",
-        disable_tqdm=True,
+        **PLAIN_TRAINER,
     )
     trainer = DPOTrainer(
         policy.model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=policy.tokenizer
