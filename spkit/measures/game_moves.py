@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..policy import Policy
+from ..policy.alike import spelling_logprobs
 from ..run.errors import SpkitError
 from ..tasks.games import GameTree, TextGame, game_tree
 from ..tasks.games.tree import FloatVector
@@ -70,9 +71,8 @@ def policy_at_information_sets(policy: Policy, game: TextGame) -> MoveChances:
     Raises SpkitError for a tokenizer that does not know the game's characters (`move_tokens`).
     """
     tree, written = game_tree(game), move_tokens(policy, game)
-    rows = [(prompt, written[move]) for prompt, legal in tree.texts for move in legal]
-    scores = policy.logprobs([prompt for prompt, _ in rows], [ids for _, ids in rows])
-    logs = torch.stack([one.double().sum() for one in scores]).numpy()
+    spellings = [[written[move] for move in legal] for _, legal in tree.texts]
+    logs = torch.cat(spelling_logprobs(policy, [prompt for prompt, _ in tree.texts], spellings)).numpy()
     top = np.maximum.reduceat(logs, tree.starts[:-1])
     shares = np.exp(logs - top[tree.owner])
     sums = np.add.reduceat(shares, tree.starts[:-1])

@@ -49,6 +49,52 @@ def sample_alike(policy: Policy, prompts: Sequence[str], rows: Tensor, uniform: 
     return policy.as_rollouts([prompts[text.prompt] for text in done], written), which
 
 
+def spelling_logprobs(policy: Policy, prompts: Sequence[str], spellings: Sequence[Sequence[list[int]]]) -> list[Tensor]:
+    """Log-probability (nats, float64) of each of the completions (token ids) `spellings[p]` after `prompts[p]`.
+
+    What `Policy.logprobs` adds up to, with every prompt read once. Raises SpkitError for a prompt that
+    `Policy.prompt_ids` refuses.
+    """
+    encoded = [policy.prompt_ids(prompt) for prompt in prompts]
+    longest = max((len(ids) for some in spellings for ids in some), default=1)
+    result: list[Tensor] = []
+
+    def compute(part: range) -> None:
+        chosen = [spellings[i] for i in part]
+        scores = _spelled(policy, [encoded[i] for i in part], chosen, longest)
+        result.extend(scores.split([len(some) for some in chosen]))
+
+    at_once = rows_at_once(policy.model, max(map(len, encoded), default=1), longest, policy.budget, 0)
+    most = max((len(some) for some in spellings), default=1)
+    with by_onednn(policy.model):
+        policy.budget.run_in_chunks("sampling", range(len(prompts)), compute, max(1, at_once // most))
+    return result
+
+
+@torch.inference_mode()
+def _spelled(
+    policy: Policy, prompts: list[list[int]], spellings: Sequence[Sequence[list[int]]], longest: int
+) -> Tensor:
+    decoder, device = _decoder(policy), policy.model.device
+    written = [ids for some in spellings for ids in some]
+    tokens = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in written]).view(-1, longest)
+    line = torch.repeat_interleave(torch.arange(len(prompts)), torch.tensor([len(some) for some in spellings]))
+    lengths, scores = torch.tensor([len(ids) for ids in written]), torch.zeros(len(written), dtype=torch.float64)
+    first = torch.arange(len(prompts), device=device)
+    logits = decoder.start(*pad_left(prompts, policy.pad_id, device), first, longest)
+    for place in range(longest):
+        here = lengths > place
+        logs = logits.log_softmax(-1).cpu()
+        scores[here] += logs[line[here], tokens[here, place]].double()
+        here = lengths > place + 1
+        if not here.any():
+            break
+        keys, line[here] = (line[here] * logits.shape[-1] + tokens[here, place]).unique(return_inverse=True)
+        decoder.keep((keys // logits.shape[-1]).to(device))
+        logits = decoder.step((keys % logits.shape[-1]).to(device))
+    return scores
+
+
 @torch.inference_mode()
 def _written(policy: Policy, prompts: list[list[int]], line: Tensor, uniform: Tensor) -> tuple[list[Beginning], Tensor]:
     decoder, device = _decoder(policy), policy.model.device

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spkit.policy import alike
-from spkit.policy.alike import sample_alike
+from spkit.policy.alike import sample_alike, spelling_logprobs
 from spkit.policy.stopping import StopText
 from spkit.run.errors import NotFinite, SpkitError
 from tests.stages.players import legal_player, random_player
@@ -51,3 +51,16 @@ def test_no_rows_and_bad_prompts_and_bad_weights():
         broken.model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(NotFinite, match="NaN"):
         sample_alike(broken, PROMPTS, torch.arange(3), torch.rand(3, 2))
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 64])
+def test_spellings_are_as_likely_as_the_model_says_of_each_whole_text(at_once, monkeypatch):
+    policy = random_player(2, sharp=3)
+    spellings = [[policy.completion_ids(move) for move in moves] for moves in (("x", "b"), ("a1", "a2", "b"), ("k",))]
+    monkeypatch.setattr(alike, "rows_at_once", lambda *args: at_once)
+    found = spelling_logprobs(policy, PROMPTS, spellings)
+    assert [len(one) for one in found] == [2, 3, 1]
+    for prompt, some, scores in zip(PROMPTS, spellings, found):
+        whole = policy.logprobs([prompt] * len(some), some)
+        assert scores.tolist() == pytest.approx([one.double().sum().item() for one in whole], abs=1e-4)
+    assert len({score for one in found for score in one.tolist()}) == 6, "none is as likely as another"

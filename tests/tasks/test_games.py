@@ -39,7 +39,13 @@ def as_table(strategy):
 
 @pytest.mark.parametrize(
     ("name", "sets", "uniform", "always_first"),
-    [("kuhn", 12, 11 / 12, 2), ("leduc", 936, 4.7472222, 2), ("tic-tac-toe", 4520, None, 2), ("nim", 110, None, 2)],
+    [
+        ("kuhn", 12, 11 / 12, 2),
+        ("leduc", 936, 4.7472222, 2),
+        ("tic-tac-toe", 4520, None, 2),
+        ("tic-tac-toe-brief", 4520, None, 2),
+        ("nim", 110, None, 2),
+    ],
 )
 def test_published_constants(name, sets, uniform, always_first):
     tree = game_tree(load_game(name))
@@ -124,6 +130,15 @@ def test_tic_tac_toe_is_a_draw_and_its_values_agree_with_a_recursion():
     perfect = tree.greedy(places[np.argsort(tree.edges.action)] + 1)
     assert tree.best_response(perfect, 0) == tree.best_response(perfect, 1) == tree.nash_conv(perfect) == 0
     assert set(perfect) == {0, 1} and np.add.reduceat(perfect, tree.starts[:-1]).max() == 1
+
+
+def test_brief_tic_tac_toe_is_the_same_game_in_fewer_letters():
+    long, brief = (game_tree(load_game(name)) for name in ("tic-tac-toe", "tic-tac-toe-brief"))
+    assert brief.states == long.states and (brief.payoff == long.payoff).all()
+    assert [moves for _, moves in brief.texts] == [moves for _, moves in long.texts]
+    assert all(
+        f"board {text.removesuffix('>')}, you are " in whole for (text, _), (whole, _) in zip(brief.texts, long.texts)
+    )
 
 
 @pytest.mark.parametrize("heaps", [(2, 3, 4), (1, 2, 3), (3, 3), (5,)])

@@ -6,8 +6,8 @@ import pytest
 
 from spkit.run.errors import SpkitError
 from spkit.tasks import LegalMoves, test_set
-from spkit.tasks.games import GAMES, game_tree, load_game
-from spkit.tasks.legal_moves import information_sets
+from spkit.tasks.games import game_tree, load_game
+from spkit.tasks.legal_moves import TAUGHT, information_sets
 from tests.hostile import TEXTS
 
 TASK = LegalMoves()
@@ -18,7 +18,7 @@ def test_the_splits_are_disjoint_and_hold_every_information_set():
         {prompt for games in information_sets(split).values() for rows in games.values() for prompt, _ in rows}
         for split in ("train", "test")
     ]
-    whole = {prompt for name in GAMES for prompt, _ in game_tree(load_game(name)).texts}
+    whole = {prompt for name in TAUGHT for prompt, _ in game_tree(load_game(name)).texts}
     assert not parts[0] & parts[1] and parts[0] | parts[1] == whole
     assert {problem.prompt for problem in test_set(TASK, 10)} <= parts[1]
 

@@ -7,13 +7,14 @@ from .base import CHANCE, OVER, SEATS, State, TextGame, check_game
 from .kuhn_poker import KuhnPoker
 from .leduc import LeducPoker
 from .nim import Nim
-from .tic_tac_toe import TicTacToe
+from .tic_tac_toe import BriefTicTacToe, TicTacToe
 from .tree import GameTree, game_tree
 
 GAMES: dict[str, Callable[[], TextGame]] = {
     "kuhn": KuhnPoker,
     "leduc": LeducPoker,
     "tic-tac-toe": TicTacToe,
+    "tic-tac-toe-brief": BriefTicTacToe,
     "nim": Nim,
 }
 
@@ -30,6 +31,7 @@ __all__ = [
     "GAMES",
     "OVER",
     "SEATS",
+    "BriefTicTacToe",
     "GameTree",
     "KuhnPoker",
     "LeducPoker",
