@@ -2,8 +2,8 @@
 
 Uniform play has NashConv 11/12, equilibrium 0. The main run, `kuhn-anchor`, has a penalty on the distance to an older
 self, which moves every 60 iterations, and an entropy bonus; `kuhn-latest` has neither. The other runs change one part
-of another run, play as many games an iteration, stop at iteration `COMPARED_AT`, and are compared with it there: what
-falls over a run falls alike in all of them.
+of another run, play as many games an iteration, and are compared with it at iteration `COMPARED_AT`, those of other
+opponents at iteration `FURTHER` too: what falls over a run falls alike in all of them.
 
 How the settings were found: first with 450 iterations, a falling rate chosen after a look at seeds 0 and 1 up to
 iteration 350, and results on seeds 0 to 2. Then more iterations were taken, and a slower fall, after runs of seed 100
@@ -13,6 +13,7 @@ of seeds 6 to 8, which had not been run before.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ..stages.past_selves import average_of
 from ..tasks.games import game_tree, load_game
 from .base import Experiment, claim
 from .readings import at, base, final, gain
-from .sources import FICTITIOUS, MAGNETIC, OURS, SPIRAL
+from .sources import ALPHA_STAR, FICTITIOUS, MAGNETIC, OURS, SPIRAL
 from .stored import Curve, EachRun
 from .terms import Number, Reading, RunRecords, Term
 
@@ -43,7 +44,8 @@ LATEST = GameSelfPlayConfig(
 BONUS = replace(LATEST, learn=replace(LATEST.learn, entropy_coef=0.12))
 ANCHOR = replace(BONUS, anchor_every=60, learn=replace(BONUS.learn, kl_coef=0.2))
 COMPARED_AT = 100  # iterations of the runs that change one part
-POOL = replace(BONUS, iterations=COMPARED_AT, opponent="pool", pool_every=5)
+FURTHER = 400  # iterations of those that have another opponent, or no anchor
+POOL = replace(BONUS, iterations=FURTHER, opponent="pool", pool_every=5)
 SHORT_ANCHOR = replace(ANCHOR, iterations=COMPARED_AT)
 K = 8  # games of a deal that are compared with each other
 
@@ -53,19 +55,29 @@ def short(run: str, number: Number) -> Term:
     return at(run, number, iteration=COMPARED_AT)
 
 
-def later_average(run: str) -> Reading:
-    """NashConv of the average of the strategies measured in the second half of a run, weighted by own reach."""
-    return Reading(run, "NashConv of the later average", "{} (second half)", "second half", _later_average)
+def later_average(run: str, until: int | None = None) -> Reading:
+    """NashConv of the average of the strategies measured in the second half of a run, weighted by own reach; with
+    `until` as if that iteration were its last.
+    """
+    when = f"iterations {until // 2 + 1} to {until}" if until else "second half"
+    read = partial(_later_average, until)
+    return Reading(run, "NashConv of the later average", f"{{}} ({when})", when, read)
 
 
-def _later_average(records: RunRecords) -> float:
-    tree = game_tree(load_game("kuhn"))
-    seen = [record for record in records if "strategy" in record and 2 * record["iteration"] > records[-1]["iteration"]]
+def _later_average(until: int | None, records: RunRecords) -> float:
+    tree, last = game_tree(load_game("kuhn")), until or records[-1]["iteration"]
+    half = [record for record in records if last / 2 < record["iteration"] <= last]
+    seen = [record for record in half if "strategy" in record]
     if not seen:
         raise LookupError("no strategy in the second half")
     strategies = [np.array(record["strategy"]) for record in seen]
     strategies = [one / np.add.reduceat(one, tree.starts[:-1])[tree.owner] for one in strategies]
     return tree.nash_conv(average_of(tree, strategies))
+
+
+def further(run: str) -> Reading:
+    """NashConv of the average strategy over the second half of the first `FURTHER` iterations."""
+    return later_average(run, FURTHER)
 
 
 def strategy_curves(*keys: str) -> EachRun:
@@ -80,9 +92,10 @@ def _kuhn(config: GameSelfPlayConfig) -> Experiment:
 
 GAMES_EXPERIMENTS = {
     "kuhn-anchor": _kuhn(ANCHOR),
-    "kuhn-latest": _kuhn(replace(LATEST, iterations=COMPARED_AT)),
-    "kuhn-bonus": _kuhn(replace(BONUS, iterations=COMPARED_AT)),
+    "kuhn-latest": _kuhn(replace(LATEST, iterations=FURTHER)),
+    "kuhn-bonus": _kuhn(replace(BONUS, iterations=FURTHER)),
     "kuhn-pool": _kuhn(POOL),
+    "kuhn-prioritised": _kuhn(replace(POOL, draw="prioritised")),
     "kuhn-frozen": _kuhn(replace(BONUS, iterations=COMPARED_AT, opponent="frozen")),
     "kuhn-held": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, entropy_coef=0.0))),
     "kuhn-shared": _kuhn(replace(SHORT_ANCHOR, learn=replace(ANCHOR.learn, advantage="shared"))),
@@ -178,6 +191,41 @@ GAMES_CLAIMS = (
         "So it has the last strategy",
         OURS,
         short("kuhn-bonus", NASH) - short("kuhn-pool", NASH) > 0,
+    ),
+    claim(
+        "games-latest-further",
+        f"After {FURTHER} iterations the average strategy against the latest self alone has a higher NashConv than "
+        "with the anchor and the bonus",
+        MAGNETIC,
+        further("kuhn-latest") - further("kuhn-anchor") > 0,
+    ),
+    claim(
+        "games-bonus-further",
+        f"After {FURTHER} iterations it has so with the entropy bonus alone, and no anchor",
+        MAGNETIC,
+        further("kuhn-bonus") - further("kuhn-anchor") > 0,
+    ),
+    claim(
+        "games-pool-further",
+        f"After {FURTHER} iterations the average strategy against a pool of past selves has a lower NashConv than "
+        "against the latest self, with the same bonus",
+        FICTITIOUS,
+        further("kuhn-bonus") - further("kuhn-pool") > 0,
+        strategy_curves("nash_conv", "nash_conv_average"),
+    ),
+    claim(
+        "games-prioritised",
+        "Past selves that are drawn the more often the more they win make for a lower NashConv of the average strategy "
+        f"than ones drawn alike, after {FURTHER} iterations",
+        ALPHA_STAR,
+        further("kuhn-pool") - further("kuhn-prioritised") > 0,
+        strategy_curves(*STRATEGY_NUMBERS),
+    ),
+    claim(
+        "games-prioritised-latest",
+        "They make for a lower one than the latest self, with the same bonus",
+        ALPHA_STAR,
+        further("kuhn-bonus") - further("kuhn-prioritised") > 0,
     ),
     claim(
         "games-frozen",

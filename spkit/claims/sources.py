@@ -39,3 +39,4 @@ PAUSE = "Goyal et al. 2023, Think before you speak: Training Language Models Wit
 MAGNETIC = "Magnetic mirror descent, arXiv:2206.05825"
 SPIRAL = "SPIRAL, arXiv:2506.24119"
 FICTITIOUS = "Heinrich, Lanctot and Silver 2015, Fictitious Self-Play in Extensive-Form Games, ICML 2015"
+ALPHA_STAR = "AlphaStar, Vinyals et al. 2019, Nature 575:350"

@@ -19,6 +19,8 @@ def test_the_later_average_is_that_of_the_second_half_alone():
     records = [{"iteration": i, "strategy": one.tolist()} for i, one in enumerate([first] * 3 + [uniform] * 2)]
     assert later_average("a").of({"a": records}) == pytest.approx(11 / 12)
     assert later_average("a").of({"a": records[:3]}) == pytest.approx(TREE.nash_conv(first))
+    assert later_average("a", 2).of({"a": records}) == pytest.approx(TREE.nash_conv(first))
+    assert str(later_average("a", 2)) == "a: NashConv of the later average (iterations 2 to 2)"
 
 
 def test_no_strategy_is_one_sentence():
@@ -62,6 +64,7 @@ def test_runs_that_are_compared_play_as_many_games_and_differ_in_one_part():
     same = {"iterations", "seed", "deals", "k", "measure_every"}
     for name, beside, parts in (
         ("kuhn-pool", "kuhn-bonus", {"opponent", "pool_every"}),
+        ("kuhn-prioritised", "kuhn-pool", {"draw"}),
         ("kuhn-frozen", "kuhn-bonus", {"opponent"}),
         ("kuhn-held", "kuhn-anchor", {"entropy_coef"}),
         ("kuhn-bonus", "kuhn-anchor", {"anchor_every", "kl_coef"}),

@@ -6,7 +6,7 @@ from ...run.errors import SpkitError
 from .base import CHANCE, OVER, SEATS, State, TextGame, check_game
 from .kuhn_poker import KuhnPoker
 from .leduc import LeducPoker
-from .nim import Nim
+from .nim import Nim, SmallNim
 from .tic_tac_toe import BriefTicTacToe, TicTacToe
 from .tree import GameTree, game_tree
 
@@ -16,6 +16,7 @@ GAMES: dict[str, Callable[[], TextGame]] = {
     "tic-tac-toe": TicTacToe,
     "tic-tac-toe-brief": BriefTicTacToe,
     "nim": Nim,
+    "nim-small": SmallNim,
 }
 
 
@@ -36,6 +37,7 @@ __all__ = [
     "KuhnPoker",
     "LeducPoker",
     "Nim",
+    "SmallNim",
     "State",
     "TextGame",
     "TicTacToe",

@@ -57,3 +57,12 @@ class Nim(TextGame):
         """For example `heaps 2 3 4, you are first, choose a1 a2 b1 b2 b3 c1 c2 c3 c4>`."""
         heaps, seat = state
         return f"heaps {' '.join(map(str, heaps))}, you are {SEATS[seat]}, {choice(self.legal(state))}"
+
+
+@dataclass(frozen=True)
+class SmallNim(Nim):
+    """Heaps of 1, 2 and 3: the second player wins. Every position of it is one of larger heaps, too."""
+
+    heaps: tuple[int, ...] = (1, 2, 3)
+
+    name: ClassVar[str] = "game:nim-small"
