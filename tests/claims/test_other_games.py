@@ -1,0 +1,33 @@
+"""What the claims about Nim, tic-tac-toe and Leduc poker compute from records."""
+
+from dataclasses import asdict
+
+import pytest
+
+from spkit.claims import OTHER_GAMES_CLAIMS
+from spkit.claims.other_games import NIM, OTHER_GAMES_EXPERIMENTS
+
+
+def test_each_claim_reads_what_its_words_say():
+    row = {"nash_conv": 2.0, "nash_conv_greedy": 2.0, "wins": {"random": 0.5, "base": 0.5}}
+    records = [{"iteration": i, **row} for i in range(21)]
+    better = [*records[:-1], {**records[-1], "nash_conv": 0.5, "nash_conv_greedy": 0.0, "wins": {"random": 0.9}}]
+    runs = dict.fromkeys(OTHER_GAMES_EXPERIMENTS, records)
+    effect = lambda id, **others: next(one for one in OTHER_GAMES_CLAIMS if one.id == id).measure(runs | others)[
+        "effect"
+    ]
+    assert effect("games-nim") == 2 and effect("games-nim", **{"nim-pool": better}) == 0
+    assert effect("games-nim-latest", **{"nim-pool": better}) == pytest.approx(0.04)
+    assert effect("games-nim-shared", **{"nim-shared": better}) == pytest.approx(-0.04)
+    assert effect("games-nim-shared-greedy", **{"nim-shared": better}) == -2
+    assert effect("games-tic-tac-toe") == 2
+    assert effect("games-tic-tac-toe-random", **{"tic-tac-toe-pool": better}) == pytest.approx(0.4)
+    assert effect("games-leduc", **{"leduc-anchor": better}) == 1.5
+
+
+def test_runs_of_nim_play_as_many_games_and_differ_in_one_part():
+    for name, part in (("nim-latest", "opponent"), ("nim-shared", "advantage")):
+        one, other = (
+            {**asdict(config), **asdict(config)["learn"]} for config in (OTHER_GAMES_EXPERIMENTS[name].config, NIM)
+        )
+        assert {key for key in one if key != "learn" and one[key] != other[key]} == {part}
