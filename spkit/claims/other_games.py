@@ -55,6 +55,7 @@ OTHER_GAMES_EXPERIMENTS = {
     "leduc-anchor": Experiment(game_self_play, LEDUC, "game:leduc", 30),
 }
 NIM_NUMBERS = ("nash_conv", "nash_conv_greedy", "entropy", "illegal", "wins.random", "wins.base")
+SEATS_WIN = ("returns.first", "returns.second")
 
 OTHER_GAMES_CLAIMS = (
     claim(
@@ -71,7 +72,7 @@ OTHER_GAMES_CLAIMS = (
         "random moves than one a seat",
         SPIRAL,
         late("nim-pool", AGAINST_RANDOM) - late("nim-shared", AGAINST_RANDOM) > 0,
-        strategy_curves(*NIM_NUMBERS),
+        strategy_curves(*NIM_NUMBERS, *SEATS_WIN),
     ),
     claim(
         "games-nim-shared-greedy",
