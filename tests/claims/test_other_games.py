@@ -1,4 +1,4 @@
-"""What the claims about Nim, tic-tac-toe and Leduc poker compute from records."""
+"""What the claims about Nim and Leduc poker compute from records."""
 
 from dataclasses import asdict
 
@@ -19,8 +19,6 @@ def test_each_claim_reads_what_its_words_say():
     assert effect("games-nim") == 2 and effect("games-nim", **{"nim-pool": better}) == 0
     assert effect("games-nim-shared", **{"nim-shared": better}) == pytest.approx(-0.04)
     assert effect("games-nim-shared-greedy", **{"nim-shared": better}) == -2
-    assert effect("games-tic-tac-toe") == 2
-    assert effect("games-tic-tac-toe-random", **{"tic-tac-toe-pool": better}) == pytest.approx(0.4)
     assert effect("games-leduc", **{"leduc-anchor": better}) == 1.5
 
 
