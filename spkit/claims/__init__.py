@@ -30,7 +30,7 @@ from .games_self_play import GAMES_CLAIMS, GAMES_EXPERIMENTS
 from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .learned_verifier import LEARNED_CLAIMS, LEARNED_EXPERIMENTS
-from .other_games import OTHER_GAMES_CLAIMS, OTHER_GAMES_EXPERIMENTS
+from .nim_self_play import NIM_CLAIMS, NIM_EXPERIMENTS
 from .quiet_star import QUIET_CLAIMS, QUIET_EXPERIMENTS
 from .real_model import REAL_CLAIMS, REAL_EXPERIMENTS
 from .reward_table import REWARD_EXPERIMENTS
@@ -50,7 +50,7 @@ GROUPS = {
     "spin": SPIN_CLAIMS,
     "quiet-star": QUIET_CLAIMS,
     "dynamics": DYNAMICS_CLAIMS,
-    "games": GAMES_CLAIMS + OTHER_GAMES_CLAIMS,
+    "games": GAMES_CLAIMS + NIM_CLAIMS,
     "real": REAL_CLAIMS,
 }
 CLAIMS = tuple(one for group in GROUPS.values() for one in group)
@@ -79,7 +79,7 @@ EXPERIMENTS = (
     | DYNAMICS_EXPERIMENTS
     | REWARD_EXPERIMENTS
     | GAMES_EXPERIMENTS
-    | OTHER_GAMES_EXPERIMENTS
+    | NIM_EXPERIMENTS
     | REAL_EXPERIMENTS
 )
 
@@ -105,8 +105,8 @@ __all__ = [
     "HEADLINES",
     "INFORMATION_CLAIMS",
     "LEARNED_CLAIMS",
+    "NIM_CLAIMS",
     "ON_OTHER_BASES",
-    "OTHER_GAMES_CLAIMS",
     "QUIET_CLAIMS",
     "REAL_CLAIMS",
     "SELF_PLAY_CLAIMS",

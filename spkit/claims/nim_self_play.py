@@ -1,5 +1,4 @@
-"""What self-play makes of a language model in games other than Kuhn poker: Nim, where one seat always wins, and Leduc
-poker.
+"""What self-play makes of a language model in Nim, where one seat always wins.
 
 In Nim with heaps of 1, 2 and 3 the second player wins, and nothing is hidden: a strategy whose likeliest moves have
 NashConv 0 never loses a game that can be won, whoever it meets. `nim-pool` plays against past selves; `nim-shared`
@@ -23,9 +22,9 @@ from dataclasses import replace
 from ..loops.game_self_play import GameSelfPlayConfig, game_self_play
 from ..stages.learn_games import MovesConfig
 from .base import Experiment, claim
-from .games_self_play import ANCHOR, NASH, strategy_curves
-from .readings import base, final, late
-from .sources import MAGNETIC, OURS, SPIRAL
+from .games_self_play import strategy_curves
+from .readings import final, late
+from .sources import OURS, SPIRAL
 from .terms import Number
 
 GREEDY = Number("nash_conv_greedy", "NashConv of the likeliest moves")
@@ -38,31 +37,23 @@ NIM = GameSelfPlayConfig(
     measure_every=10,
     learn=MovesConfig(minibatches=2, learning_rate=1e-3, entropy_coef=0.1, anneal_over=300, rows_at_once=512),
 )
-LEDUC = replace(
-    ANCHOR,
-    iterations=30,
-    anchor_every=10,
-    pool_every=30,
-    learn=replace(ANCHOR.learn, minibatches=4, anneal_over=40, rows_at_once=512),
-)
-OTHER_GAMES_EXPERIMENTS = {
+NIM_EXPERIMENTS = {
     "nim-pool": Experiment(game_self_play, NIM, "game:nim-small", 40),
     "nim-shared": Experiment(
         game_self_play, replace(NIM, learn=replace(NIM.learn, advantage="shared")), "game:nim-small", 40
     ),
-    "leduc-anchor": Experiment(game_self_play, LEDUC, "game:leduc", 30),
 }
-NIM_NUMBERS = ("nash_conv", "nash_conv_greedy", "entropy", "illegal", "wins.random", "wins.base")
+NIM_KEPT = ("nash_conv", "nash_conv_greedy", "entropy", "illegal", "wins.random", "wins.base")
 SEATS_WIN = ("returns.first", "returns.second")
 
-OTHER_GAMES_CLAIMS = (
+NIM_CLAIMS = (
     claim(
         "games-nim",
         "Against a pool of past selves a language model comes to play Nim so that its likeliest moves never lose a "
         "game that can be won",
         OURS,
         final("nim-pool", GREEDY) < 0.5,
-        strategy_curves(*NIM_NUMBERS),
+        strategy_curves(*NIM_KEPT),
     ),
     claim(
         "games-nim-shared",
@@ -70,20 +61,12 @@ OTHER_GAMES_CLAIMS = (
         "random moves than one a seat",
         SPIRAL,
         late("nim-pool", AGAINST_RANDOM) - late("nim-shared", AGAINST_RANDOM) > 0,
-        strategy_curves(*NIM_NUMBERS, *SEATS_WIN),
+        strategy_curves(*NIM_KEPT, *SEATS_WIN),
     ),
     claim(
         "games-nim-shared-greedy",
         "So do its likeliest moves have a higher NashConv",
         SPIRAL,
         final("nim-shared", GREEDY) - final("nim-pool", GREEDY) > 0,
-    ),
-    claim(
-        "games-leduc",
-        "With the anchor and the bonus the NashConv of a language model in Leduc poker falls within 30 iterations of "
-        "1,024 games",
-        MAGNETIC,
-        base("leduc-anchor", NASH) - final("leduc-anchor", NASH) > 0,
-        strategy_curves("nash_conv", "nash_conv_average", "entropy", "illegal", "wins.base", "wins.random"),
     ),
 )
