@@ -23,11 +23,11 @@ from ..loops.game_self_play import GameSelfPlayConfig, game_self_play
 from ..stages.learn_games import MovesConfig
 from .base import Experiment, claim
 from .games_self_play import strategy_curves
-from .readings import final, late
+from .readings import final
 from .sources import OURS, SPIRAL
 from .terms import Number
 
-GREEDY = Number("nash_conv_greedy", "NashConv of the likeliest moves")
+LIKELIEST = Number("nash_conv_greedy", "NashConv of the likeliest moves")
 AGAINST_RANDOM = Number("wins.random", "win rate against random moves")
 NIM = GameSelfPlayConfig(
     iterations=240,
@@ -52,7 +52,7 @@ NIM_CLAIMS = (
         "Against a pool of past selves a language model comes to play Nim so that its likeliest moves never lose a "
         "game that can be won",
         OURS,
-        final("nim-pool", GREEDY) < 0.5,
+        final("nim-pool", LIKELIEST) < 0.5,
         strategy_curves(*NIM_KEPT),
     ),
     claim(
@@ -60,13 +60,13 @@ NIM_CLAIMS = (
         "In Nim, where the second seat always wins, a baseline that both seats share ends with fewer games won against "
         "random moves than one a seat",
         SPIRAL,
-        late("nim-pool", AGAINST_RANDOM) - late("nim-shared", AGAINST_RANDOM) > 0,
+        final("nim-pool", AGAINST_RANDOM) - final("nim-shared", AGAINST_RANDOM) > 0,
         strategy_curves(*NIM_KEPT, *SEATS_WIN),
     ),
     claim(
         "games-nim-shared-greedy",
         "So do its likeliest moves have a higher NashConv",
         SPIRAL,
-        final("nim-shared", GREEDY) - final("nim-pool", GREEDY) > 0,
+        final("nim-shared", LIKELIEST) - final("nim-pool", LIKELIEST) > 0,
     ),
 )
