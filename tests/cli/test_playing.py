@@ -129,7 +129,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(kuhn_run, spkit, tmp_path):
     list(game_self_play(legal_player(), load_game("kuhn"), replace(SMALL, iterations=0), base))
     random_player(sharp=0).save(tmp_path / "knows-nothing")
     for arguments, message in [
-        (["chess"], "unknown game 'chess': choose one of kuhn, leduc, tic-tac-toe, nim"),
+        (["chess"], "unknown game 'chess': choose one of kuhn, leduc, tic-tac-toe"),
         (["nim", "--model", folder], f"the run in {folder} played game:kuhn, not game:nim: ask for that game"),
         (["kuhn", "--model", base.folder], "has no finished iteration yet"),
         (["kuhn", "--model", "addition"], "this model cannot play game:kuhn: the tokenizer"),
