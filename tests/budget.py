@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-SECONDS = 600  # of all modules together: five minutes on two cores
+SECONDS = 540  # of all modules together: less than five minutes on two cores
 MODULE = 40  # of a module; those of ABOVE are known to need more
-ABOVE = {"tests/notebooks/test_notebooks.py": 300}
+ABOVE = {"tests/notebooks/test_notebooks.py": 120}
 FROM = 60  # seconds, from which on the table is shown: who runs a module or two sees none
 
 
