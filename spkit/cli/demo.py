@@ -1,4 +1,4 @@
-"""The main job, in two minutes: STaR beside a control that differs in one thing, both at the same time."""
+"""The main job, in a minute: STaR beside a control that differs in one thing, both at the same time."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from ..run.progress import progress
 from ..run.tables import IterationTable
 from ..tasks import load_task
 
-CONFIG = StarConfig(iterations=6)
+CONFIG = StarConfig(iterations=5)
 
 
 def run_demo(out: Path, console: Console) -> None:

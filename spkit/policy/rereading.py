@@ -62,7 +62,7 @@ def cache_is_right(model: nn.Module) -> bool:
     Taken for granted where positions and a cache of keys and values can be given and every layer attends, as in most
     models; tried out on two short texts elsewhere.
     """
-    kinds = getattr(text_config(model.config), "layers_block_type", ())  # up to transformers 5.22 the cache knows it not
+    kinds = getattr(text_config(model.config), "layers_block_type", ())  # up to 5.22 no cache heeds it
     attends = all(kind.endswith("attention") for kind in kinds)
     if attends and {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True
