@@ -20,7 +20,7 @@ from ..run.progress import progress
 from ..run.tables import IterationTable
 from ..tasks import load_task
 
-CONFIG = StarConfig(iterations=5)
+CONFIG = StarConfig(iterations=6)
 
 
 def run_demo(out: Path, console: Console) -> None:
