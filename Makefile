@@ -1,4 +1,4 @@
-# make demo: a tiny language model teaches itself longer sums      make test: tests and notebooks, 6 minutes on 2 cores
+# make demo: a tiny language model teaches itself longer sums      make test: tests and notebooks, 5 minutes on 2 cores
 # make test-all: what make test runs, then the tests that take seconds each and every cell of the long notebooks
 # make bench: speed beside transformers, TRL and others, in one table and in data/results/bench.json
 # make lab: JupyterLab on the notebooks                            make notebooks: only the notebooks, compared with their outputs

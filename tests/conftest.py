@@ -21,6 +21,7 @@ from spkit.policy import Policy
 from tests import budget
 
 ALPHABET = "0123456789+=#:;"
+SPENT = pytest.StashKey[float]()  # of the processor, when the last report was made
 
 
 def make_policy(seed: int = 0, width: int = 64, layers: int = 2, context: int = 96) -> Policy:
@@ -57,10 +58,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "test_notebooks.py" not in item.nodeid)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Every report says what its phase of the test has cost, to whichever process prints the summary."""
+    report, now = (yield), budget.spent_so_far()
+    report.cpu = now - item.config.stash.get(SPENT, now)
+    item.config.stash[SPENT] = now
+    return report
+
+
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     """What the tests took, and the budget."""
-    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "duration")]
-    spent = budget.by_module((report.nodeid, report.duration) for report in reports)
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "cpu")]
+    spent = budget.by_module((report.nodeid, report.cpu) for report in reports)
     for line in budget.lines(spent, whole=config.option.markexpr != "not whole"):
         terminalreporter.write_line(line)
 

@@ -22,7 +22,7 @@ class RunALoop:
 
 @dataclass(frozen=True)
 class Demo:
-    """A tiny language model teaches itself longer sums; a second run shows what is missing without the hint (2 minutes
+    """A tiny language model teaches itself longer sums; a second run shows what is missing without the hint (a minute
     on 2 cores).
     """
 
@@ -30,10 +30,12 @@ class Demo:
 
     def run(self) -> None:
         """Run the demo, or show it finished."""
-        from .demo import run_demo
-
         with interruptible(self.out):
-            run_demo(self.out, Console(highlight=False))
+            console = Console(highlight=False)
+            console.print(" ".join(str(Demo.__doc__).split()), end="\n\n")  # before torch, which takes seconds
+            from .demo import run_demo
+
+            run_demo(self.out, console)
 
 
 @dataclass(frozen=True)

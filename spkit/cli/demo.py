@@ -1,4 +1,4 @@
-"""The main job, in two minutes: STaR beside a control that differs in one thing, both at the same time."""
+"""The main job, in a minute: STaR beside a control that differs in one thing, both at the same time."""
 
 import contextlib
 import os

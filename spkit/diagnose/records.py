@@ -17,6 +17,7 @@ from .totals import Totals
 
 ROLLOUTS = 20_000  # rollouts in memory at once
 ROLE_NAMES = {"solver": "solver", "solve": "solver", "proposer": "proposer", "propose": "proposer"}
+INSTEAD = {"spin": ("auc", "learned.margin"), "sft": ("learned.loss",)}  # by method, beside accuracy on the test set
 CHECKED = (
     "gold",
     "noisy",
@@ -56,9 +57,10 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
     if audit is not None:
         raise SpkitError(f"{folder} keeps no rollouts to find the audited samples in: give the log that they come from")
     if all(step.useful is None for step in steps):
-        text = f"the records of {description['method']} say nothing of groups of samples"
+        text = f"the records of {description['method']} say nothing of groups of samples, by which a role is judged"
         raise SpkitError(
-            f"{folder}: {text}: diagnose reads loops with rewards (rlvr, absolute-zero) and completion logs"
+            f"{folder}: {text}: diagnose reads loops with rewards (rlvr, absolute-zero) and completion logs; "
+            f"this run says {said_instead(description['method'], records)}, and spkit show draws the rest"
         )
     notes = ("records of the run; lengths in tokens",)
     gap, proposing = gap_of(records, config), any(step.proposals for step in steps)
@@ -71,6 +73,20 @@ def read_run(folder: Path, audit: Audit | None = None) -> Evidence:
         notes=notes,
         warnings=tuple(warnings),
     )
+
+
+def said_instead(method: str, records: Sequence[Mapping[str, Any]]) -> str:
+    """Of a run without rewarded groups, the numbers that tell whether it moves, from the first record that has each to
+    the last.
+    """
+    found = []
+    for name in (*INSTEAD.get(method, ()), "accuracy"):
+        outer, _, inner = name.partition(".")
+        values = [(record.get(outer) or {}).get(inner) if inner else record.get(outer) for record in records]
+        numbers = [value for value in values if isinstance(value, (int, float))]
+        if numbers:
+            found.append(f"{name} {numbers[0]:.2f}" + (f" -> {numbers[-1]:.2f}" if len(numbers) > 1 else ""))
+    return ", ".join(found) + (" (how to read them: notebook 03, section 10)" if method == "spin" else "")
 
 
 def step_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> Step:

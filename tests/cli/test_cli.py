@@ -12,10 +12,11 @@ import pytest
 
 from spkit.cli import runs as cli_runs
 from spkit.cli.main import main
+from tests.helpers import whole
 
 ROOT = Path(__file__).parents[2]
 PROFILE = "profile: cpu (the default); model: the shipped model of each task, float32\n"
-FAST = ["--iterations", "1", "--problems-per-iteration", "20", "--steps", "2"]
+FAST = ["--iterations", "1", "--problems-per-iteration", "20", "--steps", "2", "--test-per-difficulty", "5"]
 
 
 def spkit(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -90,7 +91,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, message, inside):
 
 
 def test_a_process_with_bad_input_ends_with_exit_code_2():
-    done = spkit("run", "star", "--task", "adition", cwd=ROOT)
+    done = spkit("run", "starr", cwd=ROOT)  # which is known without importing torch
     assert done.returncode == 2 and done.stderr.startswith("spkit: ") and "Traceback" not in done.stderr
 
 
@@ -101,10 +102,12 @@ TINY = ["--problems", "10", "--sft.steps", "2", "--sft.batch-size", "8", "--test
     ("command", "columns"),
     [
         (["rft", "--k", "2"], "kept  kept wrong  wrong steps  seconds"),
-        (["rest", "--iterations", "1", "--k", "2", "--real", "5"], "kept  kept wrong  wrong steps  seconds"),
-        (
-            ["rest-em", "--iterations", "1", "--k", "2", "--validation-problems", "5"],
-            "kept  kept wrong  wrong steps  seconds",
+        *whole(
+            (["rest", "--iterations", "1", "--k", "2", "--real", "5"], "kept  kept wrong  wrong steps  seconds"),
+            (
+                ["rest-em", "--iterations", "1", "--k", "2", "--validation-problems", "5"],
+                "kept  kept wrong  wrong steps  seconds",
+            ),
         ),
         (["collapse", "--iterations", "1"], "kept  kept wrong  perplexity  entropy    tail  seconds"),
     ],
@@ -245,7 +248,7 @@ def test_bad_settings_of_a_loop_are_one_sentence_and_exit_code_2(arguments, mess
 
 
 def test_another_config_in_the_folder(tmp_path, inside):
-    command = ["run", "star", "--out", tmp_path / "r", "--iterations", "0"]
+    command = ["run", "star", "--out", tmp_path / "r", "--iterations", "0", "--test-per-difficulty", "2"]
     assert inside(*command)[0] == 0
     code, _, errors = inside(*command, "--seed", "5")
     assert code == 2 and "config.seed = 0, not 5" in errors

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,15 @@ def test_with_one_core_nothing_is_started(small, tmp_path, monkeypatch):
     with demo.beside(SMALL, tmp_path / CONTROL):
         pass
     assert not (tmp_path / CONTROL).exists()
+
+
+def test_it_says_what_it_does_before_torch_is_loaded_which_takes_seconds(tmp_path):
+    code = (
+        "import sys; sys.modules['spkit.cli.demo'] = None; from spkit.cli.main import main\n"
+        "try: main()\n"
+        "except ImportError: print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "demo", "--out", tmp_path / "demo"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    first, *_, loaded = done.stdout.splitlines()
+    assert first.startswith("A tiny language model teaches itself longer sums") and loaded == "False", done.stderr

@@ -16,6 +16,7 @@ from spkit.diagnose.steps import Agreement, wilson
 from spkit.diagnose.verifier_faults import flip_rates
 from tests.diagnose.keep_runs import as_data, as_evidence, load
 from tests.diagnose.world import World, diagnosis_of, rows
+from tests.helpers import whole
 
 DATA = Path(__file__).parents[1] / "data" / "diagnose"
 SEEDS = range(5)
@@ -41,6 +42,7 @@ def verdicts(world: World, seeds=SEEDS) -> Counter:
     return Counter(diagnosis_of(rows(world, seed)).verdict for seed in seeds)
 
 
+@pytest.mark.parametrize("seeds", [SEEDS[:2], *whole(SEEDS[2:])], ids=str)
 @pytest.mark.parametrize(
     ("weak", "strong", "expected"),
     [
@@ -52,12 +54,16 @@ def verdicts(world: World, seeds=SEEDS) -> Counter:
         (World(padded_pays=(0.0, 0.05), truth=True), World(padded_pays=(0.0, 0.5), truth=True), "reward hacking"),
     ],
 )
-def test_a_weak_sign_is_health_and_a_strong_one_is_the_fault(weak, strong, expected):
-    assert verdicts(weak) == {"healthy": len(SEEDS)} and verdicts(strong) == {expected: len(SEEDS)}
+def test_a_weak_sign_is_health_and_a_strong_one_is_the_fault(weak, strong, expected, seeds):
+    assert verdicts(weak, seeds) == {"healthy": len(seeds)} and verdicts(strong, seeds) == {expected: len(seeds)}
 
 
-def test_short_healthy_runs_raise_no_false_alarm_and_tiny_ones_no_verdict():
-    assert verdicts(World(steps=6, problems=8, truth=True), range(30)) == {"healthy": 30}
+@pytest.mark.parametrize("seeds", [range(10), *whole(range(10, 30))], ids=str)
+def test_short_healthy_runs_raise_no_false_alarm(seeds):
+    assert verdicts(World(steps=6, problems=8, truth=True), seeds) == {"healthy": len(seeds)}
+
+
+def test_tiny_runs_get_no_verdict():
     assert verdicts(World(steps=2, problems=4)) == {"undecided": len(SEEDS)}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from spkit.cli.main import main
 from spkit.diagnose import diagnose, read_audit, read_log, read_run, read_test
+from spkit.diagnose.records import INSTEAD
 from spkit.diagnose.texts import has_extra
 from spkit.run.errors import SpkitError
 from tests.diagnose.world import World, as_trl, as_verl, rows
@@ -194,6 +195,50 @@ def test_run_folders_that_say_too_little(tmp_path):
             read_run(run_folder(tmp_path / name, records))
     with pytest.raises(SpkitError, match="is not a run"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("method", "records", "said"),
+    [
+        (
+            "spin",
+            [
+                {"iteration": 0, "accuracy": 0.25},
+                {"iteration": 1, "accuracy": 0.5, "auc": 0.75, "learned": {"margin": 1.5, "loss_last": 0.4}},
+                {"iteration": 2, "accuracy": 0.5, "auc": 0.51, "learned": {"margin": 0.02, "loss_last": 0.6}},
+            ],
+            "says auc 0.75 -> 0.51, learned.margin 1.50 -> 0.02, accuracy 0.25 -> 0.50 (how to read them: notebook 03",
+        ),
+        (
+            "sft",
+            [
+                {"iteration": 0, "accuracy": 0.25},
+                {"iteration": 1, "learned": {"loss": 0.5}},  # not measured at every iteration
+            ],
+            "says learned.loss 0.50, accuracy 0.25, and spkit show draws the rest",
+        ),
+        ("star", [{"iteration": 0, "accuracy": 0.25}, {"iteration": 1, "accuracy": None}], "says accuracy 0.25, and"),
+    ],
+)  # fmt: skip
+def test_a_run_without_rewarded_groups_is_told_what_its_numbers_say(method, records, said, tmp_path):
+    folder = run_folder(tmp_path / method, records)
+    description = json.loads((folder / "config.json").read_text()) | {"method": method}
+    (folder / "config.json").write_text(json.dumps(description))
+    with pytest.raises(SpkitError, match=f"the records of {method} say nothing of groups of samples") as refused:
+        read_run(folder)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.whole
+def test_the_numbers_that_are_named_are_in_real_records(tmp_path):
+    from spkit.run.folder import Run
+    from tests.killed_run import records
+
+    for loop, names in INSTEAD.items():
+        records(Run(tmp_path / loop), loop)
+        with pytest.raises(SpkitError) as refused:
+            read_run(tmp_path / loop)
+        assert [name for name in (*names, "accuracy") if f"{name} " in str(refused.value)] == [*names, "accuracy"]
 
 
 def test_shares_of_groups_that_agree_follow_from_reward_and_useful_groups(tmp_path):

@@ -15,6 +15,7 @@ from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
 from spkit.stages.solve import Sample, draw_samples
 from spkit.tasks import Verdict, load_task, problems
+from tests.helpers import whole
 from tests.stages.by_hand import SAME
 
 TASK = load_task("sums")
@@ -159,7 +160,10 @@ def test_collapse_measures_against_the_writers(base):
 
 @pytest.mark.parametrize(
     "loop, config",
-    [(rest_em, replace(EM, test_samples=2, measure_train=True, extrapolate=True)), (rest, REST), (collapse, COLLAPSE)],
+    [
+        (rest_em, replace(EM, test_samples=2, measure_train=True, extrapolate=True)),
+        *whole((rest, REST), (collapse, COLLAPSE)),
+    ],
 )
 def test_the_same_seed_gives_the_same_records_and_another_seed_others(base, loop, config):
     once, again, other = (

@@ -40,8 +40,8 @@ def real(base, task):
 
 @pytest.mark.parametrize("kind", ["logistic", *whole("chi2", "tspin")])
 def test_the_log_ratio_is_exactly_zero_at_the_start_of_every_iteration(base, task, kind):
-    records = list(spin(base, task, replace(SMALL, kind=kind, iterations=3)))
-    assert [record["learned"]["start_log_ratio"] for record in records[1:]] == [0.0, 0.0, 0.0]
+    records = list(spin(base, task, replace(SMALL, kind=kind, iterations=2)))
+    assert [record["learned"]["start_log_ratio"] for record in records[1:]] == [0.0, 0.0]
     assert all(abs(record["held_out_displacement"]["real"]) > 1e-3 for record in records[1:])  # and it moved
 
 

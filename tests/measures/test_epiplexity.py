@@ -143,6 +143,7 @@ def test_the_shuffled_control_keeps_the_texts_and_breaks_the_pairs():
     assert shuffled_stream(pairs[:1]) == pairs[:1] and shuffled_stream([]) == []
 
 
+@pytest.mark.whole
 def test_completions_of_other_prompts_leave_less_to_know(observer, found):
     control = epiplexity(observer, shuffled_stream(stream("structured")), CONFIG)
     assert (

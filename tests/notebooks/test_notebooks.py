@@ -53,7 +53,11 @@ CELLS_ALONE = (
     "03_spin_adversarial_imitation.ipynb",
     "04_quiet_star.ipynb",
     "05_what_training_changes.ipynb",
+    "07_a_game_against_itself.ipynb",
+    "solutions/01_self_play_fundamentals.ipynb",
     "solutions/02_self_training_star_rest.ipynb",
+    "solutions/03_spin_adversarial_imitation.ipynb",
+    "solutions/05_what_training_changes.ipynb",
 )
 # These train a model that has to be fetched: `make real` runs them on it, and a tiny one of its architecture does here.
 REAL = ("06_a_real_language_model.ipynb",)

@@ -18,6 +18,7 @@ from spkit.run.errors import SpkitError
 from spkit.run.folder import Run
 from spkit.stages.finishing import finished_share
 from spkit.tasks import load_task
+from tests.helpers import whole
 
 CONFIG = StarConfig(
     iterations=1, problems_per_iteration=2, steps=1, batch_size=2, test_per_difficulty=1, rationalize=False
@@ -149,7 +150,7 @@ def test_other_few_shot_text_is_named(tmp_path):
         played(few("two"), Run(tmp_path))
 
 
-@pytest.mark.parametrize("prompting", [Prompting("chat"), Prompting("few_shot", (("1+1=", "2"),)), Prompting()])
+@pytest.mark.parametrize("prompting", [Prompting("chat"), *whole(Prompting("few_shot", (("1+1=", "2"),)), Prompting())])
 def test_a_folder_from_before_goes_on(tmp_path, prompting):
     policy, path = chatty(PLAIN).prompted(prompting), tmp_path / "config.json"
     before = played(policy, Run(tmp_path))

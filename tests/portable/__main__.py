@@ -5,8 +5,8 @@
 Each setting tells NumPy, BLAS, PyTorch, oneDNN and MKL to use older instructions, or moves the roundings themselves
 (`rounding.py`), with one or two threads. Under each run the strictly compared cells of all notebooks and, unless
 roundings are moved, the numeric tests. A whole lax notebook, with all of its asserts, runs under one setting: all
-under all would take half an hour. The longest run with `--all` alone, which adds ten minutes. A table says what
-ran; the exit code is 1 if a compared output changed, an assert failed or a test did.
+under all would take half an hour. The longest run with `--all` alone, which adds a quarter of an hour. A table says
+what ran; the exit code is 1 if a compared output changed, an assert failed or a test did.
 """
 
 import argparse
@@ -30,8 +30,11 @@ NUMERIC = (  # found wherever they lie under tests/
 LONG = (  # minutes each
     "01_self_play_fundamentals.ipynb",
     "02_self_training_star_rest.ipynb",
+    "03_spin_adversarial_imitation.ipynb",
     "04_quiet_star.ipynb",
     "05_what_training_changes.ipynb",
+    "07_a_game_against_itself.ipynb",
+    "solutions/02_self_training_star_rest.ipynb",
 )
 
 
