@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from ..maths.preference import sft_loss
 from ..run.errors import SpkitError
 from .architecture import bare, forward
+from .cpu_linear import by_onednn
 from .row_budget import RowBudget, parts
 from .steps import clipped_step
 
@@ -241,9 +242,9 @@ def sft_step(
 ) -> float:
     """Optimizer step `number` (from 1) on a batch; returns the loss before it (nats a token). Raises as `sft` does."""
     most = tokens_at_once(model)
-    computed = budget.retry_smaller(
-        len(batch), lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
-    )
+    compute = lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
+    with by_onednn(model):
+        computed = budget.retry_smaller(len(batch), compute)
     return sum(clipped_step(optimizer, computed, clip, number)[0])
 
 
