@@ -14,13 +14,14 @@ from transformers import PreTrainedModel
 
 from ..run.errors import SpkitError
 from ..run.progress import tell
-from .llama_decoder import LlamaDecoder, computes, plain_llama
+from .architecture import large
+from .llama_decoder import LlamaDecoder, computes
 from .memory import model_cache_bytes, rows_that_fit
+from .plain_llama import plain_llama
 from .rereading import RereadingDecoder, cache_is_right
 from .row_budget import RowBudget
 from .sampling import Decoder, GrowingDecoder
 from .static_cache import CudaGraphs, StaticDecoder, supports
-from .training import large
 
 ROWS_PER_BATCH = 1024
 CPU_CACHE = 1 << 30  # bytes of keys and values of one batch on a CPU; half of that beside the weights of a large model

@@ -4,8 +4,6 @@ A step of a model of some hundred thousand weights takes as long as the calls th
 makes a hundred and more a layer, in Python and of PyTorch. Here are some thirty, for the same numbers up to rounding:
 
 - weights that read the same input are one matrix, which holds the scale of the norm before it, too;
-- the two numbers that a rotary position turns stand side by side, as one complex number (rows of the query and key
-  weights are put in that order, which changes no product of a query and a key);
 - heads of a group are the queries of one product, so that no key or value is repeated;
 - keys and values of all layers are one buffer, written in place; padding of prompts is not computed.
 
@@ -16,20 +14,19 @@ differ, and `keep` copies those that are new into places that are free.
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention, silu
-from transformers import LlamaForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from .architecture import same_logits
 from .cpu_linear import product
+from .plain_llama import side_by_side, turns
 from .rereading import TEXTS, tried
 from .row_budget import is_out_of_memory
 from .sampling import GrowingDecoder
-from .training import large
 
 ROUND = 16  # lines, and tokens of prompts, are computed in multiples of it: a product of a new shape is slow once
 PROMPT_TOKENS = 4096  # tokens of prompts
-HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 class Matrices(NamedTuple):
@@ -155,18 +152,16 @@ class LlamaDecoder:
         """The model's weights as they are now, in the form that steps read."""
         inner, root = self.model.model, self.model.config.hidden_size**0.5
         norm = lambda weight, module: weight * (root * module.weight)
-        side_by_side = torch.arange(self.size).view(2, -1).t().flatten()
-        in_order = lambda layer: layer.weight.unflatten(0, (-1, self.size))[:, side_by_side].flatten(0, 1)
         self.blocks = []
         for layer in inner.layers:
             at, mlp = layer.self_attn, layer.mlp
-            attend = torch.cat([in_order(at.q_proj) * self.size**-0.5, in_order(at.k_proj), at.v_proj.weight])
+            query, key = (side_by_side(one.weight, self.size) for one in (at.q_proj, at.k_proj))
+            attend = torch.cat([query * self.size**-0.5, key, at.v_proj.weight])
             widen = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])
             attend, widen = norm(attend, layer.input_layernorm), norm(widen, layer.post_attention_layernorm)
             self.blocks.append(Matrices(attend, at.o_proj.weight, widen, mlp.down_proj.weight))
         self.embedded, self.head = inner.embed_tokens.weight, norm(self.model.lm_head.weight, inner.norm)
-        angles = torch.arange(places)[:, None] * inner.rotary_emb.inv_freq
-        self.turns = torch.polar(torch.ones_like(angles), angles)
+        self.turns = turns(self.model, places)
 
     def _grow(self, room: int) -> None:
         """Room for more lines."""
@@ -181,27 +176,6 @@ class LlamaDecoder:
 def in_whole(count: int) -> int:
     """The next multiple of ROUND, for more than that."""
     return count if count <= ROUND else -(-count // ROUND) * ROUND
-
-
-def plain_llama(model: nn.Module) -> bool:
-    """Whether the model is a tiny Llama in float32 on a CPU, of nothing but what `LlamaDecoder` computes, and nobody
-    listens to its parts.
-    """
-    if type(model) is not LlamaForCausalLM or model.device.type != "cpu" or large(model):
-        return False
-    config, rotary = model.config, model.model.rotary_emb
-    if config.hidden_act != "silu" or rotary.rope_type != "default" or rotary.attention_scaling != 1:
-        return False
-    if config._attn_implementation not in ("sdpa", "eager"):
-        return False
-    for module in model.modules():
-        if any(getattr(module, kind) for kind in HOOKS) or getattr(module, "bias", None) is not None:
-            return False
-        if type(module) is not nn.Linear and "forward" in vars(module):
-            return False
-    linear = [part for layer in model.model.layers for part in (*layer.self_attn.children(), *layer.mlp.children())]
-    known = {type(part) for part in linear} <= {nn.Linear, type(model.model.layers[0].mlp.act_fn)}
-    return known and all(one.dtype == torch.float32 for one in model.parameters())
 
 
 def computes(model: PreTrainedModel) -> bool:

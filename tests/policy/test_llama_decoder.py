@@ -7,7 +7,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from spkit.policy import llama_decoder
-from spkit.policy.llama_decoder import LlamaDecoder, computes, plain_llama
+from spkit.policy.llama_decoder import LlamaDecoder, computes
+from spkit.policy.plain_llama import plain_llama
 from spkit.policy.sampling import GrowingDecoder, branched, pad_left
 from tests.conftest import make_policy
 from tests.helpers import apart
