@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding, silu
+from torch.nn.functional import embedding, pad, silu
 from transformers import LlamaForCausalLM
 
 from .architecture import large
 from .cpu_linear import linear
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+WHOLE = 64  # tokens are computed in multiples of it, as a product of a new shape is slow once
 SHORT_TEXT = 128  # tokens of a text, up to which attention is faster here
 
 
@@ -67,7 +68,10 @@ def logits_at(model: LlamaForCausalLM, ids: Tensor, wanted: Tensor) -> Tensor:
     size, kinds = config.head_dim, config.num_key_value_heads
     read = (wanted.flip(1).cumsum(1) > 0).flip(1).flatten().nonzero().squeeze(1)
     last = wanted.flatten()[read].nonzero().squeeze(1)
-    places = Places(rows, width, read, turns(model, width)[read % width, None])
+    tokens, count = len(read), len(last)
+    read = pad(read, (0, WHOLE - tokens % WHOLE))  # tokens that nothing comes of
+    last = pad(last, (0, -count % WHOLE), value=tokens)
+    places = Places(rows, width, tokens, read, turns(model, width)[read % width, None])
     table, layers = model.model.embed_tokens, model.model.layers
     x = embedding(ids.flatten()[read], table.weight, table.padding_idx)
     for layer in layers:
@@ -81,27 +85,31 @@ def logits_at(model: LlamaForCausalLM, ids: Tensor, wanted: Tensor) -> Tensor:
         normed = _normed(layer.post_attention_layernorm, x)
         gate, through = (linear(normed, one.weight) for one in (mlp.gate_proj, mlp.up_proj))
         x = x + linear(_Gate.apply(gate, through), mlp.down_proj.weight)
-    return linear(_normed(model.model.norm, x), model.lm_head.weight)
+    return linear(_normed(model.model.norm, x), model.lm_head.weight)[:count]
 
 
 class Places(NamedTuple):
-    """Where tokens stand: in texts `rows` of `width`, at these indices (tokens,) of them all, and by what each turns
-    (tokens, 1, head size / 2).
+    """Where tokens stand, of which the first `tokens` count: in texts `rows` of `width`, at these indices of them all,
+    and by what each turns (n, 1, head size / 2).
     """
 
     rows: int
     width: int
+    tokens: int
     read: Tensor
     turn: Tensor
 
-    def spread(self, tokens: Tensor) -> Tensor:
-        """(tokens, ...) to (rows, width, ...), 0 elsewhere."""
-        spread = tokens.new_zeros(self.rows * self.width, *tokens.shape[1:])
-        return spread.index_copy_(0, self.read, tokens).view(self.rows, self.width, *tokens.shape[1:])
+    def spread(self, each: Tensor) -> Tensor:
+        """(n, ...) to (rows, width, ...), 0 elsewhere."""
+        texts = each.new_zeros(self.rows * self.width, *each.shape[1:])
+        texts.index_copy_(0, self.read[: self.tokens], each[: self.tokens])
+        return texts.view(self.rows, self.width, *each.shape[1:])
 
     def taken(self, texts: Tensor) -> Tensor:
-        """(rows, width, ...) to (tokens, ...)."""
-        return texts.reshape(self.rows * self.width, *texts.shape[2:])[self.read]
+        """(rows, width, ...) to (n, ...), 0 for what does not count."""
+        each = texts.reshape(self.rows * self.width, *texts.shape[2:])[self.read]
+        each[self.tokens :] = 0
+        return each
 
 
 def _normed(norm: nn.Module, x: Tensor) -> Tensor:
