@@ -15,6 +15,7 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 LENGTHS = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "n_positions")
+LARGE_FROM = 20_000_000  # parameters; the shipped models have about one million
 SAME = {torch.float32: 1e-3}  # of the range of the logits, by what is computed in
 SAME_HALF = 0.05
 
@@ -25,6 +26,11 @@ def bare(model: nn.Module) -> nn.Module:
         return model
     model = getattr(getattr(model, "backbone", None), "model", model)
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def large(model: nn.Module) -> bool:
+    """Whether a model is large enough for what saves time and memory to be worth another rounding."""
+    return sum(parameter.numel() for parameter in bare(model).parameters()) >= LARGE_FROM
 
 
 def text_config(config: PreTrainedConfig) -> PreTrainedConfig:

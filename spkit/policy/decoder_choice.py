@@ -2,8 +2,8 @@
 
 `growing` has a cache that grows with the text (`sampling`); `static` takes steps of fixed shape, on a GPU as CUDA
 graphs (`static_cache`); `auto` is static on a GPU where the model allows it, and growing elsewhere. Behind an
-instruction or solved examples, growing on a CPU is beside a shared prefix (`shared_prefix`). A model whose cache is of
-its own kind has none (`rereading`).
+instruction or solved examples, growing on a CPU is beside a shared prefix (`shared_prefix`); a tiny Llama on a CPU
+is computed by our own code (`llama_decoder`). A model whose cache is of its own kind has none (`rereading`).
 """
 
 from collections.abc import Callable
@@ -14,11 +14,14 @@ from transformers import PreTrainedModel
 
 from ..run.errors import SpkitError
 from ..run.progress import tell
+from .architecture import large
+from .llama_decoder import LlamaDecoder, computes
 from .memory import model_cache_bytes, rows_that_fit
-from .rereading import cache_is_right
+from .plain_llama import plain_llama
+from .rereading import RereadingDecoder, cache_is_right
 from .row_budget import RowBudget
+from .sampling import Decoder, GrowingDecoder
 from .static_cache import CudaGraphs, StaticDecoder, supports
-from .training import large
 
 ROWS_PER_BATCH = 1024
 CPU_CACHE = 1 << 30  # bytes of keys and values of one batch on a CPU; half of that beside the weights of a large model
@@ -40,15 +43,27 @@ def takes_static(model: PreTrainedModel, kind: Sampler) -> bool:
     return kind == "static" or (kind == "auto" and model.device.type == "cuda" and supports(model))
 
 
-def must_reread(model: PreTrainedModel) -> bool:
-    """Whether sampling has to do without a cache, which is told."""
-    if cache_is_right(model):
-        return False
-    tell(
-        f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole "
-        "text again for each token, which is slow"
-    )
-    return True
+class Growing:
+    """Which decoder takes growing steps; what is tried out is tried once, for clones too."""
+
+    def __init__(self) -> None:
+        self.rereads: bool | None = None
+        self.plain: bool | None = None
+
+    def decoder(self, model: PreTrainedModel) -> Decoder:
+        """Our own steps for a tiny Llama, a cache elsewhere; without one, which is told, for a model that has none."""
+        if plain_llama(model):
+            self.plain = computes(model) if self.plain is None else self.plain
+            if self.plain:
+                return LlamaDecoder(model)
+        if self.rereads is None:
+            self.rereads = not cache_is_right(model)
+            if self.rereads:
+                tell(
+                    f"spkit: {model.config.model_type} keeps no cache that spkit can use: sampling reads the whole "
+                    "text again for each token, which is slow"
+                )
+        return RereadingDecoder(model) if self.rereads else GrowingDecoder(model)
 
 
 def static_decoder(model: PreTrainedModel, budget: RowBudget) -> StaticDecoder:

@@ -18,13 +18,12 @@ from ..run.errors import NotFinite, SpkitError
 from .architecture import longest_text, text_config
 from .checkpoints import SETTINGS, load_model, no_bars
 from .cpu_linear import by_onednn
-from .decoder_choice import Sampler, Told, must_reread, rows_at_once, static_decoder, takes_static
+from .decoder_choice import Growing, Sampler, Told, rows_at_once, static_decoder, takes_static
 from .engine import Engine
 from .prompting import Prompting, as_data
-from .rereading import RereadingDecoder
 from .rollouts import Rollouts
 from .row_budget import RowBudget, by_length
-from .sampling import Decoder, GrowingDecoder, SamplingPlan, generate
+from .sampling import Decoder, SamplingPlan, generate
 from .shared_prefix import SHARED_FROM, Prefix, SharedPrefixDecoder, common_beginning, shares_prefix
 from .static_cache import StaticDecoder
 from .steps import STEP_ADVICE
@@ -48,7 +47,7 @@ class Policy:
     budget: RowBudget = field(default_factory=RowBudget, repr=False, compare=False)
     origin: str = field(default="", repr=False, compare=False)
     engine: Engine | None = field(default=None, repr=False, compare=False)  # what trains it; None: our own code
-    rereads: bool | None = field(default=None, repr=False, compare=False)  # without a cache; None: not known yet
+    growing: Growing = field(default_factory=Growing, repr=False, compare=False)
     shares: bool | None = field(default=None, repr=False, compare=False)  # a prefix among lines; None: not known yet
     _static: StaticDecoder | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -123,12 +122,11 @@ class Policy:
             raise SpkitError(
                 f"the tokenizer has tokens that the model has not (it knows {known}): take the tokenizer of this model"
             )
-        named = (
-            self.tokenizer.eos_token_id,
-            self.tokenizer.bos_token_id,
-            self.tokenizer.pad_token_id,
-        )  # byte-level ones know every character
-        if self.tokenizer.unk_token_id not in (None, *named) and self.tokenizer.unk_token_id in ids:
+        unknown = self.tokenizer.unk_token_id
+        if unknown is None or unknown not in ids:
+            return
+        named = self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id
+        if unknown not in named:  # byte-level ones know every character
             known = set(self.tokenizer.get_vocab())
             strange = next((character for character in text if character not in known), "?")
             raise SpkitError(
@@ -209,9 +207,7 @@ class Policy:
         if prefix is not None:
             return SharedPrefixDecoder(self.model, prefix)
         if not takes_static(self.model, self.sampler):
-            if self.rereads is None:
-                self.rereads = must_reread(self.model)
-            return RereadingDecoder(self.model) if self.rereads else GrowingDecoder(self.model)
+            return self.growing.decoder(self.model)
         if self._static is None or self._static.model is not self.model:
             self._static = static_decoder(self.model, self.budget)
         return self._static

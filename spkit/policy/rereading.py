@@ -20,6 +20,8 @@ TEXTS = (range(3, 12), (5, 2))  # that a cache is tried out on
 class RereadingDecoder:
     """Steps that read the text so far again (see `sampling.Decoder`)."""
 
+    branches = False
+
     def __init__(self, model: nn.Module) -> None:
         self.model = model
 

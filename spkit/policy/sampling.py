@@ -122,13 +122,38 @@ def compacted(writing: Tensor) -> Tensor:
     return lines
 
 
+def branched(line: Tensor, chosen: Tensor, alone: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The lines to go on with after rows have continued the lines `line` (rows,) with the tokens `chosen` (rows,).
+
+    Rows that write the same go on as one, unless each is `alone` on its line. Returns which line each of the new ones
+    continues, its token, and which of them each row is then on (rows,). A line stays in its place if it can.
+    """
+    parents, tokens, own = line, chosen, torch.arange(len(line))
+    first = torch.ones_like(line, dtype=torch.bool)
+    if not alone:
+        base = int(chosen.max()) + 1
+        keys, own = (line * base + chosen).unique(return_inverse=True)
+        parents, tokens = keys // base, keys % base
+        first = torch.ones_like(parents, dtype=torch.bool)
+        first[1:] = parents[1:] != parents[:-1]
+    stays = first & (parents < len(parents))
+    place, free = parents.clone(), torch.ones_like(first)
+    free[parents[stays]] = False
+    place[~stays] = free.nonzero().squeeze(1)
+    order = place.argsort()
+    return parents[order], tokens[order], place[own]
+
+
 class Decoder(Protocol):
     """Computes a batch of lines step by step.
 
-    A line is a row that may still be writing. Logits are (lines, vocabulary), float32.
+    A line is a row that may still be writing, or with `branches` all rows that have written the same after a prompt:
+    `keep` takes such a line more than once, and lines that are new go on from it. Logits are (lines, vocabulary),
+    float32.
     """
 
     model: PreTrainedModel
+    branches: bool
 
     def start(self, ids: Tensor, mask: Tensor, rows: Tensor, new_tokens: int) -> Tensor:
         """Read the prompts (ids and mask as `pad_left` gives them), line r continuing prompt `rows[r]`.
@@ -148,6 +173,8 @@ class Decoder(Protocol):
 
 class GrowingDecoder:
     """Steps over a cache of GrowingLayers, which grow with the text."""
+
+    branches = False
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -212,9 +239,11 @@ def generate(
     writing = torch.ones(count, dtype=torch.bool, device=device)
     repeated = None if plan.repetition is None else plan.repetition.counts()
 
-    logits = decoder.start(*pad_left(prompts, plan.pad, device), rows.to(device), plan.max_new_tokens)
+    line = rows.to(device)  # of the decoder, which each of these rows is on
+    first = torch.arange(len(prompts), device=device) if decoder.branches else line
+    logits = decoder.start(*pad_left(prompts, plan.pad, device), first, plan.max_new_tokens)
     for step in range(plan.max_new_tokens):
-        chosen, scores = drawn(logits, uniform[active, step], plan.temperature)
+        chosen, scores = drawn(logits[line] if decoder.branches else logits, uniform[active, step], plan.temperature)
         live = active[writing]
         tokens[live, step] = chosen[writing]
         logprobs[live, step] = scores[writing]
@@ -228,10 +257,15 @@ def generate(
         on_rows(len(live) - left)
         if left == 0 or step + 1 == plan.max_new_tokens:
             break
-        if decoder.retires(left, len(active)):
-            lines = compacted(writing)
-            decoder.keep(lines)
-            active, writing, chosen = active[lines], writing[lines], chosen[lines]
+        if decoder.branches:
+            alone = len(logits) == len(active)
+            active, line, chosen, writing = (one[writing] for one in (active, line, chosen, writing))
+            parents, chosen, line = branched(line, chosen, alone)
+            decoder.keep(parents)
+        elif decoder.retires(left, len(active)):
+            kept = compacted(writing)
+            decoder.keep(kept)
+            active, writing, chosen = active[kept], writing[kept], chosen[kept]
         logits = decoder.step(chosen)
     on_rows(left)
     return tokens, logprobs, lengths

@@ -99,6 +99,8 @@ class StaticDecoder:
     `graphs()` gives what makes a replay of a step; None runs every step eagerly.
     """
 
+    branches = False
+
     def __init__(self, model: PreTrainedModel, graphs: Callable[[], Capture] | None = None) -> None:
         self.model = model
         self.graphs = graphs

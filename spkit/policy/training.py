@@ -12,12 +12,13 @@ from transformers import PreTrainedModel
 
 from ..maths.preference import sft_loss
 from ..run.errors import SpkitError
-from .architecture import bare, forward
+from .architecture import bare, forward, large
+from .cpu_linear import by_onednn
+from .plain_llama import SHORT_TEXT, logits_at, plain_llama
 from .row_budget import RowBudget, parts
 from .steps import clipped_step
 
 GROUP = 8  # batches sorted by length together, which halves the padding
-LARGE_FROM = 20_000_000  # parameters; the shipped models have about one million
 PASS_TOKENS = 512  # of a pass on a CPU: the products are as fast as they get, and activations are small
 PASS_COST = 24  # tokens that take as long as what a pass costs beside its tokens
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -43,11 +44,6 @@ class SftConfig:
     warmup: float = 0.1  # share of the steps over which the learning rate rises
     weight_decay: float = 0.0  # of AdamW
     clip: float = 1.0  # largest norm of a gradient
-
-
-def large(model: nn.Module) -> bool:
-    """Whether a model is large enough for what saves time and memory to be worth another rounding."""
-    return sum(parameter.numel() for parameter in bare(model).parameters()) >= LARGE_FROM
 
 
 def tokens_at_once(model: PreTrainedModel) -> int | None:
@@ -85,8 +81,8 @@ def completion_values(
     A measure maps logits (..., vocabulary), float32 at least, and the tokens that came next (...) to one number each.
     Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The
     first of the `tokens` is the first completion token of the row with the shortest prompt: with a vocabulary of
-    150,000 the logits of prompts are most of the memory. The head of a large model reads completion tokens alone, and
-    other entries are 0.
+    150,000 the logits of prompts are most of the memory. The head of a large model reads completion tokens alone, as
+    our own forward pass of a tiny one does, and other entries are 0.
     """
     first = max(1, min(len(e.prompt) for e in examples)) - 1
     ids, mask = padded(examples, pad)
@@ -94,13 +90,16 @@ def completion_values(
     head = bare(model).get_output_embeddings() if large(model) else None
     ids, mask, width = ids.to(model.device), mask.to(model.device), ids.shape[1]
     given = {"input_ids": ids[:, :-1], "use_cache": False}
-    ids, mask = ids[:, 1 + first :], mask[:, 1 + first :]
-    if head is None:
+    wanted, ids, mask = mask[:, 1:], ids[:, 1 + first :], mask[:, 1 + first :]
+    if width <= SHORT_TEXT and len(rows) and plain_llama(model):
+        logits = logits_at(model, given["input_ids"], wanted)
+    elif head is None:
         logits = forward(model, **given, logits_to_keep=width - 1 - first).logits[:, first + 1 - width :]
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return [measure(logits, ids) for measure in measures], mask
-    with _read_at(head, rows.to(model.device), columns.to(model.device)):
-        logits = forward(model, **given).logits[0]
+    else:
+        with _read_at(head, rows.to(model.device), columns.to(model.device)):
+            logits = forward(model, **given).logits[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     found = [measure(logits, ids[mask]) for measure in measures]
     return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
@@ -241,9 +240,9 @@ def sft_step(
 ) -> float:
     """Optimizer step `number` (from 1) on a batch; returns the loss before it (nats a token). Raises as `sft` does."""
     most = tokens_at_once(model)
-    computed = budget.retry_smaller(
-        len(batch), lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
-    )
+    compute = lambda size: _backward(model, optimizer, _pieces(batch, size, most), pad)
+    with by_onednn(model):
+        computed = budget.retry_smaller(len(batch), compute)
     return sum(clipped_step(optimizer, computed, clip, number)[0])
 
 

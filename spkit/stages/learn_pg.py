@@ -28,6 +28,7 @@ from ..maths.advantages import group_advantages
 from ..maths.estimators import entropy_of
 from ..maths.policy_gradient import PgLoss, Size, pg_loss
 from ..policy import Policy, Rollouts
+from ..policy.cpu_linear import by_onednn
 from ..policy.steps import STEP_ADVICE, clipped_step
 from ..policy.training import (
     Example,
@@ -196,7 +197,8 @@ def _step(
 ) -> dict[str, float]:
     largest = max(len(part.examples) for part in batch.parts)
     try:
-        total = policy.budget.retry_smaller(largest, lambda size: _backward(policy, optimizer, batch, update, size))
+        with by_onednn(policy.model):
+            total = policy.budget.retry_smaller(largest, lambda size: _backward(policy, optimizer, batch, update, size))
     except NotFinite as error:
         raise NotFinite(f"{error} at step {number}: {STEP_ADVICE}") from error
     total["grad_norm"] = clipped_step(optimizer, [total["loss"]], update.clip, number)[1]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..maths.preference import dpo_loss, sft_loss, spin_loss
 from ..policy import Policy
+from ..policy.cpu_linear import by_onednn
 from ..policy.steps import clipped_step
 from ..policy.training import (
     Example,
@@ -116,7 +117,8 @@ def _scores(policy: Policy, batch: Batch) -> Tensor:
         found = torch.cat([summed(*completion_logprobs(policy.model, piece, policy.pad_id)) for piece in texts])
         return found[torch.tensor([row for rows in split for row in rows]).argsort().to(found.device)]
 
-    return policy.budget.retry_smaller(len(batch.examples) // batch.roles, scored)
+    with by_onednn(policy.model):
+        return policy.budget.retry_smaller(len(batch.examples) // batch.roles, scored)
 
 
 def _rows(policy: Policy, batch: Batch, size: int) -> list[list[int]]:
@@ -181,9 +183,9 @@ def learn_from_pairs(
     start, rows = largest_log_ratio(policy, scored[0]), []
     for number, batch in enumerate(passes_over(scored, update.epochs, generator), 1):
         count = len(batch.examples) // batch.roles
-        numbers = policy.budget.retry_smaller(
-            count, lambda size: _backward(policy, optimizer, _split(policy, batch, size), update)
-        )
+        learn = lambda size: _backward(policy, optimizer, _split(policy, batch, size), update)
+        with by_onednn(policy.model):
+            numbers = policy.budget.retry_smaller(count, learn)
         clipped_step(optimizer, [numbers["loss"]], update.clip, number)
         scheduler.step()
         rows.append(numbers)

@@ -15,7 +15,7 @@ from spkit.bases.tiny import char_tokenizer, tiny_llama
 from spkit.diagnose import ColumnMap, diagnose, read_log
 from spkit.loops.rlvr import RlvrConfig
 from spkit.policy import Policy, SftConfig, load_policy
-from spkit.policy.sampling import GrowingDecoder, SamplingPlan, generate
+from spkit.policy.sampling import SamplingPlan, generate
 from spkit.stages.solve import longest_completion
 from spkit.tasks import load_task, problems
 from tests.bench import diagnose_log, rlvr_vs_trl, sampling, sandbox, sft_vs_trainer, spin_vs_dpo
@@ -192,7 +192,7 @@ def write(policy: Policy, rows: int, length: int) -> float:
     """Sample rows of exactly this length; returns the tokens."""
     uniform = torch.rand(rows, length, generator=torch.Generator().manual_seed(0))
     prompt, plan = policy.prompt_ids(LETTERS[:8]), SamplingPlan(1.0, length, frozenset(), policy.pad_id)
-    generate(GrowingDecoder(policy.model), [prompt], torch.zeros(rows, dtype=torch.long), uniform, plan)
+    generate(policy.decoder(), [prompt], torch.zeros(rows, dtype=torch.long), uniform, plan)
     return rows * length
 
 

@@ -187,7 +187,7 @@ def test_the_gradient_of_a_large_model_s_pieces_is_that_of_the_batch(name, monke
         return *STEPS[name](policy), [shape.numel() for shape in rows]
 
     whole, numbers, passes = step()
-    monkeypatch.setattr("spkit.policy.training.LARGE_FROM", 0)
+    monkeypatch.setattr("spkit.policy.architecture.LARGE_FROM", 0)
     monkeypatch.setattr("spkit.policy.training.PASS_TOKENS", 120)
     found, again, smaller = step()
     assert len(smaller) > len(passes) and max(smaller) <= 120 and apart(whole, found) < 1e-7

@@ -23,7 +23,6 @@ from transformers import (
 from spkit.bases.tiny import char_tokenizer
 from spkit.policy import Policy
 from spkit.policy.decoder_choice import takes_static
-from spkit.policy.sampling import GrowingDecoder
 from spkit.policy.static_cache import StaticDecoder, line_bucket
 from spkit.run.errors import SpkitError
 from tests.conftest import ALPHABET, in_four_bits, make_policy
@@ -264,7 +263,7 @@ def on_gpu(model):
 
 
 def test_the_sampler_is_static_on_a_gpu_alone_and_where_it_can(policy):
-    assert isinstance(policy.decoder(), GrowingDecoder)
+    assert not isinstance(policy.decoder(), StaticDecoder)
     sliding = replace(random_policy(small(MistralConfig, sliding_window=8)), sampler="static")
     with pytest.raises(SpkitError, match="take sampler 'growing'"):
         sliding.sample(PROMPTS, temperature=0.0, max_new_tokens=3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spkit.maths.preference import sft_loss
-from spkit.policy import Example, SftConfig, training
+from spkit.policy import Example, SftConfig, architecture, training
 from spkit.policy.training import completion_logprobs, epochs, large, learning_rate_factor, pieces, tokens_at_once
 from spkit.run.errors import SpkitError
 from tests.conftest import make_policy
@@ -116,7 +116,7 @@ def test_logits_of_prompts_are_not_computed(policy):
 @pytest.fixture
 def as_large(monkeypatch):
     """Let any model count as large."""
-    monkeypatch.setattr(training, "LARGE_FROM", 0)
+    monkeypatch.setattr(architecture, "LARGE_FROM", 0)
 
 
 def test_the_head_of_a_large_model_reads_completions_alone(policy, as_large):
@@ -127,7 +127,7 @@ def test_the_head_of_a_large_model_reads_completions_alone(policy, as_large):
     assert seen == [(1, 10)] and policy.model(torch.tensor([[4, 5]])).logits.shape[1] == 2
     handle.remove()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "LARGE_FROM", 10**9)
+        patch.setattr(architecture, "LARGE_FROM", 10**9)
         whole, mask_of_whole = completion_logprobs(policy.model, examples, 0)
     assert torch.equal(mask, mask_of_whole) and apart(scores[mask], whole[mask]) < 1e-5
 
