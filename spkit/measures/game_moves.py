@@ -9,9 +9,12 @@ import numpy as np
 import torch
 
 from ..policy import Policy
+from ..policy.training import large
 from ..run.errors import SpkitError
 from ..tasks.games import GameTree, TextGame, game_tree
 from ..tasks.games.tree import FloatVector
+
+SHARED_SETS = 16  # information sets whose prompts a large model reads as one row
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def policy_at_information_sets(policy: Policy, game: TextGame) -> MoveChances:
     """
     tree, written = game_tree(game), move_tokens(policy, game)
     rows = [(prompt, written[move]) for prompt, legal in tree.texts for move in legal]
-    scores = policy.logprobs([prompt for prompt, _ in rows], [ids for _, ids in rows])
+    shared = large(policy.model) and len(tree.texts) <= SHARED_SETS
+    scores = policy.logprobs([prompt for prompt, _ in rows], [ids for _, ids in rows], shared=shared)
     logs = torch.stack([one.double().sum() for one in scores]).numpy()
     top = np.maximum.reduceat(logs, tree.starts[:-1])
     shares = np.exp(logs - top[tree.owner])

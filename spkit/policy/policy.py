@@ -230,13 +230,12 @@ class Policy:
         return ids[-1] in self.stop_ids or (self.stop_text is not None and self.stop_text.ends(ids))
 
     def logprobs(
-        self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256
+        self, prompts: Sequence[str], completions: Sequence[list[int]], rows_per_batch: int = 256, shared: bool = False
     ) -> list[Tensor]:
-        """Log-probability of every completion token (nats, float32), one 1-D tensor a row.
-
-        Completions are token ids.
+        """Log-probability of every completion token (nats, float32), one 1-D tensor a row; `shared` computes what texts
+        begin with alike once.
         """
-        return self.per_token(token_logprobs, prompts, completions, rows_per_batch)
+        return self.per_token(token_logprobs, prompts, completions, rows_per_batch, shared)
 
     @torch.no_grad()
     def per_token(
@@ -245,6 +244,7 @@ class Policy:
         prompts: Sequence[str],
         completions: Sequence[list[int]],
         rows_per_batch: int = 256,
+        shared: bool = False,
     ) -> list[Tensor]:
         """`measure` of the next-token distribution at every completion token, one 1-D tensor a row;
         completions are token ids.
@@ -256,11 +256,13 @@ class Policy:
         result: list[Tensor | None] = [None] * len(examples)
 
         def score(batch: Sequence[int]) -> None:
-            (values,), mask = completion_values(self.model, [examples[r] for r in batch], self.pad_id, measure)
+            given = (self.model, [examples[r] for r in batch], self.pad_id, measure)
+            (values,), mask = completion_values(*given, shared=shared)
             for r, row, counted in zip(batch, values.cpu(), mask.cpu()):
                 result[r] = row[counted]
 
-        lengths, most = [len(e.prompt) + len(e.completion) for e in examples], tokens_at_once(self.model)
+        most = None if shared else tokens_at_once(self.model)
+        lengths = [len(e.prompt) + len(e.completion) for e in examples]
         for batch in by_length(lengths, rows_per_batch) if most is None else pieces(lengths, rows_per_batch, most):
             with by_onednn(self.model):
                 self.budget.run_in_chunks("scoring", batch, score)
