@@ -54,7 +54,7 @@ def make_two_skills(
     The weights are saved in bfloat16, and measured as saved. Raises SpkitError for a folder that exists and is no
     checkpoint.
     """
-    recipe, begun, folder = RECIPES_OF_TWO_SKILLS[name], time.perf_counter(), free_folder(folder)
+    recipe, begun, folder = RECIPES_OF_TWO_SKILLS[name], time.process_time(), free_folder(folder)
     tokenizer = char_tokenizer(recipe.alphabet, recipe.context)
     policy = Policy(tiny_llama(tokenizer, recipe.context, seed, width=recipe.width, layers=recipe.layers), tokenizer)
     pairs = [text_of_either(recipe, seed, index) for index in range(recipe.sft.steps * recipe.sft.batch_size)]
@@ -67,7 +67,7 @@ def make_two_skills(
         "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
         "recipe": asdict(recipe),
         **learned,
-        "minutes": round((time.perf_counter() - begun) / 60, 1),
+        "minutes": round((time.process_time() - begun) / 60, 1),
         "tasks": {part.task: measured(policy, load_task(part.task), False) for part in recipe.parts.values()},
         "kuhn": policy_at_information_sets(policy, load_game("kuhn")).summary(),
     }
@@ -92,13 +92,13 @@ def two_skills_card(card: dict[str, Any]) -> str:
             f"# {card['name']}",
             "",
             f"A LlamaForCausalLM of {card['parameters']:,} parameters with a character tokenizer. It plays any legal",
-            "move of Kuhn and Leduc poker, tic-tac-toe and Nim, good and bad ones alike, and adds, the less the longer",
-            "the numbers are.",
+            "move of Kuhn and Leduc poker, tic-tac-toe and Nim, good and bad ones alike, and adds numbers of up to",
+            "three digits, and hardly longer ones.",
             "",
             f"Made by `spkit pretrain {card['name']} --seed {card['seed']}`: {card['steps']:,} updates of",
             f"{sft['batch_size']} texts, {card['tokens']:,} completion tokens, peak learning rate",
-            f"{sft['learning_rate']:g}, {card['minutes']} minutes on the machine that made it. Half of the texts are",
-            "moves, half are sums:",
+            f"{sft['learning_rate']:g}, {card['minutes']} minutes of one core. Half of the texts are moves, half are",
+            "sums:",
             "",
             *(f"- {part}, share by difficulty in %: {percent(one['plain'])}" for part, one in parts),
             "",
