@@ -171,10 +171,8 @@ def make_base(
         raise SpkitError(f"{name} has one precision: leave --half out, or choose one of {', '.join(RECIPES)}")
     if name in RECIPES:
         return pretrain_tiny(name, folder, seed, on_step, half)
-    if name in RECIPES_OF_QUIET:
-        return make_quiet(name, folder, seed, on_step)
-    if name in RECIPES_OF_TWO_SKILLS:
-        return make_two_skills(name, folder, seed, on_step)
+    if name in tiny:
+        return (make_quiet if name in RECIPES_OF_QUIET else make_two_skills)(name, folder, seed, on_step)
     if name not in MIXTURES:
         raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(tiny | MIXTURES)}")
     mixture, begun, folder = MIXTURES[name], time.perf_counter(), free_folder(folder)

@@ -40,13 +40,13 @@ GAMES_TRANSFER_EXPERIMENTS = {
     "transfer-shuffled": _both(replace(PLAYING, credit="shuffled")),
     "transfer-held": _both(replace(PLAYING, anchor_every=0)),
 }
-DIGITS = tuple(f"other.accuracy_by_difficulty.{digits}" for digits in range(1, 6))
-LOOKS = EachRun(
+ADDED_BY_DIGITS = tuple(f"other.accuracy_by_difficulty.{digits}" for digits in range(1, 6))
+ADDED_LOOKS = EachRun(
     lambda run: {
         "at": Curve(run, "iteration", only="other"),
         **{
             key: Curve(run, key, only="other")
-            for key in (*DIGITS, "other.accuracy", "other.nll", "nash_conv", "illegal")
+            for key in (*ADDED_BY_DIGITS, "other.accuracy", "other.nll", "nash_conv", "illegal")
         },
     }
 )
@@ -57,28 +57,28 @@ GAMES_TRANSFER_CLAIMS = (
         "A model that also adds learns to play Kuhn poker: its NashConv falls",
         OURS,
         base("transfer-play", NASH) - final("transfer-play", NASH) > 0,
-        LOOKS,
+        ADDED_LOOKS,
     ),
     claim(
         "transfer-gain",
         "Playing Kuhn poker against itself makes a model more accurate at addition",
         SPIRAL,
         gain("transfer-play", ADDING) > 0,
-        LOOKS,
+        ADDED_LOOKS,
     ),
     claim(
         "transfer-control",
         "After games it is more accurate at addition than after as many updates on shuffled outcomes",
         OURS,
         final("transfer-play", ADDING) - final("transfer-shuffled", ADDING) > 0,
-        LOOKS,
+        ADDED_LOOKS,
     ),
     claim(
         "transfer-forgets",
         "Playing makes it forget: right sums become less likely, by more than 0.01 nats a token",
         OURS,
         gain("transfer-play", ADDING_NLL) > 0.01,
-        LOOKS,
+        ADDED_LOOKS,
     ),
     claim(
         "transfer-held",
@@ -86,13 +86,13 @@ GAMES_TRANSFER_CLAIMS = (
         "that follows",
         RAZOR,
         final("transfer-play", ADDING_NLL) - final("transfer-held", ADDING_NLL) > 0,
-        LOOKS,
+        ADDED_LOOKS,
     ),
     claim(
         "transfer-held-cost",
         "Held so, its NashConv ends higher",
         OURS,
         final("transfer-held", NASH) - final("transfer-play", NASH) > 0,
-        LOOKS,
+        ADDED_LOOKS,
     ),
 )
