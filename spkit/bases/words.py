@@ -25,6 +25,7 @@ from .quiet import RECIPES_OF_QUIET, make_quiet
 from .recipes import RECIPES, Recipe, example_text, free_folder, measured, save_made
 from .recipes import make_tiny_base as pretrain_tiny
 from .small import bpe_tokenizer, small_qwen2
+from .two_skills import RECIPES_OF_TWO_SKILLS, make_two_skills
 
 WORDY = {
     "word_problems": Recipe(
@@ -126,6 +127,8 @@ def updates(name: str) -> int:
     """Optimizer updates that make the base `name`; 1 if there is no such recipe."""
     if name in RECIPES_OF_QUIET:
         return RECIPES_OF_QUIET[name].steps
+    if name in RECIPES_OF_TWO_SKILLS:
+        return RECIPES_OF_TWO_SKILLS[name].sft.steps
     if name in RECIPES:
         return RECIPES[name].stop or RECIPES[name].sft.steps
     return MIXTURES[name].sft.steps if name in MIXTURES else 1
@@ -161,15 +164,15 @@ def make_base(
     are saved in bfloat16, and measured as saved. Raises SpkitError for an unknown name, a folder that exists and is no
     checkpoint, a device that is not there, a tiny base with a device, and `half` for a base of one precision.
     """
-    tiny = RECIPES | RECIPES_OF_QUIET
+    tiny = RECIPES | RECIPES_OF_QUIET | RECIPES_OF_TWO_SKILLS
     if name in tiny and device:
         raise SpkitError(f"{name} is a tiny model, made on the CPU, where it is faster: leave --device out")
-    if half and name in (*RECIPES_OF_QUIET, *MIXTURES):
+    if half and name in (*RECIPES_OF_QUIET, *RECIPES_OF_TWO_SKILLS, *MIXTURES):
         raise SpkitError(f"{name} has one precision: leave --half out, or choose one of {', '.join(RECIPES)}")
     if name in RECIPES:
         return pretrain_tiny(name, folder, seed, on_step, half)
-    if name in RECIPES_OF_QUIET:
-        return make_quiet(name, folder, seed, on_step)
+    if name in tiny:
+        return (make_quiet if name in RECIPES_OF_QUIET else make_two_skills)(name, folder, seed, on_step)
     if name not in MIXTURES:
         raise SpkitError(f"there is no recipe {name!r}: choose one of {', '.join(tiny | MIXTURES)}")
     mixture, begun, folder = MIXTURES[name], time.perf_counter(), free_folder(folder)

@@ -1,7 +1,8 @@
 """What the course says is true, each statement with the expression that decides it.
 
 Notebook 01 has the claims of SELF_PLAY_CLAIMS and INFORMATION_CLAIMS, 02 of STAR_CLAIMS, SUMS_CLAIMS,
-LEARNED_CLAIMS and COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of DYNAMICS_CLAIMS, 06 of REAL_CLAIMS.
+LEARNED_CLAIMS and COLLAPSE_CLAIMS, 03 of SPIN_CLAIMS, 04 of QUIET_CLAIMS, 05 of DYNAMICS_CLAIMS, 06 of REAL_CLAIMS,
+07 of GAMES_CLAIMS, GAMES_TRANSFER_CLAIMS and GAMES_REAL_CLAIMS.
 CLAIMS and EXPERIMENTS are all of them, GROUPS the claims by what they are about; those of HEADLINES are in the README,
 and those of ON_OTHER_BASES are tried on more than the shipped base.
 """
@@ -26,7 +27,9 @@ from .courses import course_curves, course_records
 from .dynamics import DYNAMICS_CLAIMS
 from .dynamics_runs import DYNAMICS_EXPERIMENTS
 from .expressions_self_play import SELF_PLAY_CLAIMS, SELF_PLAY_EXPERIMENTS
+from .games_real import GAMES_REAL_CLAIMS, GAMES_REAL_EXPERIMENTS
 from .games_self_play import GAMES_CLAIMS, GAMES_EXPERIMENTS
+from .games_transfer import GAMES_TRANSFER_CLAIMS, GAMES_TRANSFER_EXPERIMENTS
 from .jobs import Job, jobs_of, run_jobs
 from .learnable_information import INFORMATION_CLAIMS, INFORMATION_EXPERIMENTS
 from .learned_verifier import LEARNED_CLAIMS, LEARNED_EXPERIMENTS
@@ -51,6 +54,8 @@ GROUPS = {
     "quiet-star": QUIET_CLAIMS,
     "dynamics": DYNAMICS_CLAIMS,
     "games": GAMES_CLAIMS + NIM_CLAIMS,
+    "games-transfer": GAMES_TRANSFER_CLAIMS,
+    "games-real": GAMES_REAL_CLAIMS,
     "real": REAL_CLAIMS,
 }
 CLAIMS = tuple(one for group in GROUPS.values() for one in group)
@@ -67,6 +72,7 @@ HEADLINES = (
     "quiet-shuffled",
 )
 ON_OTHER_BASES = (*HEADLINES, "verify-steps", "az-random", "az-reach")  # those of them that have other bases
+ON_A_REAL_MODEL = (*REAL_CLAIMS, *GAMES_REAL_CLAIMS)  # which take hours, and a model to be fetched first
 EXPERIMENTS = (
     STAR_EXPERIMENTS
     | SELF_PLAY_EXPERIMENTS
@@ -80,6 +86,8 @@ EXPERIMENTS = (
     | REWARD_EXPERIMENTS
     | GAMES_EXPERIMENTS
     | NIM_EXPERIMENTS
+    | GAMES_TRANSFER_EXPERIMENTS
+    | GAMES_REAL_EXPERIMENTS
     | REAL_EXPERIMENTS
 )
 
@@ -101,11 +109,14 @@ __all__ = [
     "DYNAMICS_CLAIMS",
     "EXPERIMENTS",
     "GAMES_CLAIMS",
+    "GAMES_REAL_CLAIMS",
+    "GAMES_TRANSFER_CLAIMS",
     "GROUPS",
     "HEADLINES",
     "INFORMATION_CLAIMS",
     "LEARNED_CLAIMS",
     "NIM_CLAIMS",
+    "ON_A_REAL_MODEL",
     "ON_OTHER_BASES",
     "QUIET_CLAIMS",
     "REAL_CLAIMS",

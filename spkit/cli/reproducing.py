@@ -8,8 +8,8 @@ from typing import Any
 from ..claims import (
     CLAIMS,
     EXPERIMENTS,
+    ON_A_REAL_MODEL,
     ON_OTHER_BASES,
-    REAL_CLAIMS,
     Claim,
     Job,
     Lab,
@@ -48,7 +48,7 @@ def measure_claims(ids: Sequence[str], asked: Asked) -> list[dict[str, Any]]:
 
     Raises SpkitError for an unknown id, for less than two seeds, and for less than one job.
     """
-    groups = {(): [one for one in CLAIMS if one not in REAL_CLAIMS], ("real",): list(REAL_CLAIMS)}
+    groups = {(): [one for one in CLAIMS if one not in ON_A_REAL_MODEL], ("real",): list(ON_A_REAL_MODEL)}
     chosen, bar = groups[tuple(ids)] if tuple(ids) in groups else _known(ids), progress()
     lab = asked.lab(bar)
 

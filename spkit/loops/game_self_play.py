@@ -17,6 +17,7 @@ latest self goes round in circles where no single strategy is best. What is know
 strategies (`nash_conv_average`), an anchor that follows slowly (`learn.kl_coef` with `anchor_every`), an entropy bonus.
 
 Breakages: a baseline that both seats share, though one seat wins more; an opponent that stays; `invalid_price` 0.
+Does playing help elsewhere? `other_task` is measured beside it, with `credit="shuffled"` as the control of equal size.
 
 Run it: spkit run game-self-play --task game:kuhn --iterations 200 --seed 0
 """
@@ -32,9 +33,9 @@ from ..run.errors import SpkitError
 from ..run.folder import Run
 from ..run.settings import at_least, one_of_its_choices
 from ..run.streams import generator
-from ..stages.learn_games import MovesConfig, move_rollouts, seat_advantages, set_learning_rate
+from ..stages.learn_games import MovesConfig, credited, move_rollouts, seat_advantages, set_learning_rate
 from ..stages.learn_pg import learn_from_rewards, minibatches, new_optimizer, optimizer_state, resumed
-from ..stages.measure_games import game_samples, measure_strategy, played_record
+from ..stages.measure_games import game_samples, measure_other, measure_strategy, played_record
 from ..stages.past_selves import PastSelves, anchor_state, restored_anchor
 from ..stages.play import deal, outcomes, play_games
 from ..tasks.games import TextGame, check_game, game_tree
@@ -55,9 +56,13 @@ class GameSelfPlayConfig:
     anchor_every: int = 0  # iterations after which the anchor moves to where the policy is; 0: it stays at the base
     learn: MovesConfig = field(default_factory=MovesConfig)
     measure_every: int = 1  # iterations between two exact looks at the strategy, beside the first and the last
+    credit: Literal["own", "shuffled"] = "own"  # shuffled, a control: a game is given the outcome of another one
+    other_task: str = ""  # a task that is not trained, whose accuracy is measured, too [mathematics]
+    other_every: int = 100  # iterations between two looks at it, beside the first and the last
+    other_tests: int = 100  # its test problems of each difficulty
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "deals", "k", "pool_every", "measure_every")
+        at_least(self, 1, "deals", "k", "pool_every", "measure_every", "other_every", "other_tests")
         at_least(self, 0, "iterations", "invalid_price", "anchor_every")
         one_of_its_choices(self)
         if self.learn.advantage == "deal" and self.k < 2:
@@ -75,7 +80,9 @@ def game_self_play(
     move_tokens(base, game)  # before anything is written
     base, last = run.begin("game_self_play", game, base, config)
     policy, first = last.clone(), cache(lambda: exact_strategy(base, game, run))
-    begun = lambda: run.record(0, base, samples=[], **measure_strategy(first(), PastSelves.begun(first())))
+    other = lambda one: measure_other(one, config.other_task, config.other_tests, run)
+    alone = lambda: {**measure_strategy(first(), PastSelves.begun(first())), **other(base)}
+    begun = lambda: run.record(0, base, samples=[], **alone())
     yield from run.replay(config, begun)
     optimizer = new_optimizer(policy, config.learn.update(1))
     if len(run.records) < 2:
@@ -101,7 +108,8 @@ def game_self_play(
         set_learning_rate(optimizer, settings.learning_rate)
         with run.stage("learn", settings.epochs * settings.minibatches, "steps") as tick:
             before = run.records[-1].get("baselines")
-            advantages, baselines = seat_advantages(settings.advantage, played, returns, config.k, before)
+            credit = credited(config.credit, returns, generator(config.seed, t, "deal"))
+            advantages, baselines = seat_advantages(settings.advantage, played, credit, config.k, before)
             rows, reference = move_rollouts(policy, played, advantages), anchor if settings.kl_coef else None
             update = settings.update(len(rows))
             scored = minibatches(policy, rows, update, generator(config.seed, t, "batches"), reference)
@@ -116,6 +124,8 @@ def game_self_play(
             past = past.counted(seen.strategy)
             numbers |= measure_strategy(seen, past)
             past = past.joined(seen.strategy, t) if t % config.pool_every == 0 else past
+        if t % config.other_every == 0 or t == config.iterations:
+            numbers |= other(policy)
         state = {**optimizer_state(optimizer), **past.dump(), **(anchor_state(anchor) if config.anchor_every else {})}
         yield run.record(t, policy, samples=game_samples(played, returns), state=state, **numbers)
 

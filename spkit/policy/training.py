@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad as pad_front
 from transformers import PreTrainedModel
 
@@ -17,6 +16,7 @@ from .cpu_linear import by_onednn
 from .plain_llama import SHORT_TEXT, logits_at, plain_llama
 from .row_budget import RowBudget, parts
 from .steps import clipped_step
+from .text_tree import read_at, text_tree
 
 GROUP = 8  # batches sorted by length together, which halves the padding
 PASS_TOKENS = 512  # of a pass on a CPU: the products are as fast as they get, and activations are small
@@ -74,7 +74,7 @@ def pieces(lengths: Sequence[int], size: int, tokens: int | None) -> list[list[i
 
 
 def completion_values(
-    model: PreTrainedModel, examples: Sequence[Example], pad: int, *measures: Measure
+    model: PreTrainedModel, examples: Sequence[Example], pad: int, *measures: Measure, shared: bool = False
 ) -> tuple[list[Tensor], Tensor]:
     """Each of `measures` at every completion token, and the mask of completion tokens: all (rows, tokens).
 
@@ -82,11 +82,17 @@ def completion_values(
     Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The
     first of the `tokens` is the first completion token of the row with the shortest prompt: with a vocabulary of
     150,000 the logits of prompts are most of the memory. The head of a large model reads completion tokens alone, as
-    our own forward pass of a tiny one does, and other entries are 0.
+    our own forward pass of a tiny one does, and other entries are 0. With `shared` what texts begin with alike is
+    computed once (`text_tree`), up to rounding the same.
     """
     first = max(1, min(len(e.prompt) for e in examples)) - 1
     ids, mask = padded(examples, pad)
     rows, columns = mask[:, 1:].nonzero(as_tuple=True)
+    if shared:
+        tree, mask, ids = text_tree(examples), mask[:, 1 + first :].to(model.device), ids.to(model.device)
+        logits = tree.logits(model, rows.tolist(), columns.tolist())
+        found = [measure(logits, ids[rows, 1 + columns]) for measure in measures]
+        return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
     head = bare(model).get_output_embeddings() if large(model) else None
     ids, mask, width = ids.to(model.device), mask.to(model.device), ids.shape[1]
     given = {"input_ids": ids[:, :-1], "use_cache": False}
@@ -98,7 +104,7 @@ def completion_values(
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return [measure(logits, ids) for measure in measures], mask
     else:
-        with _read_at(head, rows.to(model.device), columns.to(model.device)):
+        with read_at(head, rows.to(model.device), columns.to(model.device)):
             logits = forward(model, **given).logits[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     found = [measure(logits, ids[mask]) for measure in measures]
@@ -116,27 +122,19 @@ def padded(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-@contextmanager
-def _read_at(head: nn.Module, rows: Tensor, columns: Tensor) -> Iterator[None]:
-    """Let the output layer read these positions alone: (1, positions, ...) in place of (rows, tokens, ...)."""
-    hook = head.register_forward_pre_hook(lambda _, given: (given[0][rows, columns][None], *given[1:]))
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
 def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
     """Log-probability (...) of each token of `ids` under logits (..., vocabulary)."""
     return logits.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
 
 
-def completion_logprobs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:
+def completion_logprobs(
+    model: PreTrainedModel, examples: Sequence[Example], pad: int, shared: bool = False
+) -> tuple[Tensor, Tensor]:
     """Log-probabilities in float32 and mask of the completion tokens, both (rows, longest text - 1).
 
     0 where no completion has begun.
     """
-    (logprobs,), mask = completion_values(model, examples, pad, token_logprobs)
+    (logprobs,), mask = completion_values(model, examples, pad, token_logprobs, shared=shared)
     before = max(len(e.prompt) + len(e.completion) for e in examples) - 1 - mask.shape[1]
     return pad_front(logprobs, (before, 0)), pad_front(mask, (before, 0))
 

@@ -35,6 +35,7 @@ class MovesConfig:
     # iterations in which the learning rate and the entropy bonus fall to 0 in a line; 0: they stay [0]
     anneal_over: int = 0
     rows_at_once: int = 256  # moves of one forward and backward pass: memory, and speed
+    shared_prompts: bool = False  # compute what prompts begin with alike once: less work after long instructions
 
     def __post_init__(self) -> None:
         at_least(self, 1, "epochs", "minibatches", "rows_at_once")
@@ -51,7 +52,8 @@ class MovesConfig:
         """How `rows` moves are learned from, in `minibatches` parts."""
         loss = PgLoss(self.clip_low, self.clip_high, "token", 1, self.kl, self.kl_coef, self.entropy_coef)
         size = -(-rows // self.minibatches)
-        return PgUpdate(loss, self.epochs, size, self.learning_rate, rows_at_once=self.rows_at_once, merge=True)
+        once = {"rows_at_once": self.rows_at_once, "merge": True, "shared": self.shared_prompts}
+        return PgUpdate(loss, self.epochs, size, self.learning_rate, **once)
 
 
 def seat_advantages(
@@ -73,6 +75,13 @@ def seat_advantages(
     found, baselines = rae(torch.from_numpy(returns[games, seats]), roles, baselines)
     result[games, seats] = found.numpy()
     return result, baselines
+
+
+def credited(kind: Literal["own", "shuffled"], returns: FloatVector, generator: torch.Generator) -> FloatVector:
+    """What each game is learned from (games, 2): its own outcome, or, `shuffled`, that of a game drawn at random, each
+    outcome once. So rewards are the same numbers, and say nothing of the moves.
+    """
+    return returns if kind == "own" else returns[torch.randperm(len(returns), generator=generator).numpy()]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

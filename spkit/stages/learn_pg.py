@@ -53,6 +53,9 @@ class PgUpdate:
     clip: float = 1.0  # of the gradient's norm
     rows_at_once: int = 32  # rollouts of one forward and backward pass: memory, and speed (padding)
     merge: bool = False  # compute rollouts that are alike (`merged`) once: the same update, up to rounding
+    shared: bool = (
+        False  # compute what texts begin with alike once (`spkit.policy.text_tree`): the same, up to rounding
+    )
 
 
 class Rollout(NamedTuple):
@@ -127,20 +130,20 @@ def minibatches(
         rows = merged(rows, len(chunks) * update.epochs > 1) if update.merge else rows
         moving = sorted(filter(counts, rows), key=lambda row: len(row.example.prompt) + len(row.example.completion))
         scored: list[Part] = []
-        score = lambda part: scored.append(_part(policy, part, reference))
+        score = lambda part: scored.append(_part(policy, part, reference, update.shared))
         policy.budget.run_in_chunks("training", moving, score, update.rows_at_once)
         result.append(Minibatch(scored, size))
     return result
 
 
 @torch.no_grad()
-def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None) -> Part:
+def _part(policy: Policy, rows: Sequence[Rollout], reference: Policy | None, shared: bool) -> Part:
     examples, device = [row.example for row in rows], policy.model.device
     old = torch.zeros(len(rows), max(len(e.prompt) + len(e.completion) for e in examples) - 1)
     for r, row in enumerate(rows):  # token t of the text stands at t - 1, where it is predicted
         start = len(row.example.prompt) - 1
         old[r, start : start + len(row.logprobs)] = row.logprobs
-    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id)[0]
+    there = None if reference is None else completion_logprobs(reference.model, examples, policy.pad_id, shared)[0]
     advantages, counts = (torch.tensor([row[i] for row in rows], device=device) for i in (1, 3))
     return Part(examples, advantages, counts, old.to(device), there)
 
@@ -211,11 +214,11 @@ def _backward(
     """The gradient of the minibatch, from 0, in parts of at most `size` rows; its loss and numbers."""
     optimizer.zero_grad(set_to_none=True)
     total: dict[str, float] = {"loss": 0.0}
-    most = tokens_at_once(policy.model)
+    most = None if update.shared else tokens_at_once(policy.model)
     split = [piece for part in batch.parts for piece in _split(part, size, most)]
     tokens = [sum(len(e.completion) * n for e, n in zip(piece.examples, piece.counts.tolist())) for piece in split]
     for part, own in zip(split, tokens):
-        loss, numbers = loss_of_part(policy, part, batch.size, update.loss)
+        loss, numbers = loss_of_part(policy, part, batch.size, update.loss, update.shared)
         loss.backward()
         share = own / sum(tokens)
         total["loss"] += loss.item()
@@ -238,17 +241,20 @@ def _split(part: Part, size: int, tokens: int | None) -> list[Part]:
     return result
 
 
-def loss_of_part(policy: Policy, part: Part, size: Size, settings: PgLoss) -> tuple[Tensor, dict[str, float]]:
+def loss_of_part(
+    policy: Policy, part: Part, size: Size, settings: PgLoss, shared: bool = False
+) -> tuple[Tensor, dict[str, float]]:
     """A part's share of the loss of its minibatch, under the policy as it is now."""
 
     def entropies(logits: Tensor, ids: Tensor) -> Tensor:
         with torch.set_grad_enabled(settings.entropy_coef > 0):
             return entropy_of(logits)
 
-    (entropy, now), mask = completion_values(policy.model, part.examples, policy.pad_id, entropies, token_logprobs)
+    given = (policy.model, part.examples, policy.pad_id, entropies, token_logprobs)
+    (entropy, now), mask = completion_values(*given, shared=shared)
     old, there = (None if scores is None else scores[:, -now.shape[1] :] for scores in (part.old, part.reference))
-    given = {"reference_logprobs": there, "entropy": entropy, "counts": part.counts, "size": size}
-    return pg_loss(now, old, part.advantages, mask, settings, **given)
+    more = {"reference_logprobs": there, "entropy": entropy, "counts": part.counts, "size": size}
+    return pg_loss(now, old, part.advantages, mask, settings, **more)
 
 
 def new_optimizer(policy: Policy, update: PgUpdate) -> torch.optim.Optimizer:

@@ -3,12 +3,18 @@
 from typing import Any
 
 import numpy as np
+import torch
 
+from ..measures.accuracy import accuracy
 from ..measures.game_moves import MoveChances
+from ..policy import Policy
+from ..run.folder import Run
+from ..tasks import load_task, test_set
 from ..tasks.games import SEATS
 from ..tasks.games.tree import FloatVector
 from .past_selves import PastSelves
 from .play import LEARNER, Played
+from .solve import solve
 
 SHOWN_GAMES = 2  # whose moves are in samples.jsonl
 SHOWN_PLACES = 64  # a strategy of at most so many numbers stands in the record
@@ -31,6 +37,22 @@ def measure_strategy(chances: MoveChances, past: PastSelves) -> dict[str, Any]:
     }
     shown = {"strategy": strategy.tolist()} if len(strategy) <= SHOWN_PLACES else {}
     return {**chances.summary(), "nash_conv_average": tree.nash_conv(past.average()), "wins": wins, **shown}
+
+
+def measure_other(policy: Policy, name: str, per_difficulty: int, run: Run) -> dict[str, Any]:
+    """What playing does to a task that is not trained, as `other`: greedy `accuracy` on its fixed test set, also by
+    difficulty, and `nll`, the mean surprise at a right solution (nats a token). Empty without a name.
+    """
+    if not name:
+        return {}
+    task = load_task(name)
+    tests = test_set(task, per_difficulty)
+    with run.stage("measure", len(tests), "problems") as tick:
+        found = accuracy(tests, solve(policy, task, tests, on_rows=tick).verdicts)
+        solutions = [policy.completion_ids(task.solution(problem)) for problem in tests]
+        scores = torch.cat(policy.logprobs([problem.prompt for problem in tests], solutions))
+    shown = {key: found[key] for key in ("accuracy", "accuracy_by_difficulty")}
+    return {"other": {**shown, "nll": -scores.double().mean().item()}}
 
 
 def played_record(played: Played, returns: FloatVector) -> dict[str, Any]:

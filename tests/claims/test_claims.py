@@ -9,7 +9,7 @@ import pytest
 from spkit.claims import (
     CLAIMS,
     EXPERIMENTS,
-    REAL_CLAIMS,
+    ON_A_REAL_MODEL,
     Experiment,
     Lab,
     claim,
@@ -134,7 +134,7 @@ def test_a_claim_of_a_tiny_model_says_what_became_of_it_on_the_real_one():
     real = tiny | {"id": "real-a", "repeats": "a", "verdict": "inconclusive"}
     first, second = markdown_table([tiny, real]).splitlines()[2:]
     assert first.endswith("| **holds**; on SmolLM2-135M: inconclusive |") and second.endswith("| **inconclusive** |")
-    assert {one.repeats for one in REAL_CLAIMS} - {""} <= {one.id for one in CLAIMS} - {one.id for one in REAL_CLAIMS}
+    assert {one.repeats for one in ON_A_REAL_MODEL} - {""} <= {one.id for one in CLAIMS if one not in ON_A_REAL_MODEL}
 
 
 def test_stored_records_stand_where_they_were_measured():

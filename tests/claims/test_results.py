@@ -11,7 +11,7 @@ from spkit.claims import (
     CLAIMS,
     GROUPS,
     HEADLINES,
-    REAL_CLAIMS,
+    ON_A_REAL_MODEL,
     Claim,
     interval,
     ledger_tables,
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "data" / "results"
 # what is not measured on the real model yet has no result, and no row in a table
 MEASURED = {path.stem for path in RESULTS.glob("*.json")} - {"bench"}  # of `make bench`
-BY_ID = {claim.id: claim for claim in CLAIMS if claim not in REAL_CLAIMS or claim.id in MEASURED}
+BY_ID = {claim.id: claim for claim in CLAIMS if claim not in ON_A_REAL_MODEL or claim.id in MEASURED}
 
 
 def result_of(id: str) -> dict:

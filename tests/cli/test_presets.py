@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spkit.claims import REAL_EXPERIMENTS
+from spkit.claims.games_real import REAL_PLAY
 from spkit.cli.main import main
 from spkit.cli.presets import preset, preset_rows
 from spkit.cli.runs import run_by_default, run_command
@@ -62,6 +63,15 @@ PAPERS = {
         "opponent": ("latest", SPIRAL),
         "learn.advantage": ("rae", SPIRAL),
         "learn.epochs": (2, SPIRAL),
+    },
+    ("game-self-play", "smollm2"): {
+        "iterations": (8, OURS),
+        "deals": (256, OURS),
+        "pool_every": (10, OURS),
+        "learn.minibatches": (1, OURS),
+        "learn.learning_rate": (2e-4, OURS),
+        "learn.rows_at_once": (8192, OURS),
+        "learn.shared_prompts": (True, OURS),
     },
     ("rest-em", "paper"): {
         "iterations": (3, EM),
@@ -197,6 +207,7 @@ def test_a_preset_can_be_built_and_is_what_the_command_takes(method, name):
 
 def test_the_preset_of_the_real_model_is_what_its_claims_were_measured_with():
     assert run_command(["rest-em", "--preset", "smollm2"]).config == REAL_EM
+    assert run_command(["game-self-play", "--preset", "smollm2"]).config == REAL_PLAY
 
 
 def test_make_real_runs_one_iteration_of_it_in_small():

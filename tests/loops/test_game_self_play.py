@@ -153,3 +153,30 @@ def test_rates_fall_in_a_line_and_a_longer_run_begins_alike():
     rows = without_seconds(game_self_play(legal_player(), KUHN, falling))
     assert rows[1]["strategy"] != rows[2]["strategy"] == rows[3]["strategy"], "at rate 0 nothing moves"
     assert without_seconds(game_self_play(legal_player(), KUHN, replace(falling, iterations=2))) == rows[:3]
+
+
+def test_another_task_is_measured_first_last_and_between_and_does_not_change_the_run():
+    policy, config = load_policy("games-addition"), replace(SMALL, other_every=2, other_tests=3)
+    plain = without_seconds(game_self_play(policy, KUHN, config))
+    rows = without_seconds(game_self_play(policy, KUHN, replace(config, other_task="addition")))
+    assert [sorted(row.pop("other", {})) for row in rows] == [
+        ["accuracy", "accuracy_by_difficulty", "nll"], [], *[["accuracy", "accuracy_by_difficulty", "nll"]] * 2
+    ]  # fmt: skip
+    assert rows == plain and "other" not in plain[0]
+
+
+def test_shuffled_outcomes_teach_other_moves_and_are_recorded_as_they_were():
+    own, other = (
+        without_seconds(game_self_play(legal_player(), KUHN, replace(SMALL, iterations=1, credit=credit)))[1]
+        for credit in ("own", "shuffled")
+    )
+    assert own["returns"] == other["returns"] and own["invalid"] == other["invalid"]
+    assert own["strategy"] != other["strategy"]
+
+
+def test_prompts_that_share_a_row_teach_the_same():
+    plain, shared = (
+        list(game_self_play(legal_player(), KUHN, replace(SMALL, learn=replace(SMALL.learn, shared_prompts=shared))))
+        for shared in (False, True)
+    )
+    assert shared[-1]["strategy"] == pytest.approx(plain[-1]["strategy"], abs=1e-3) != plain[0]["strategy"]

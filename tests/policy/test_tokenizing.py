@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from spkit.bases.quiet import RECIPES_OF_QUIET
 from spkit.bases.recipes import RECIPES
 from spkit.bases.small import bpe_tokenizer, small_qwen2
+from spkit.bases.two_skills import RECIPES_OF_TWO_SKILLS
 from spkit.bases.words import CARD_TESTS, WORDS_ALONE
 from spkit.claims.bases import OTHER_BASES
 from spkit.measures.accuracy import accuracy
@@ -27,7 +28,8 @@ CODE = "def f(x):\n    y = x + 12\n    return y\n\nWhat is f(3)?\n"
 
 def test_every_shipped_model_is_here():
     others = {base for bases in OTHER_BASES.values() for base in bases}
-    assert set(ROWS) | set(RECIPES_OF_QUIET) | {"quiet-seed1"} | others == set(shipped_models())
+    made = {*ROWS, *RECIPES_OF_QUIET, "quiet-seed1", *RECIPES_OF_TWO_SKILLS}
+    assert made | others == set(shipped_models())
 
 
 @pytest.mark.parametrize("name", [*(name for name in TASKS if name != "words"), *whole("words")])

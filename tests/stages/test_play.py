@@ -8,7 +8,7 @@ import torch
 
 from spkit.measures.game_moves import policy_at_information_sets
 from spkit.run.streams import generator
-from spkit.stages.learn_games import MovesConfig, move_rollouts, seat_advantages
+from spkit.stages.learn_games import MovesConfig, credited, move_rollouts, seat_advantages
 from spkit.stages.learn_pg import learn_from_rewards, loss_of_part, merged, minibatches, new_optimizer
 from spkit.stages.past_selves import PastSelves
 from spkit.stages.play import LEARNER, Played, PlayedMove, Seating, deal, outcomes, play_games
@@ -252,3 +252,10 @@ def test_those_who_win_are_drawn_more_often():
         KUHN.both_seats(best, base.strategy) ** 2, abs=1e-3
     )
     assert hard > 0.26
+
+
+def test_shuffled_outcomes_are_the_same_numbers_in_another_order():
+    returns = np.arange(40.0).reshape(20, 2)
+    assert credited("own", returns, draws()) is returns
+    shuffled = credited("shuffled", returns, draws())
+    assert sorted(shuffled.tolist()) == returns.tolist() != shuffled.tolist()

@@ -263,3 +263,27 @@ def test_openspiel_agrees_on_leduc():
 
         walk(game.start(), spiel.new_initial_state())
         assert tree.nash_conv(ours) == pytest.approx(exploitability.nash_conv(spiel, theirs))
+
+
+def test_kuhn_in_words_is_the_same_game():
+    """Move for move: every state of one is a state of the other, with the moves' first letters but for a check."""
+    plain, words = KuhnPoker(), load_game("kuhn-words")
+    tree, letters = game_tree(words), {"check": "x", "bet": "b", "fold": "f", "call": "c"}
+    assert tree.states == KUHN.states and (tree.set_of == KUHN.set_of).all() and (tree.payoff == KUHN.payoff).all()
+    for state in tree.states:
+        if words.turn(state) in (0, 1):
+            assert tuple(letters[word] for word in words.legal(state)) == plain.legal(state)
+            assert all(words.after(state, word) == plain.after(state, letters[word]) for word in words.legal(state))
+    assert tree.nash_conv(tree.uniform()) == pytest.approx(11 / 12)
+
+
+def test_kuhn_in_words_reads_one_word_strictly_and_shows_no_hand_of_its_own():
+    game, state = load_game("kuhn-words"), ("kj", "xb")
+    assert game.prompt(state) == "Your card: king. You check, the other player bets. Fold or call?"
+    assert game.read(state, " call\n") == "call"
+    assert [game.read(state, text) for text in ("Call", "I call", "c", "check", "call.", "", *TEXTS)] == [None] * (
+        6 + len(TEXTS)
+    )
+    shown = [problem.prompt for problem in game.demonstrations()]
+    assert len(set(shown)) == 4 and not set(shown) & {prompt for prompt, _ in game_tree(game).texts}
+    assert sorted(map(game.solution, game.demonstrations())) == ["bet", "call", "check", "fold"]

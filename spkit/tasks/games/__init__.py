@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ...run.errors import SpkitError
 from .base import CHANCE, OVER, SEATS, State, TextGame, check_game
-from .kuhn_poker import KuhnPoker
+from .kuhn_poker import KuhnInWords, KuhnPoker
 from .leduc import LeducPoker
 from .nim import Nim, SmallNim
 from .tic_tac_toe import BriefTicTacToe, TicTacToe
@@ -18,22 +18,26 @@ GAMES: dict[str, Callable[[], TextGame]] = {
     "nim": Nim,
     "nim-small": SmallNim,
 }
+IN_ENGLISH: dict[str, Callable[[], TextGame]] = {"kuhn-words": KuhnInWords}  # of which no shipped model has read
 
 
 def load_game(name: str) -> TextGame:
     """The game of that name. SpkitError names the ones there are."""
-    if name not in GAMES:
-        raise SpkitError(f"unknown game {name!r}: choose one of {', '.join(GAMES)}")
-    return GAMES[name]()
+    known = GAMES | IN_ENGLISH
+    if name not in known:
+        raise SpkitError(f"unknown game {name!r}: choose one of {', '.join(known)}")
+    return known[name]()
 
 
 __all__ = [
     "CHANCE",
     "GAMES",
+    "IN_ENGLISH",
     "OVER",
     "SEATS",
     "BriefTicTacToe",
     "GameTree",
+    "KuhnInWords",
     "KuhnPoker",
     "LeducPoker",
     "Nim",
