@@ -135,16 +135,18 @@ def load_base(task: Any, asked: RunLoop) -> tuple[Any, str]:
     """The policy a loop starts from, the profile's but for the model and precision asked for; and the choice
     with its reason.
 
-    What a model with adapters will take is said at once, on stderr: the first record may be minutes away.
+    What a model with adapters will take is said at once, on stderr: the first record may be minutes away. Not of a
+    game, whose few texts are computed once.
     """
     from ..policy.profiles import memory_line, profile
+    from ..tasks.games import TextGame
 
     precision = "" if asked.dtype == "auto" else asked.dtype
     wanted = {"SPKIT_MODEL": asked.model, "SPKIT_DTYPE": precision, "SPKIT_DEVICE": asked.device}
     chosen = profile({**os.environ, **{name: value for name, value in wanted.items() if value}})
     chosen = replace(chosen, lora=asked.lora)
     base = chosen.load(task)
-    if chosen.adapters:
+    if chosen.adapters and not isinstance(task, TextGame):
         say(memory_line(base, task, rows_of_a_pass(asked.config)), error=True)
     return base, str(chosen)
 

@@ -13,11 +13,12 @@ import pytest
 from spkit.cli import runs
 from spkit.cli.commands import COMMANDS
 from spkit.cli.parse import chosen, sentence
-from spkit.cli.runs import rows_of_a_pass, run_command
+from spkit.cli.runs import load_base, rows_of_a_pass, run_command
 from spkit.loops import METHODS, load_method
 from spkit.maths.preference import LOSSES
 from spkit.run.errors import SpkitError
 from spkit.run.settings import changed
+from spkit.tasks import load_task
 
 ROOT = Path(__file__).parents[2]
 AT_LEAST_TWO = {"k": 5, "references": 7, "pool": 3000}  # settings whose other values must be valid
@@ -194,3 +195,10 @@ def test_the_task_of_a_loop_is_the_courses(monkeypatch):
         run_command([loop]).run()
     assert asked == [(name, task) for name, (_, task, _) in METHODS.items()]
     assert dict(asked)["star"] == "addition" and dict(asked)["spin"] == "replies"
+
+
+def test_a_game_can_be_played_through_adapters(capsys):
+    base, said = load_base(load_task("game:kuhn"), run_command(["game-self-play", "--lora"]))
+    trained = [name for name, one in base.clone().model.named_parameters() if one.requires_grad]
+    assert trained and all("lora" in name for name in trained) and "with LoRA" in said
+    assert "memory" not in capsys.readouterr().err
