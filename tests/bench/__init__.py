@@ -26,7 +26,8 @@ as fast as transformers' with oneDNN; without padding, 1.56 and 1.22 to 1.43. Th
 of a group as queries, for steps: 1.3 ms a layer of 512 lines, where plain batched products take 0.9 (and transformers
 3.2). Keys stored transposed: 0.73 ms there, no difference at 256 lines. oneDNN for every number of rows: a shape that
 is new costs 0.5 ms a product, which made an RLVR iteration slower than before (2.8 in place of 3.6 times as fast as
-TRL); so lines are computed in multiples of 16, and tokens of an update of 64. Keeping freed memory (mallopt): the 13 %
-of an update that the system spends on it go, but the setting is the whole process's. Not tried: torch.compile, which
-needs a compiler that a reader's laptop may lack. Not profiled: 135 M parameters, where these paths are not taken.
+TRL, and 4.4 without); so lines are computed in multiples of 16, and tokens of an update of 64. Keeping freed memory
+(mallopt): the 13 % of an update that the system spends on it go, but the setting is the whole process's. Not tried:
+torch.compile, which needs a compiler that a reader's laptop may lack. Not profiled: 135 M parameters, where these
+paths are not taken.
 """
