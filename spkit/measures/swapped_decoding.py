@@ -58,6 +58,8 @@ class SwappingDecoder:
     positions, 3): divergence, differs, swapped.
     """
 
+    branches = False
+
     def __init__(self, writer: Decoder, other: Decoder, rule: Rule, trained_writes: bool) -> None:
         self.model = writer.model
         self.decoders, self.rule, self.trained_writes = (writer, other), rule, trained_writes

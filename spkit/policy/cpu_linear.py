@@ -64,7 +64,9 @@ def _forward(layer: nn.Linear, inputs: Tensor) -> Tensor:
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`product`, with a gradient wherever one is recorded."""
+    """`product`, with a gradient wherever one is recorded; what autocast computes in is autocast's choice."""
+    if torch.is_autocast_enabled("cpu"):
+        return nn.functional.linear(inputs, weight, bias)
     if torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad):
         return _Linear.apply(inputs, weight, bias)
     return product(inputs, weight, bias)

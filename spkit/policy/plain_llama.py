@@ -37,7 +37,7 @@ def plain_llama(model: nn.Module) -> bool:
     config, rotary = model.config, model.model.rotary_emb
     if config.hidden_act != "silu" or rotary.rope_type != "default" or rotary.attention_scaling != 1:
         return False
-    if config._attn_implementation not in ("sdpa", "eager") or model.training:
+    if config._attn_implementation not in ("sdpa", "eager") or model.training or torch.is_autocast_enabled("cpu"):
         return False
     for module in model.modules():
         if any(getattr(module, kind) for kind in HOOKS) or getattr(module, "bias", None) is not None:
