@@ -78,12 +78,12 @@ def completion_values(
 ) -> tuple[list[Tensor], Tensor]:
     """Each of `measures` at every completion token, and the mask of completion tokens: all (rows, tokens).
 
-    A measure maps logits (..., vocabulary), float32 at least, and the tokens that came next (...) to one number each.
-    Rows are padded on the right; a position attends only to what stands before it, so padding changes nothing. The
-    first of the `tokens` is the first completion token of the row with the shortest prompt: with a vocabulary of
-    150,000 the logits of prompts are most of the memory. The head of a large model reads completion tokens alone, as
-    our own forward pass of a tiny one does, and other entries are 0. With `shared` what texts begin with alike is
-    computed once (`text_tree`), up to rounding the same.
+    A measure maps logits (..., vocabulary), float32 at least, and the tokens that came next (...) to a number each, or
+    to several (..., numbers). Rows are padded on the right; a position attends only to what stands before it, so
+    padding changes nothing. The first of the `tokens` is the first completion token of the row with the shortest
+    prompt: with a vocabulary of 150,000 the logits of prompts are most of the memory. The head of a large model reads
+    completion tokens alone, as our own forward pass of a tiny one does, and other entries are 0. With `shared` what
+    texts begin with alike is computed once (`text_tree`), up to rounding the same.
     """
     first = max(1, min(len(e.prompt) for e in examples)) - 1
     ids, mask = padded(examples, pad)
@@ -92,7 +92,7 @@ def completion_values(
         tree, mask, ids = text_tree(examples), mask[:, 1 + first :].to(model.device), ids.to(model.device)
         logits = tree.logits(model, rows.tolist(), columns.tolist())
         found = [measure(logits, ids[rows, 1 + columns]) for measure in measures]
-        return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
+        return [_spread(values, mask) for values in found], mask
     head = bare(model).get_output_embeddings() if large(model) else None
     ids, mask, width = ids.to(model.device), mask.to(model.device), ids.shape[1]
     given = {"input_ids": ids[:, :-1], "use_cache": False}
@@ -108,7 +108,12 @@ def completion_values(
             logits = forward(model, **given).logits[0]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     found = [measure(logits, ids[mask]) for measure in measures]
-    return [values.new_zeros(mask.shape).masked_scatter(mask, values) for values in found], mask
+    return [_spread(values, mask) for values in found], mask
+
+
+def _spread(values: Tensor, mask: Tensor) -> Tensor:
+    """What a measure says of completion tokens (tokens, ...) at their places (rows, tokens, ...); 0 elsewhere."""
+    return values.new_zeros(*mask.shape, *values.shape[1:]).index_put((mask,), values)
 
 
 def padded(examples: Sequence[Example], pad: int) -> tuple[Tensor, Tensor]:

@@ -42,9 +42,7 @@ def test_a_step_raises_the_likelihood_as_one_by_hand(base):
     torch.optim.AdamW(twin.model.parameters(), lr=1e-3, weight_decay=0.0).step()
     assert learned == {"steps": 1, "loss": pytest.approx(loss.item(), rel=1e-5)}
     for mine, by_hand in zip(ours.model.parameters(), twin.model.parameters()):
-        apart = (
-            mine - by_hand
-        ).abs() > 2e-5  # the first step is a sign's: rounding turns those of tiny gradients
+        apart = (mine - by_hand).abs() > 2e-5  # the first step is a sign's: rounding turns those of tiny gradients
         assert (by_hand.grad[apart].abs() < 1e-5 * by_hand.grad.abs().max()).all() and apart.float().mean() < 0.01
 
 

@@ -74,6 +74,18 @@ def test_padding_and_company_change_nothing():
             assert apart(alone[own], together[row][mask[row]]) < 1e-5
 
 
+def test_a_measure_of_several_numbers_stands_at_its_token(monkeypatch):
+    """All log-probabilities of a place, by our own pass and by that of transformers."""
+    model, examples = llama(), texts()
+    every = lambda logits, ids: logits.log_softmax(-1)
+    (ours, one), mask = completion_values(model, examples, 0, every, token_logprobs)
+    monkeypatch.setattr(training, "plain_llama", lambda model: False)
+    (theirs,), same = completion_values(model, examples, 0, every)
+    assert torch.equal(mask, same) and ours.shape == (*mask.shape, model.config.vocab_size)
+    assert torch.allclose(ours[mask], theirs[mask], atol=1e-5) and not ours[~mask].any()
+    assert (one[mask][:, None] == ours[mask]).any(1).all()
+
+
 def test_an_empty_completion_is_no_number():
     (values,), mask = completion_values(llama(), texts(0, ((3, 0), (5, 0))), 0, token_logprobs)
     assert values.shape == mask.shape and not mask.any()
