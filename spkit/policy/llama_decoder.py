@@ -18,11 +18,9 @@ from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention, silu
 from transformers import PreTrainedModel
 
-from .architecture import same_logits
 from .cpu_linear import product
 from .plain_llama import side_by_side, turns
-from .rereading import TEXTS, tried
-from .row_budget import is_out_of_memory
+from .rereading import agree
 from .sampling import GrowingDecoder
 
 ROUND = 16  # lines, and tokens of prompts, are computed in multiples of it: a product of a new shape is slow once
@@ -180,10 +178,4 @@ def in_whole(count: int) -> int:
 
 def computes(model: PreTrainedModel) -> bool:
     """Whether the steps of `LlamaDecoder` give what the model's own give, tried out on two short texts."""
-    try:
-        found, expected = (tried(decoder(model), TEXTS) for decoder in (LlamaDecoder, GrowingDecoder))
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        return False
-    return same_logits(model, found, expected)
+    return agree(model, LlamaDecoder, GrowingDecoder)

@@ -4,7 +4,7 @@ Each step reads the whole text again, padded on the right as for scoring, so it 
 only. It is slow: the work of a step grows with the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -68,8 +68,13 @@ def cache_is_right(model: nn.Module) -> bool:
     attends = all(kind.endswith("attention") for kind in kinds)
     if attends and {"position_ids", "past_key_values"} <= takes(model) and plain_layers(model.config, sliding=True):
         return True
+    return agree(model, GrowingDecoder, RereadingDecoder)
+
+
+def agree(model: nn.Module, *decoders: Callable[[nn.Module], Decoder], texts: Sequence[Sequence[int]] = TEXTS) -> bool:
+    """Whether the steps of two decoders of the model give the same logits, tried out on two texts; not if one fails."""
     try:
-        found, expected = (tried(decoder(model), TEXTS) for decoder in (GrowingDecoder, RereadingDecoder))
+        found, expected = (tried(decoder(model), texts) for decoder in decoders)
     except Exception as error:
         if is_out_of_memory(error):
             raise

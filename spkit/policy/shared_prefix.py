@@ -20,9 +20,8 @@ from torch.nn.functional import pad
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from .architecture import bare, same_logits, takes, text_config
-from .rereading import tried
-from .row_budget import is_out_of_memory
+from .architecture import bare, takes, text_config
+from .rereading import agree
 from .sampling import GrowingDecoder, GrowingLayer, plain_layers, prefill
 
 ATTENTION = "spkit_shared_prefix"
@@ -227,11 +226,5 @@ def shares_prefix(model: PreTrainedModel) -> bool:
     if not {"position_ids", "past_key_values"} <= takes(model) or not plain_layers(model.config, sliding=False):
         return False
     texts = [[index % config.vocab_size for index in text] for text in TRIED]
-    try:
-        decoders = SharedPrefixDecoder(model, Prefix(common_beginning(texts))), GrowingDecoder(model)
-        found, expected = (tried(decoder, texts) for decoder in decoders)
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        return False
-    return same_logits(model, found, expected)
+    beside = lambda model: SharedPrefixDecoder(model, Prefix(common_beginning(texts)))
+    return agree(model, beside, GrowingDecoder, texts=texts)
